@@ -1,0 +1,153 @@
+"""Fitting a network to pictures: initialisation, Adam, and the loop that draws random patches and follows their gradient.
+
+`fit` serves one picture (base and original), `pretrain` many; both are the same loop.  Everything is float and in the parameter
+order of `network.Network`; quantisation comes after, in `quantize`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import floatnet, kernel
+from .network import Network
+
+Vector = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+Rectangles = NDArray[np.int32]
+
+PEAK_MSE = 128.0**2  # (grey levels)^2 in the kernel's unit of squared error
+
+
+def he_init(network: Network, rng: np.random.Generator) -> Vector:
+    """MSRA initialisation (He et al. 2015): weights from N(0, 2 / fan_in), biases 0; the last layer 0, so the net begins as identity."""
+    out = np.zeros(network.size, np.float32)
+    for t in network.tensors:
+        if not t.is_bias and t.name != "last.weight":
+            gain = 1 if t.name.startswith("depthwise") else 2  # no activation follows a depthwise convolution
+            out[t.slice] = rng.normal(0, np.sqrt(gain / t.fan_in), t.size)
+    return out
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015) with the gradient clipped to a norm; the state of one parameter vector."""
+
+    def __init__(self, size: int, *, beta1: float = 0.9, beta2: float = 0.99, clip: float | None = None) -> None:
+        """Clip: the largest norm of a gradient that is let through unscaled; None for no clipping."""
+        self.beta1, self.beta2, self.clip, self.count = beta1, beta2, clip, 0
+        self.mean, self.square = np.zeros(size), np.zeros(size)
+
+    def step(self, parameters: Vector, gradient: NDArray[np.float64], rate: float) -> None:
+        """Moves `parameters` in place."""
+        if self.clip is not None:
+            gradient = gradient * min(1.0, self.clip / (float(np.linalg.norm(gradient)) + 1e-12))
+        self.count += 1
+        self.mean += (1 - self.beta1) * (gradient - self.mean)
+        self.square += (1 - self.beta2) * (gradient**2 - self.square)
+        mean = self.mean / (1 - self.beta1**self.count)
+        square = self.square / (1 - self.beta2**self.count)
+        parameters -= (rate * mean / (np.sqrt(square) + 1e-8)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to walk.  The rate rises over `warmup` steps, then falls along half a cosine to `final_rate`."""
+
+    steps: int
+    rate: float = 0.01
+    final_rate: float = 0.0
+    warmup: int = 10
+    batch_px: int = 65536  # pixels a step looks at, in patches; all of a smaller picture
+    patch: tuple[int, int] = (48, 118)  # rows, columns: with the halo of 5 a row fills whole vectors
+    beta2: float = 0.99
+    clip: float | None = None
+    norm: bool = False  # instance norm while fitting, folded away at the end
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of step 0, 1, ..."""
+        cosine = 0.5 * (1 + np.cos(np.pi * step / max(1, self.steps)))
+        return float((self.final_rate + (self.rate - self.final_rate) * cosine) * min(1.0, (step + 1) / self.warmup))
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Parameters; the mean squared error of each step's batch, in grey levels squared; and why it ended, as a sentence."""
+
+    parameters: Vector
+    history: list[float] = field(repr=False)
+    reason: str
+
+
+def tiles(height: int, width: int, rows: int, columns: int) -> Rectangles:
+    """Rectangles (n, 4) of at most rows x columns that cover a plane once."""
+    ys, xs = range(0, height, rows), range(0, width, columns)
+    return np.array([(y, min(y + rows, height), x, min(x + columns, width)) for y in ys for x in xs], np.int32)
+
+
+def random_patches(rng: np.random.Generator, height: int, width: int, schedule: Schedule) -> Rectangles:
+    """Rectangles (n, 4) of `batch_px` pixels together, or tiles of the whole plane where that is not more."""
+    rows, columns = min(schedule.patch[0], height), min(schedule.patch[1], width)
+    count = max(1, schedule.batch_px // (rows * columns))
+    if count * rows * columns >= height * width:
+        return tiles(height, width, rows, columns)
+    y, x = rng.integers(0, height - rows + 1, count), rng.integers(0, width - columns + 1, count)
+    return np.stack([y, y + rows, x, x + columns], axis=1).astype(np.int32)
+
+
+def fit(
+    network: Network,
+    start: Vector,
+    schedule: Schedule,
+    *,
+    base: Pixels,
+    original: Pixels,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> FitResult:
+    """Parameters that bring net(base) as near to `original` as the schedule's steps allow, from `start`.
+
+    base, original: (H, W) uint8 planes.  The same seed gives the same result on the same kernel path and thread count.
+    `progress` is told the steps done and the steps in all.
+    """
+    base, original = np.ascontiguousarray(base), np.ascontiguousarray(original)
+    rng, parameters = np.random.default_rng(seed), start.astype(np.float32).copy()
+    adam = Adam(network.size, beta2=schedule.beta2, clip=schedule.clip)
+    history: list[float] = []
+    for step in range(schedule.steps):
+        patches = random_patches(rng, *base.shape, schedule)
+        pixels = int(((patches[:, 1] - patches[:, 0]) * (patches[:, 3] - patches[:, 2])).sum())
+        if schedule.norm:
+            loss, gradient = _normed_gradient(network, parameters, patches[0], base, original)
+            pixels = int((patches[0, 1] - patches[0, 0]) * (patches[0, 3] - patches[0, 2]))
+        else:
+            loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
+        history.append(loss / pixels * PEAK_MSE)
+        if not np.isfinite(history[-1]):
+            return FitResult(start, history, f"the error grew without bound at step {step}; the start is kept")
+        adam.step(parameters, gradient / pixels, schedule.rate_at(step))
+        if progress:
+            progress(step + 1, schedule.steps)
+    if schedule.norm:
+        everything = (0, base.shape[0], 0, base.shape[1])
+        parameters = floatnet.fold(network, parameters, floatnet.inputs(network, base, everything)).astype(np.float32)
+    return FitResult(parameters, history, f"all {schedule.steps} steps were made")
+
+
+def _normed_gradient(
+    network: Network, parameters: Vector, patch: NDArray[np.int32], base: Pixels, original: Pixels
+) -> tuple[float, NDArray[np.float64]]:
+    y0, y1, x0, x1 = (int(v) for v in patch)
+    target = (original[y0:y1, x0:x1].astype(np.float32) - base[y0:y1, x0:x1]) / 128
+    planes = floatnet.inputs(network, base, (y0, y1, x0, x1))
+    loss, gradient = floatnet.forward_backward(network, parameters, planes, target, norm=True)
+    return loss, gradient.astype(np.float64)
+
+
+def mean_squared_error(network: Network, parameters: Vector, *, base: Pixels, original: Pixels) -> float:
+    """Of the float network over the whole picture, in grey levels squared, before rounding and clipping to 8 bits."""
+    everything = tiles(*base.shape, 256, 502)
+    return kernel.squared_error(network, parameters, everything, base=base, target=original) / base.size * PEAK_MSE

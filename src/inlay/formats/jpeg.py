@@ -1,0 +1,316 @@
+"""JPEG as a base format: the payload travels in APP9 segments behind JFIF and EXIF, nothing else changes.
+
+Pillow (libjpeg-turbo) codes the pixels; the segments are `_jpegfile`'s.  FORMAT.md, "In a JPEG file".
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from ..errors import FormatError, LimitError, UnsupportedError
+from . import Base, Pixels
+from ._jpegfile import (
+    APP0,
+    APP1,
+    APP9,
+    MAX_SEGMENT_BYTES,
+    SOS,
+    Edit,
+    Header,
+    Segment,
+    head,
+    metadata,
+    pixels_only,
+    read_header,
+    splice,
+    walk,
+)
+
+NAME = "jpeg"
+EXTENSIONS: tuple[str, ...] = (".jpg", ".jpeg", ".jpe", ".jfif")
+
+IDENTIFIER = b"inlay\0"
+CHUNK_BYTES = MAX_SEGMENT_BYTES - len(IDENTIFIER)
+
+MAX_SIDE_PX = 65500  # libjpeg's JPEG_MAX_DIMENSION
+MAX_SCANS = 500  # some ten are usual; each costs a pass over the picture, and next to no bytes
+
+_SUBSAMPLING = {"444": 0, "422": 1, "420": 2}  # Pillow's numbers
+_OPTIONS = {"subsampling", "progressive", "optimize"}
+_NO_METADATA = {"comment": b"", "xmp": b""}  # said outright, for Pillow would take these two from the image's `info`
+_maxblock = threading.Lock()
+
+
+def detect(data: bytes) -> bool:
+    """True if `data` begins like a JPEG file."""
+    return data.startswith(b"\xff\xd8\xff")
+
+
+def obstacle(data: bytes) -> str | None:
+    """Why the filter cannot apply to this file, or None; FormatError if its header is damaged."""
+    return read_header(data).obstacle()
+
+
+# ------------------------------------------------------------------------------------------------ decoding
+
+
+def decode_base(data: bytes) -> Base:
+    """The base in the planes it was coded in, as libjpeg makes them; UnsupportedError if there is an `obstacle`."""
+    header = read_header(data)
+    if reason := header.obstacle():
+        raise UnsupportedError(f"this JPEG file cannot carry an inlay: {reason}")
+    if header.model == "gray":
+        return Base("gray", _decode(data, header, "L"))
+    if header.model == "ycbcr":
+        planes = _decode(data, header, "YCbCr")
+        return Base("ycbcr", planes[..., 0].copy(), planes[..., 1:].copy())
+    pixels = _decode(data, header, "RGB")
+    luma = pixels @ np.array([19595, 38470, 7471], np.uint32) + np.uint32(1 << 15) >> np.uint32(16)
+    return Base("rgb", luma.astype(np.uint8), pixels)
+
+
+def decode_pixels(data: bytes) -> Pixels:
+    """The picture as any viewer shows it, (H, W) or (H, W, 3); the orientation in its EXIF is not applied."""
+    header = read_header(data)
+    return _decode(data, header, "L" if header.model == "gray" else "RGB")
+
+
+def _decode(data: bytes, header: Header, mode: str) -> Pixels:
+    """A fresh contiguous array in Pillow's `mode`; every failure is an InlayError."""
+    _check_cost(data, header)
+    try:
+        # Not Image.open: it would parse and judge metadata (EXIF, MPF), which is no reason to refuse a picture.
+        image = JpegImageFile(BytesIO(pixels_only(data, header.segments)))
+        if mode == "YCbCr":
+            image.draft(mode, None)  # the decoder's own planes: no way to RGB and back
+        image.load()
+        return np.array(image if image.mode == mode else image.convert(mode))
+    except MemoryError as error:
+        raise LimitError(f"no memory for {header.width}x{header.height} pixels") from error
+    except Exception as error:  # Pillow raises nearly anything for hostile bytes
+        if reason := header.obstacle():
+            raise UnsupportedError(f"cannot decode this JPEG file: {reason}") from error
+        raise FormatError(f"cannot decode this JPEG file: {error}") from error
+
+
+def _check_cost(data: bytes, header: Header) -> None:
+    """Refuse, before any pixel is allocated, what is out of proportion to the file."""
+    size = f"{header.width}x{header.height} pixels"
+    if Image.MAX_IMAGE_PIXELS is not None and header.width * header.height > 2 * Image.MAX_IMAGE_PIXELS:
+        raise LimitError(f"{size}; at most {2 * Image.MAX_IMAGE_PIXELS} are allowed (2 * PIL.Image.MAX_IMAGE_PIXELS)")
+    # A Huffman code is at least one bit long, and every block has one.  Arithmetic coding knows no such floor.
+    if not header.arithmetic and header.blocks() > 8 * len(data):
+        raise FormatError(f"{size} need at least {header.blocks() // 8} bytes; the JPEG file has {len(data)}")
+    scans = 0
+    try:
+        for segment in walk(data):
+            scans += segment.marker == SOS
+            if scans > MAX_SCANS:
+                raise LimitError(f"the JPEG file has more than {MAX_SCANS} scans")
+    except FormatError:
+        pass  # damage behind the header is the decoder's to judge: it may show the picture nevertheless
+
+
+# ------------------------------------------------------------------------------------------------ encoding
+
+
+def encode_base(image: Image.Image, quality: int, options: dict[str, Any]) -> bytes:
+    """The plain base file of an L, RGB or CMYK image, with the ICC, EXIF, XMP, comment and dpi of `image.info`.
+
+    quality: 1..100, libjpeg's.  options: subsampling "444" | "422" | "420" (default), for RGB only; progressive and
+    optimize, both False by default.  UnsupportedError for anything else, or metadata larger than a segment.
+    """
+    if unknown := set(options) - _OPTIONS:
+        raise UnsupportedError(f"unknown JPEG options {sorted(unknown)}; expected some of {sorted(_OPTIONS)}")
+    if not 1 <= quality <= 100:
+        raise UnsupportedError(f"JPEG quality {quality}; expected 1 to 100")
+    subsampling = options.get("subsampling", "420")
+    if subsampling not in _SUBSAMPLING:
+        raise UnsupportedError(f"JPEG subsampling {subsampling!r}; expected one of {', '.join(_SUBSAMPLING)}")
+    return _save(
+        image,
+        quality=quality,
+        # Pillow would apply it to gray and CMYK too, where it means nothing good.
+        subsampling=_SUBSAMPLING[subsampling] if image.mode == "RGB" else -1,
+        progressive=bool(options.get("progressive", False)),
+        optimize=bool(options.get("optimize", False)),
+        **_metadata(image.info),
+    )
+
+
+def _metadata(info: dict[Any, Any]) -> dict[str, Any]:
+    """The settings of Pillow's JPEG writer that keep what it can keep of `image.info`."""
+    kept: dict[str, Any] = dict(_NO_METADATA)
+    for key, most, overhead in (
+        ("exif", 1, 0),
+        ("xmp", 1, len(b"http://ns.adobe.com/xap/1.0/\0")),
+        ("comment", 1, 0),
+        ("icc_profile", 255, len(b"ICC_PROFILE\0") + 2),
+    ):
+        value = info.get(key)
+        if isinstance(value, str):
+            value = value.encode()
+        if not isinstance(value, bytes) or not value:
+            continue
+        if key == "exif" and value[:2] in (b"II", b"MM"):
+            value = b"Exif\0\0" + value  # as WebP and PNG may hold it
+        limit = most * (MAX_SEGMENT_BYTES - overhead)
+        if len(value) > limit:
+            raise UnsupportedError(f"the {key} metadata has {len(value)} bytes; a JPEG file takes at most {limit}")
+        kept[key] = value
+    try:
+        dpi = [round(float(value)) for value in info.get("dpi", ())]
+    except (TypeError, ValueError, OverflowError):  # not numbers, nan, inf
+        dpi = []
+    if len(dpi) == 2 and all(0 < value < 1 << 16 for value in dpi):
+        kept["dpi"] = tuple(dpi)
+    return kept
+
+
+def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
+    """`image` encoded as the base `data` was, all quantisation steps times `factor`, without metadata.
+
+    Steps are rounded and kept in 1..255.  None if no step changes, unless `factor` is 1.  `image` must be of the
+    base's size.  Subsampling other than 4:4:4, 4:2:2 and 4:2:0 is taken for one of these of nearly the same cost.
+    """
+    header = read_header(data)
+    if reason := header.obstacle():
+        raise UnsupportedError(f"cannot encode like this JPEG file: {reason}")
+    if image.size != (header.width, header.height):
+        found = f"{image.width}x{image.height}"
+        raise UnsupportedError(f"an image of {found} pixels for a base of {header.width}x{header.height}")
+    tables = _quantisation(data, header)
+    scaled = [_scaled(table, factor) for table in tables]
+    if factor != 1 and scaled == [_scaled(table, 1.0) for table in tables]:
+        return None
+    subsampling = {"4:4:4": 0, "gray": -1, "4:2:2": 1, "4:4:0": 1}.get(header.subsampling(), 2)
+    mode = "L" if header.model == "gray" else "RGB"
+    return _save(
+        image if image.mode == mode else image.convert(mode),
+        qtables=scaled,
+        subsampling=0 if header.model == "rgb" else subsampling,
+        keep_rgb=header.model == "rgb",
+        progressive=header.progressive,
+        optimize=not header.standard_huffman,
+        restart_marker_blocks=header.restart_interval,
+        **_NO_METADATA,
+    )
+
+
+def _quantisation(data: bytes, header: Header) -> list[list[int]]:
+    """The tables of the components in order, natural order within; the last stands for all further components."""
+    numbers = [component.table for component in header.components]
+    while len(numbers) > 1 and numbers[-1] == numbers[-2]:
+        numbers.pop()
+    try:
+        tables = JpegImageFile(BytesIO(pixels_only(data, header.segments))).quantization
+        return [tables[number] for number in numbers]
+    except Exception as error:
+        raise FormatError(f"cannot read the quantisation tables of this JPEG file: {error!r}") from error
+
+
+def _scaled(table: list[int], factor: float) -> list[int]:
+    return [min(max(int(step * factor + 0.5), 1), 255) for step in table]
+
+
+def _save(image: Image.Image, **settings: Any) -> bytes:
+    if image.mode not in ("L", "RGB", "CMYK"):
+        raise UnsupportedError(f"a JPEG file of a {image.mode} image; expected L, RGB or CMYK")
+    if not 1 <= min(image.size) <= max(image.size) <= MAX_SIDE_PX:
+        raise UnsupportedError(f"a JPEG file of {image.width}x{image.height} pixels; expected 1..{MAX_SIDE_PX} a side")
+    file = BytesIO()
+    try:
+        with _large_buffer(image, settings):
+            image.save(file, "JPEG", **settings)
+    except MemoryError as error:
+        raise LimitError(f"no memory to encode {image.width}x{image.height} pixels") from error
+    except Exception as error:
+        raise UnsupportedError(f"Pillow cannot write this image as JPEG: {error}") from error
+    return file.getvalue()
+
+
+@contextmanager
+def _large_buffer(image: Image.Image, settings: dict[str, Any]) -> Iterator[None]:
+    """Room for what libjpeg must write at once: metadata, and the whole file where it makes two passes.
+
+    Pillow's own guess is too small for noise at quality 94, and MAXBLOCK is the only way to ask for more.
+    2 bytes a sample are enough: the DCT of noise has some 9 bits.
+    """
+    need_bytes = (1 << 18) + sum(len(value) for value in settings.values() if isinstance(value, bytes))
+    if settings["optimize"] or settings["progressive"]:
+        need_bytes += 2 * len(image.getbands()) * image.width * image.height
+    with _maxblock:
+        usual, ImageFile.MAXBLOCK = ImageFile.MAXBLOCK, max(ImageFile.MAXBLOCK, need_bytes)
+        try:
+            yield
+        finally:
+            ImageFile.MAXBLOCK = usual
+
+
+# ------------------------------------------------------------------------------------------------ the payload
+
+
+def embed(data: bytes, payload: bytes) -> bytes:
+    """`data` with `payload` inside, in place of any older one; FormatError if the file is damaged or truncated.
+
+    The segments go behind the leading run of APP0 and APP1, so that JFIF, EXIF and XMP stay where readers expect
+    them, and before any APP2, so that an MPF index moves together with the images it points at.
+    """
+    plain = strip(data)
+    segments = list(walk(plain))
+    at = segments[0].end
+    for segment in segments[1:]:
+        if segment.marker not in (APP0, APP1):
+            break
+        at = segment.end
+    chunks = [payload[i : i + CHUNK_BYTES] for i in range(0, max(len(payload), 1), CHUNK_BYTES)]
+    inlay = b"".join(_segment(IDENTIFIER + chunk) for chunk in chunks)
+    result = splice(plain, segments, [Edit(at, at, inlay)])
+    if extract(result) != payload or strip(result) != plain:
+        raise UnsupportedError("this JPEG file would not come back from embedding: its MPF index contradicts itself")
+    return result
+
+
+def extract(data: bytes) -> bytes | None:
+    """The payload, or None if there is none; what follows the first SOS is not looked at."""
+    ours = _ours(data, head(data))
+    return b"".join(s.body(data)[len(IDENTIFIER) :] for s in ours) if ours else None
+
+
+def strip(data: bytes) -> bytes:
+    """`data` without a payload, byte for byte what `embed` was given; unchanged if there is none."""
+    segments = head(data)
+    ours = _ours(data, segments)
+    return splice(data, segments, [Edit(s.offset, s.end) for s in ours]) if ours else data
+
+
+def _ours(data: bytes, segments: list[Segment]) -> list[Segment]:
+    return [s for s in segments if s.marker == APP9 and s.body(data).startswith(IDENTIFIER)]
+
+
+def _segment(body: bytes) -> bytes:
+    return bytes((0xFF, APP9)) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+def describe(data: bytes) -> dict[str, Any]:
+    """The picture's size and coding, and the names of the metadata before the first scan."""
+    header = read_header(data)
+    return {
+        "width": header.width,
+        "height": header.height,
+        "components": len(header.components),
+        "model": header.model,
+        "subsampling": header.subsampling(),
+        "progressive": header.progressive,
+        "restart_interval": header.restart_interval,
+        "optimized_huffman": not (header.standard_huffman or header.arithmetic),
+        "metadata": metadata(data, header.segments),
+    }

@@ -1,0 +1,212 @@
+"""The compiled kernels, called through ctypes: the exact decoder network and the float gradient for fitting.
+
+Each exists for several instruction sets ("paths"); the best one that this processor runs is used, or the one that the environment
+variable INLAY_PATH names.  A call releases the GIL, so bands and rectangles run in parallel on a pool of plain Python threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InlayError
+from .network import MAX_LAYERS, Network
+
+ALL_PATHS = ("avx512", "avx2", "portable")  # best first
+
+Pixels = NDArray[np.uint8]
+_MIN_BAND = 64  # rows; a thread's start costs about as much as this many
+
+
+class _Network(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int32) for name in ("channels", "layers", "kernel", "inputs")] + [
+        ("dilation", ctypes.c_int32 * MAX_LAYERS)
+    ]
+
+
+def _c(network: Network) -> _Network:
+    dilation = (ctypes.c_int32 * MAX_LAYERS)(*network.dilations)
+    return _Network(network.channels, network.layers, network.kernel, network.inputs, dilation)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    # In an editable install the library lies in site-packages, not beside the source.
+    for folder in (Path(__file__).parent, *(Path(p) / "inlay" for p in sys.path if p)):
+        if (folder / "_kernel.so").exists():
+            return ctypes.CDLL(str(folder / "_kernel.so"))
+    raise InlayError(f"inlay's kernel is not installed beside {Path(__file__).parent}; expected _kernel.so: pip install .")
+
+
+@cache
+def paths() -> tuple[str, ...]:
+    """The paths that this build has and this processor runs, best first; `portable` is always among them."""
+    library = _library()
+    return tuple(p for p in ALL_PATHS if hasattr(library, f"inlay_restore_{p}") and library.inlay_can_run(p.encode()))
+
+
+def _function(stem: str, path: str | None) -> ctypes._NamedFuncPointer:
+    chosen = path or os.environ.get("INLAY_PATH") or paths()[0]
+    if chosen not in paths():
+        raise InlayError(f"kernel path {chosen!r} is not available here; expected one of {', '.join(paths())}")
+    return getattr(_library(), f"{stem}_{chosen}")  # type: ignore[no-any-return]  # ctypes has no types for looked-up symbols
+
+
+def _address(array: NDArray[np.generic]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="inlay")
+
+
+def default_threads() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def restore(
+    network: Network, parameters: NDArray[np.int16], base: Pixels, *, threads: int | None = None, path: str | None = None
+) -> Pixels:
+    """The restored (H, W) luma: the same bytes as `reference.restore`, whatever the path and the threads.
+
+    `parameters` must have passed `network.check_bounds`.
+    """
+    run = _function("inlay_restore", path)
+    height, width = base.shape
+    base = np.ascontiguousarray(base, np.uint8)
+    parameters = np.ascontiguousarray(parameters, np.int16)
+    if parameters.size != network.size:
+        raise ValueError(f"{parameters.size} parameters for a network of {network.size}")
+    out = np.empty_like(base)
+    described = _c(network)
+
+    def band(y0: int, y1: int) -> int:
+        status: int = run(
+            ctypes.byref(described), _address(parameters), _address(base), ctypes.c_ssize_t(width), height, width,
+            _address(out), ctypes.c_ssize_t(width), y0, y1,
+        )  # fmt: skip
+        return status
+
+    count = max(1, min(threads or default_threads(), height // _MIN_BAND))
+    edges = [height * i // count for i in range(count + 1)]
+    statuses = _in_parallel(band, list(zip(edges, edges[1:], strict=False)))
+    if any(statuses):
+        raise MemoryError("no memory for the restoration network's rows")
+    return out
+
+
+def gradient(
+    network: Network,
+    parameters: NDArray[np.float32],
+    rectangles: NDArray[np.int32],
+    *,
+    base: Pixels,
+    target: Pixels,
+    threads: int | None = None,
+    path: str | None = None,
+) -> tuple[float, NDArray[np.float64]]:
+    """Sum of squared errors (in units of 128 grey levels) over `rectangles` (n, 4: y0, y1, x0, x1), and its gradient."""
+    parts = _spread(rectangles, threads or default_threads())
+    results = _in_parallel(
+        lambda part: _gradient(network, parameters, part, base, target, path, True, None), [(p,) for p in parts]
+    )
+    return sum(loss for loss, _ in results), np.sum([g for _, g in results], axis=0)
+
+
+def squared_error(
+    network: Network,
+    parameters: NDArray[np.float32],
+    rectangles: NDArray[np.int32],
+    *,
+    base: Pixels,
+    target: Pixels,
+    threads: int | None = None,
+    path: str | None = None,
+) -> float:
+    """The loss of `gradient` alone."""
+    parts = _spread(rectangles, threads or default_threads())
+    results = _in_parallel(
+        lambda part: _gradient(network, parameters, part, base, target, path, False, None), [(p,) for p in parts]
+    )
+    return sum(loss for loss, _ in results)
+
+
+def answers(
+    network: Network,
+    parameters: NDArray[np.float32],
+    rectangles: NDArray[np.int32],
+    *,
+    base: Pixels,
+    path: str | None = None,
+) -> NDArray[np.float32]:
+    """What the float network adds to the base, in units of 128 grey levels: rectangle after rectangle, (pixels,).
+
+    A rectangle is at most 512 columns wide.
+    """
+    pixels = int(((rectangles[:, 1] - rectangles[:, 0]) * (rectangles[:, 3] - rectangles[:, 2])).sum())
+    out = np.empty(pixels, np.float32)
+    _gradient(network, parameters, rectangles, base, base, path, False, out)
+    return out
+
+
+def _gradient(
+    network: Network,
+    parameters: NDArray[np.float32],
+    rectangles: NDArray[np.int32],
+    base: Pixels,
+    target: Pixels,
+    path: str | None,
+    wanted: bool,
+    answer: NDArray[np.float32] | None,
+) -> tuple[float, NDArray[np.float64]]:
+    run = _function("inlay_gradient", path)
+    height, width = base.shape
+    if target.shape != base.shape or not (base.flags.c_contiguous and target.flags.c_contiguous):
+        raise ValueError(f"base {base.shape} and target {target.shape} must be contiguous planes of one shape")
+    rectangles = np.ascontiguousarray(rectangles, np.int32)
+    parameters = np.ascontiguousarray(parameters, np.float32)
+    if parameters.size != network.size:
+        raise ValueError(f"{parameters.size} parameters for a network of {network.size}")
+    out, loss = np.zeros(network.size), ctypes.c_double()
+    described = _c(network)
+    status = run(
+        ctypes.byref(described), network.size, _address(parameters), _address(base), _address(target),
+        ctypes.c_ssize_t(width), height, width, _address(rectangles), len(rectangles),
+        _address(out) if wanted else None, ctypes.byref(loss), None if answer is None else _address(answer),
+    )  # fmt: skip
+    if status:
+        raise MemoryError("no memory for the fitting kernel's rows")
+    return loss.value, out
+
+
+def rgb(luma: Pixels, chroma: Pixels, *, path: str | None = None) -> Pixels:
+    """(H, W) luma and (H, W, 2) Cb, Cr to (H, W, 3) RGB, with the very numbers of libjpeg."""
+    out = np.empty((*luma.shape, 3), np.uint8)
+    luma, chroma = np.ascontiguousarray(luma), np.ascontiguousarray(chroma)
+    _function("inlay_rgb", path)(_address(luma), _address(chroma), _address(out), ctypes.c_ssize_t(luma.size))
+    return out
+
+
+def _spread(rectangles: NDArray[np.int32], threads: int) -> list[NDArray[np.int32]]:
+    """The rectangles in at most `threads` parts of about equal numbers; a lone one is cut in bands."""
+    if len(rectangles) == 1 and threads > 1:
+        y0, y1, x0, x1 = (int(v) for v in rectangles[0])
+        count = max(1, min(threads, (y1 - y0) // _MIN_BAND))
+        edges = [y0 + (y1 - y0) * i // count for i in range(count + 1)]
+        rectangles = np.array([(a, b, x0, x1) for a, b in zip(edges, edges[1:], strict=False)], np.int32)
+    return np.array_split(rectangles, min(threads, len(rectangles)))
+
+
+def _in_parallel(work, arguments):  # type: ignore[no-untyped-def]  # any work: results in the order of the arguments
+    if len(arguments) == 1:
+        return [work(*arguments[0])]
+    return list(_pool(len(arguments)).map(lambda a: work(*a), arguments))

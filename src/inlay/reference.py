@@ -1,0 +1,73 @@
+"""The decoder's network in numpy, for reading: it defines every bit of the restored picture (FORMAT.md, section 5).
+
+`kernel.restore` computes the same bytes, fast.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .network import PIXEL_BITS, RESIDUAL_SHIFT, WEIGHT_BITS, Network
+
+Integers = NDArray[np.int64]
+
+
+def restore(network: Network, parameters: NDArray[np.int16], base: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The restored (H, W) luma of a base, given (network.size,) integer parameters that passed `network.check_bounds`."""
+    tensors = {t.name: parameters[t.slice].reshape(t.shape).astype(np.int64) for t in network.tensors}
+    planes = _inputs(network, base)
+    rows = _activate(_round(_conv(planes, tensors["first.weight"], 1, tensors["first.bias"])))
+    for i, dilation in enumerate(network.dilations, start=1):
+        middle = _round(_depthwise(rows, tensors[f"depthwise{i}.weight"], dilation))
+        mixed = np.tensordot(tensors[f"pointwise{i}.weight"], middle, 1)
+        bias = tensors[f"pointwise{i}.bias"] << WEIGHT_BITS
+        rows = _activate(_round(mixed + bias[:, None, None]))
+    residual = _conv(rows, tensors["last.weight"][None], 1, np.zeros(1, np.int64))[0]
+    residual = (residual + (1 << (RESIDUAL_SHIFT - 1))) >> RESIDUAL_SHIFT
+    return np.clip(base + residual, 0, 255).astype(np.uint8)
+
+
+def _inputs(network: Network, base: NDArray[np.uint8]) -> Integers:
+    """The input planes, continued by the halo on every side: the luma by its edge pixels, the block phase by counting on."""
+    height, width = base.shape
+    luma = (np.pad(base.astype(np.int64), network.halo_px, mode="edge") - 128) << PIXEL_BITS
+    if network.inputs == 1:
+        return luma[None]
+    rows = np.arange(-network.halo_px, height + network.halo_px)[:, None]
+    columns = np.arange(-network.halo_px, width + network.halo_px)[None, :]
+    phases = [(2 * (p % 8) - 7) * 512 + 0 * luma for p in (columns, rows)]
+    return np.stack([luma, *phases])
+
+
+def _round(sums: Integers) -> Integers:
+    """Drops the weights' fractional bits, rounding halves up, and saturates to 16 bits."""
+    return np.clip((sums + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS, -32768, 32767)
+
+
+def _activate(values: Integers) -> Integers:
+    """Leaky ReLU: an eighth, rounded down, of what is below zero."""
+    return np.where(values < 0, values >> 3, values)
+
+
+def _conv(planes: Integers, weight: Integers, dilation: int, bias: Integers) -> Integers:
+    """k x k convolution (correlation) where all inputs are there: (I, H, W) to (O, H - k + 1, W - k + 1)."""
+    windows = _windows(planes, weight.shape[-1], dilation)
+    sums: Integers = sum(np.tensordot(weight[:, :, ty, tx], window, 1) for ty, tx, window in windows)  # type: ignore[assignment]
+    return sums + (bias[:, None, None] << WEIGHT_BITS)
+
+
+def _depthwise(planes: Integers, weight: Integers, dilation: int) -> Integers:
+    """The same, each plane with its own (k, k) kernel."""
+    windows = _windows(planes, weight.shape[-1], dilation)
+    return sum(weight[:, ty, tx, None, None] * window for ty, tx, window in windows)  # type: ignore[return-value]
+
+
+def _windows(planes: Integers, kernel: int, dilation: int) -> list[tuple[int, int, Integers]]:
+    height = planes.shape[1] - (kernel - 1) * dilation
+    width = planes.shape[2] - (kernel - 1) * dilation
+    return [
+        (ty, tx, planes[:, ty * dilation : ty * dilation + height, tx * dilation : tx * dilation + width])
+        for ty in range(kernel)
+        for tx in range(kernel)
+    ]

@@ -1,0 +1,13 @@
+/* Which of the compiled paths this processor can run.  Compiled once, without a suffix of its own. */
+#include "kernel.h"
+
+EXPORT int inlay_can_run(const char *path) {
+    if (!strcmp(path, "portable")) return 1;
+#if defined(__x86_64__) || defined(__i386__)
+    if (!strcmp(path, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (!strcmp(path, "avx512"))
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512dq");
+#endif
+    return 0;
+}

@@ -1,0 +1,135 @@
+"""Kernel against reference: the same bytes from the integer network on every path, the same gradient from the float one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inlay import floatnet, kernel, reference
+from inlay.errors import FormatError
+from inlay.network import Network, check_bounds
+
+NETWORKS = [
+    Network(),
+    Network(channels=12),
+    Network(channels=16, layers=4, dilations=(1, 2, 4, 1)),
+    Network(channels=8, inputs=3),
+    Network(channels=5, layers=1, kernel=5, dilations=(3,)),
+    Network(channels=3, layers=0, kernel=1),
+    Network(channels=32, layers=2, dilations=(8, 1), kernel=5),
+    Network(channels=1, layers=8),
+]
+SIZES = [(1, 1), (1, 9), (7, 1), (8, 8), (33, 47), (130, 21), (3, 1100)]
+
+
+def random_parameters(network: Network, rng: np.random.Generator, spread: float = 1.0) -> np.ndarray:
+    """Integers of about the size that fitted networks have, times `spread`."""
+    values = np.zeros(network.size)
+    for t in network.tensors:
+        values[t.slice] = rng.normal(0, 0.1 if t.is_bias else np.sqrt(2 / t.fan_in), t.size)
+    return np.clip(np.rint(values * 4096 * spread), -32767, 32767).astype(np.int16)
+
+
+def pictures(shape: tuple[int, int], rng: np.random.Generator) -> list[np.ndarray]:
+    smooth = np.clip(128 + 80 * np.sin(np.add.outer(np.arange(shape[0]) / 5, np.arange(shape[1]) / 7)), 0, 255)
+    return [
+        rng.integers(0, 256, shape, dtype=np.uint8),
+        smooth.astype(np.uint8),
+        np.zeros(shape, np.uint8),
+        np.full(shape, 255, np.uint8),
+    ]
+
+
+@pytest.mark.parametrize("path", kernel.ALL_PATHS)
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_restore_agrees(network: Network, path: str) -> None:
+    if path not in kernel.paths():
+        pytest.skip(f"this machine or build has no {path} path")
+    rng = np.random.default_rng(1)
+    for shape in SIZES:
+        parameters = random_parameters(network, rng)
+        for base in pictures(shape, rng):
+            expected = reference.restore(network, parameters, base)
+            for threads in (1, 2):
+                assert np.array_equal(kernel.restore(network, parameters, base, threads=threads, path=path), expected)
+
+
+@pytest.mark.parametrize("path", kernel.ALL_PATHS)
+def test_restore_agrees_at_the_bounds(path: str) -> None:
+    """Weights as large as the bounds let them be, all of one sign: every saturation is met."""
+    if path not in kernel.paths():
+        pytest.skip(f"this machine or build has no {path} path")
+    network, rng = Network(), np.random.default_rng(2)
+    for sign in (1, -1):
+        parameters = np.zeros(network.size, np.int16)
+        for t in network.tensors:
+            limit = 32767 if t.is_bias or t.name == "first.weight" else (65535 - 4097) // t.fan_in
+            parameters[t.slice] = sign * min(32767, limit)
+            if t.name != "first.weight":
+                parameters[t.slice] *= rng.choice([1, 1, -1], t.size)
+        check_bounds(network, parameters)
+        for base in pictures((40, 61), rng):
+            got = kernel.restore(network, parameters, base, path=path)
+            assert np.array_equal(got, reference.restore(network, parameters, base))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32), st.floats(0.1, 4))
+def test_restore_agrees_on_anything(height: int, width: int, seed: int, spread: float) -> None:
+    rng = np.random.default_rng(seed)
+    network = Network(channels=int(rng.integers(1, 14)), layers=int(rng.integers(0, 5)), inputs=int(rng.choice([1, 3])))
+    parameters = random_parameters(network, rng, spread)
+    base = rng.integers(0, 256, (height, width), dtype=np.uint8)
+    try:
+        check_bounds(network, parameters)
+    except FormatError:
+        return
+    assert np.array_equal(kernel.restore(network, parameters, base), reference.restore(network, parameters, base))
+
+
+def test_bounds_refuse_what_could_overflow() -> None:
+    network = Network()
+    for name, value in (("last.weight", 1300), ("depthwise2.weight", 7400), ("pointwise1.weight", 11000)):
+        parameters = np.zeros(network.size, np.int16)
+        tensor = next(t for t in network.tensors if t.name == name)
+        parameters[tensor.slice] = value
+        with pytest.raises(FormatError, match="beyond 32 bits"):
+            check_bounds(network, parameters)
+    with pytest.raises(FormatError, match="16 bits"):
+        check_bounds(network, np.full(network.size, -32768))
+
+
+@pytest.mark.parametrize("path", kernel.ALL_PATHS)
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_gradient_agrees_with_numpy(network: Network, path: str) -> None:
+    if path not in kernel.paths():
+        pytest.skip(f"this machine or build has no {path} path")
+    rng = np.random.default_rng(3)
+    base = rng.integers(0, 256, (75, 90), dtype=np.uint8)
+    target = np.clip(base + rng.normal(0, 9, base.shape), 0, 255).astype(np.uint8)
+    parameters = random_parameters(network, rng) / np.float32(4096)
+    rectangles = np.array([(0, 75, 0, 90), (10, 30, 20, 77), (74, 75, 89, 90), (0, 64, 3, 4)], np.int32)
+    expected_loss, expected = 0.0, np.zeros(network.size)
+    for y0, y1, x0, x1 in rectangles:
+        planes = floatnet.inputs(network, base, (y0, y1, x0, x1), np.float64)
+        difference = (target.astype(np.float64) - base)[y0:y1, x0:x1] / 128
+        loss, gradient = floatnet.forward_backward(network, parameters.astype(np.float64), planes, difference)
+        expected_loss += loss
+        expected += gradient
+    for threads in (1, 2):
+        loss, gradient = kernel.gradient(
+            network, parameters, rectangles, base=base, target=target, threads=threads, path=path
+        )
+        assert loss == pytest.approx(expected_loss, rel=1e-5)
+        np.testing.assert_allclose(gradient, expected, rtol=2e-4, atol=2e-5 * np.abs(expected).max())
+    alone = kernel.squared_error(network, parameters, rectangles, base=base, target=target, path=path)
+    assert alone == pytest.approx(expected_loss, rel=1e-5)
+    answers = kernel.answers(network, parameters, rectangles[1:2], base=base, path=path)
+    planes = floatnet.inputs(network, base, (10, 30, 20, 77))
+    np.testing.assert_allclose(answers.reshape(20, 57), floatnet.answer(network, parameters, planes), atol=1e-4)
+
+
+def test_all_these_paths_were_tested(capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(f"\nkernel paths tested here: {', '.join(kernel.paths())}")
+    assert "portable" in kernel.paths()

@@ -1,0 +1,904 @@
+import io
+import itertools
+import shutil
+import struct
+import subprocess
+import time
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from inlay.errors import FormatError, InlayError, LimitError, UnsupportedError
+from inlay.formats import jpeg
+from inlay.formats._jpegfile import MAX_SEGMENTS, Edit, head, read_header, splice, walk
+
+PAYLOAD = b"\x01" + bytes(range(256)) + b"\xff\xd9\xff\xda\xff\xff\x00"
+
+
+def picture(width=53, height=37, mode="RGB", seed=1):
+    """Smooth colours, an edge, and some noise; neither side a multiple of 8."""
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x / 7 + k) * np.cos(y / (5 + k)) for k in range(len(Image.new(mode, (1, 1)).getbands()))]
+    noise = np.random.default_rng(seed).normal(0, 6, (height, width, len(waves)))
+    planes = 128 + 90 * np.stack(waves, -1) + noise + 40 * (x > width // 2)[..., None]
+    return Image.frombytes(mode, (width, height), planes.clip(0, 255).astype(np.uint8).tobytes())
+
+
+def saved(image, **kw):
+    file = io.BytesIO()
+    image.save(file, "JPEG", **{"quality": 70, "subsampling": 0, **kw})
+    return file.getvalue()
+
+
+def segment(marker, body=b""):
+    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+
+
+def tables(data):
+    return JpegImageFile(io.BytesIO(data)).quantization
+
+
+def marker_at(data, marker):
+    return next(s for s in walk(data) if s.marker == marker)
+
+
+def replaced(data, offset, new):
+    return data[:offset] + new + data[offset + len(new) :]
+
+
+def with_sof(data, offset, new):
+    """`data` with the bytes `new` at `offset` in its frame header's body: 0 bits, 1 height, 3 width, 5 components."""
+    sof = next(s for s in head(data) if s.marker in (0xC0, 0xC1, 0xC2))
+    return replaced(data, sof.offset + 4 + offset, new)
+
+
+EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"  # orientation 6
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
+METADATA = [
+    segment(0xE1, EXIF),
+    segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP),
+    segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(100)),
+    segment(0xE2, b"ICC_PROFILE\0\1\1" + bytes(range(200))),
+    segment(0xEB, b"JP\0\1\0\0\0\1\0\0\0\x10jumb" + bytes(8)),
+    segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x05hello\0"),
+    segment(0xEE, b"Adobe\0\x64\0\0\0\0\1"),
+    segment(0xFE, b"a comment \xff\xd9"),
+    segment(0xE9, b"inlaid, but not by us"),
+    segment(0xE9, b"inlay"),
+    segment(0xEF, b""),
+]
+
+
+def with_metadata(data):
+    return data[:20] + b"".join(METADATA) + data[20:]  # behind SOI and JFIF
+
+
+def with_fill(data):
+    """`data` with fill bytes before every marker of its header but SOI."""
+    segments = head(data)[1:]
+    return data[:2] + b"".join(b"\xff\xff" + data[s.offset : s.end] for s in segments) + data[segments[-1].end :]
+
+
+def mpf(order, size, offset, entries=None):
+    """The body of an MPF APP2 segment for two images; `offset` counts from the byte order mark."""
+    first = struct.pack(order + "IIIHH", 0x030000, size, 0, 0, 0) + struct.pack(order + "IIIHH", 0, 0, offset, 0, 0)
+    table = entries if entries is not None else first
+    fields = [(0xB000, 7, 4, b"0100"), (0xB001, 4, 1, struct.pack(order + "I", 2))]
+    fields.append((0xB002, 7, len(table), struct.pack(order + "I", 8 + 2 + 3 * 12 + 4)))
+    directory = b"".join(struct.pack(order + "HHI", *field[:3]) + field[3] for field in fields)
+    mark = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8)
+    return b"MPF\0" + mark + struct.pack(order + "H", 3) + directory + bytes(4) + table
+
+
+def two_images(order, padding=0):
+    """A file of two images with a true MPF index, and the second image; `padding` bytes belong to the first."""
+    first, second = with_metadata(saved(picture())), saved(picture(40, 24, seed=2))
+    at = first.index(b"\xff\xe2")
+    size = len(first) + len(segment(0xE2, mpf(order, 0, 0))) + padding
+    index = mpf(order, size, size - (at + 8))
+    index = index[:-12] + struct.pack(order + "I", len(second)) + index[-8:]
+    return first[:at] + segment(0xE2, index) + first[at:] + bytes(padding) + second, second
+
+
+def entries(data):
+    """((size, place of the first byte), ...) of the images of the MPF index in `data`."""
+    index = next(s for s in walk(data) if s.marker == 0xE2 and s.body(data).startswith(b"MPF\0"))
+    body = index.body(data)[4:]
+    order = "<" if body[:2] == b"II" else ">"
+    rows = [struct.unpack_from(order + "IIIHH", body, 50 + 16 * k) for k in range(2)]
+    return tuple((row[1], row[2] + (index.offset + 8 if row[2] else 0)) for row in rows)
+
+
+def rotated_422():
+    if not shutil.which("jpegtran"):
+        pytest.skip("jpegtran is not installed")
+    done = subprocess.run(
+        ["jpegtran", "-rotate", "90"], input=saved(picture(64, 48), subsampling=1), capture_output=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def without_jfif(data):
+    jfif = marker_at(data, 0xE0)
+    return data[: jfif.offset] + data[jfif.end :]
+
+
+VARIANTS = {
+    "gray": lambda: saved(picture(mode="L")),
+    "444": lambda: saved(picture()),
+    "422": lambda: saved(picture(), subsampling=1),
+    "420": lambda: saved(picture(), subsampling=2),
+    "440": rotated_422,
+    "one pixel": lambda: saved(picture(1, 1), subsampling=2),
+    "progressive": lambda: saved(picture(), subsampling=2, progressive=True),
+    "optimised": lambda: saved(picture(), subsampling=2, optimize=True),
+    "restarts": lambda: saved(picture(), subsampling=2, restart_marker_rows=1),
+    "16-bit tables": lambda: saved(picture(), quality=-1, qtables=[list(range(250, 314))]),
+    "rgb": lambda: saved(picture(), keep_rgb=True),
+    "cmyk": lambda: saved(picture(mode="CMYK")),
+    "metadata": lambda: with_metadata(saved(picture())),
+    "no JFIF": lambda: without_jfif(saved(picture())),
+    "fill bytes": lambda: with_fill(with_metadata(saved(picture()))),
+    "trailer": lambda: saved(picture()) + b"Samsung\xff\xd8\xff\xe9\0\x09inlay\0\xff\xd9" + bytes(50),
+    "two images <": lambda: two_images("<")[0],
+    "two images >": lambda: two_images(">")[0],
+}
+
+variant = pytest.mark.parametrize("make", VARIANTS.values(), ids=VARIANTS.keys())
+
+
+# ------------------------------------------------------------------------------------------------ the payload
+
+
+@variant
+def test_round_trip(make):
+    data = make()
+    embedded = jpeg.embed(data, PAYLOAD)
+    assert jpeg.extract(data) is None
+    assert jpeg.extract(embedded) == PAYLOAD
+    assert jpeg.strip(embedded) == data
+    assert jpeg.strip(data) == data
+    assert np.array_equal(jpeg.decode_pixels(embedded), jpeg.decode_pixels(data))
+    assert jpeg.describe(embedded) == jpeg.describe(data)
+
+
+@variant
+def test_nothing_but_one_segment_is_added(make):
+    data = make()
+    embedded = jpeg.embed(data, PAYLOAD)
+    ours = segment(0xE9, b"inlay\0" + PAYLOAD)
+    assert embedded.count(ours) == 1
+    rest = embedded.replace(ours, b"")
+    if b"MPF\0" in data:
+        (size, _), other = entries(data)
+        assert entries(embedded) == ((size + len(ours), 0), (other[0], other[1] + len(ours)))
+        assert sum(a != b for a, b in zip(rest, data, strict=True)) in (1, 2)  # the size of the first image
+    else:
+        assert rest == data
+
+
+def test_place_is_behind_the_leading_app0_and_app1():
+    data = with_metadata(saved(picture()))
+    markers = [s.marker for s in head(jpeg.embed(data, PAYLOAD))]
+    assert markers[:7] == [0xD8, 0xE0, 0xE1, 0xE1, 0xE1, 0xE9, 0xE2]
+    assert [s.marker for s in head(jpeg.embed(without_jfif(saved(picture())), PAYLOAD))][:2] == [0xD8, 0xE9]
+
+
+@pytest.mark.parametrize("size", [0, 1, 65526, 65527, 65528, 2 * 65527, 200_000])
+def test_payload_over_several_segments(size):
+    payload = np.random.default_rng(size).bytes(size)
+    data = saved(picture())
+    embedded = jpeg.embed(data, payload)
+    ours = [s for s in head(embedded) if s.marker == 0xE9]
+    assert len(ours) == max(1, -(-size // 65527))
+    assert all(a.end == b.offset for a, b in itertools.pairwise(ours))
+    assert jpeg.extract(embedded) == payload
+    assert jpeg.strip(embedded) == data
+    assert np.array_equal(jpeg.decode_pixels(embedded), jpeg.decode_pixels(data))
+
+
+def test_an_older_payload_is_replaced():
+    data = with_metadata(saved(picture()))
+    once = jpeg.embed(data, PAYLOAD)
+    assert jpeg.embed(jpeg.embed(data, bytes(100_000)), PAYLOAD) == once
+    assert jpeg.embed(once, b"another") == jpeg.embed(data, b"another")
+
+
+def test_segments_that_were_moved_apart_are_found_in_file_order():
+    data = with_metadata(saved(picture()))
+    at = [s.offset for s in head(data)[2:6]]
+    scattered = data[: at[0]]
+    for k, (start, end) in enumerate(itertools.pairwise([*at, len(data)])):
+        scattered += segment(0xE9, b"inlay\0" + bytes([k])) + b"\xff" * 0 + data[start:end]
+    assert jpeg.extract(scattered) == b"\0\1\2\3"
+    assert jpeg.strip(scattered) == data
+
+
+@given(st.binary(max_size=1500))
+def test_any_payload_round_trips(payload):
+    data = BASE
+    embedded = jpeg.embed(data, payload)
+    assert jpeg.extract(embedded) == payload
+    assert jpeg.strip(embedded) == data
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.sampled_from([*range(0xE0, 0xF0), 0xFE]),
+            st.one_of(
+                st.binary(max_size=40),
+                st.binary(max_size=9).map(b"inlay\0".__add__),
+                st.binary(max_size=80).map(b"MPF\0II*\0\x08\0\0\0".__add__),
+                st.builds(mpf, st.sampled_from("<>"), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
+                st.builds(mpf, st.sampled_from("<>"), st.integers(0, 9999), st.integers(0, 9999)),
+            ),
+        ),
+        max_size=8,
+    ),
+    st.binary(max_size=40),
+    st.binary(max_size=40),
+)
+def test_any_header_round_trips(segments, payload, trailer):
+    inserted = b"".join(b"\xff" * fill + segment(marker, body) for fill, marker, body in segments)
+    data = BASE[:20] + inserted + BASE[20:] + trailer
+    plain = jpeg.strip(data)
+    try:
+        embedded = jpeg.embed(data, payload)
+    except UnsupportedError:
+        assert b"MPF\0" in data
+        return
+    assert jpeg.extract(embedded) == payload
+    assert jpeg.strip(embedded) == plain
+    assert embedded.endswith(trailer)
+
+
+BASE = saved(picture(16, 16), subsampling=2)
+
+
+# ------------------------------------------------------------------------------------------------ MPF
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("padding", [0, 13])
+def test_mpf_index_stays_right(order, padding):
+    data, second = two_images(order, padding)
+    embedded = jpeg.embed(data, PAYLOAD)
+    (size, start), (other_size, other_start) = entries(embedded)
+    assert (size, start, other_size) == (len(embedded) - len(second), 0, len(second))
+    assert embedded[other_start:] == second
+    assert jpeg.strip(embedded) == data
+
+    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(embedded))
+    assert (before.format, after.format, after.n_frames) == ("MPO", "MPO", 2)
+    for frame in range(2):
+        before.seek(frame)
+        after.seek(frame)
+        assert np.array_equal(np.asarray(before), np.asarray(after))
+    assert after.size == (40, 24)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_mpf_index_before_our_segment(order):
+    """No tool is known to move it there; but where it stands so, the offsets must change, for they count from it."""
+    data, second = two_images(order)
+    (size, _), (other_size, other_start) = entries(data)
+    ours = segment(0xE9, b"inlay\0" + PAYLOAD)
+    at = next(s for s in head(data) if s.marker == 0xEB).offset
+    embedded = splice(data, head(data), [Edit(at, at, ours)])
+    assert entries(embedded) == ((size + len(ours), 0), (other_size, other_start + len(ours)))
+    assert embedded[entries(embedded)[1][1] :] == second
+    assert jpeg.strip(embedded) == data
+
+
+def test_mpf_size_beyond_32_bits():
+    data = BASE[:20] + segment(0xE2, mpf("<", 2**32 - 1, 0)) + BASE[20:]
+    with pytest.raises(UnsupportedError, match="32 bits"):
+        jpeg.embed(data, PAYLOAD)
+
+
+def test_mpf_index_that_describes_itself_is_refused():
+    # The image table overlaps the directory, so that correcting the one changes the other.
+    body = b"MPF\0MM\0*" + struct.pack(">IHHHII", 8, 1, 0xB002, 0, 16, 4)
+    with pytest.raises(UnsupportedError, match="contradicts"):
+        jpeg.embed(BASE[:20] + segment(0xE2, body) + BASE[20:], PAYLOAD)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"MPF\0",
+        b"MPF\0II*\0\x08\0",
+        b"MPF\0XX*\0\x08\0\0\0",
+        b"MPF\0II*\0\xff\xff\xff\xff",
+        mpf("<", 0, 0)[:20],
+        mpf("<", 0, 0)[:-1],
+        mpf("<", 0, 0, entries=b""),
+    ],
+)
+def test_mpf_without_meaning_is_left_alone(body):
+    data = BASE[:20] + segment(0xE2, body) + BASE[20:]
+    embedded = jpeg.embed(data, PAYLOAD)
+    assert body in embedded
+    assert jpeg.strip(embedded) == data
+
+
+def test_edits_move_positions_alike():
+    data = BASE[:20] + segment(0xE2, mpf(">", 10_000, 20_000)) + BASE[20:]
+    end = len(data)
+    edits = [Edit(2, 20, b"longer by two bytes."), Edit(end - 9, end - 5, b""), Edit(end - 2, end - 2, b"abc")]
+    expected = data[:2] + edits[0].new + data[20 : end - 9] + data[end - 5 : end - 2] + b"abc" + data[-2:]
+    expected = expected.replace(mpf(">", 10_000, 20_000), mpf(">", 10_001, 19_999))
+    assert splice(data, head(data), edits) == expected
+
+
+# ------------------------------------------------------------------------------------------------ damage
+
+
+EVERY = [
+    jpeg.detect,
+    jpeg.obstacle,
+    jpeg.decode_base,
+    jpeg.decode_pixels,
+    jpeg.extract,
+    jpeg.strip,
+    jpeg.describe,
+    lambda data: jpeg.embed(data, PAYLOAD),
+    lambda data: jpeg.requantised(data, SMALL, 1.3),
+]
+SMALL = picture(16, 16)
+
+
+def survives(data):
+    """Every function of the format returns, or raises an InlayError with a text; no warning either."""
+    failed = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for function in EVERY:
+            try:
+                function(data)
+            except InlayError as error:
+                assert str(error)
+                failed += 1
+    return failed
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_every_truncation(progressive):
+    plain = with_metadata(saved(picture(16, 16), progressive=progressive)) + b"trailer"
+    data = jpeg.embed(plain, PAYLOAD)
+    behind_head, end = head(data)[-1].end, len(data) - len(b"trailer")
+    for length in range(len(data)):
+        cut = data[:length]
+        failed = survives(cut)
+        if length < behind_head:
+            assert failed == len(EVERY) - 1  # all but `detect`
+            with pytest.raises(FormatError):
+                jpeg.extract(cut)
+        else:
+            assert jpeg.extract(cut) == PAYLOAD
+            assert jpeg.strip(cut) == plain[: length - (len(data) - len(plain))]
+            assert jpeg.describe(cut) == jpeg.describe(data)
+        if length < end:
+            with pytest.raises(FormatError, match=r"truncated|not a JPEG"):
+                jpeg.embed(cut, PAYLOAD)
+        else:
+            assert failed == 0
+
+
+def test_random_byte_flips():
+    rng = np.random.default_rng(2024)
+    sources = [
+        jpeg.embed(with_metadata(saved(picture(16, 16), subsampling=2)), PAYLOAD),
+        jpeg.embed(with_metadata(saved(picture(16, 16), progressive=True)), PAYLOAD),
+        jpeg.embed(two_images(">")[0], PAYLOAD),
+    ]
+    for k in range(2000):
+        data = bytearray(sources[k % len(sources)])
+        for _ in range(rng.integers(1, 4)):
+            # Two in three hit the header, where the structure is.
+            reach = len(data) if rng.integers(3) == 0 else head(sources[k % len(sources)])[-1].end
+            data[rng.integers(reach)] = rng.integers(256)
+        survives(bytes(data))
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_behind_soi(junk):
+    survives(b"\xff\xd8\xff" + junk)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", "begins with nothing"),
+        (b"GIF89a", "begins with 47 49 46"),
+        (b"\xff\xd8", "ends at byte 2"),
+        (BASE[:20] + b"\0\0" + BASE[20:], "00 00 ff db at byte 20"),
+        (BASE[:20] + b"\xff\x00" + BASE[20:], "ff 00 ff db at byte 20"),
+        (BASE[:20] + b"\xff\xd8" + BASE[20:], "ff d8 ff db at byte 20"),
+        (BASE[:20] + b"\xff\x02" + BASE[20:], "ff 02 ff db at byte 20"),
+        (BASE[:20] + b"\xff\xe5\0\1" + BASE[20:], "length < 2"),
+        (BASE[:20] + b"\xff\xe5\xff\xff" + BASE[20:], "has no end"),
+        (BASE[:20] + b"\xff\xd9", "0 frame headers"),
+        (BASE[:20] + segment(0xC0, b"\x08\0\x08\0\x08\1\1\x11\0") + BASE[20:], "2 frame headers"),
+        (BASE[:20] + segment(0xC0, b"\x08\0\x08\0\x08\2\1\x11\0") + b"\xff\xd9", "frame header of 9 bytes"),
+        (with_sof(BASE, 3, b"\0\0"), "0 pixels wide"),
+        (with_sof(BASE, 7, b"\x50"), "sampling factor"),
+        (with_sof(BASE, 7, b"\x01"), "sampling factor"),
+        (with_sof(BASE, 8, b"\x09"), "quantisation"),
+    ],
+)
+def test_messages_name_the_damage(data, text):
+    with pytest.raises(FormatError, match=text):
+        jpeg.obstacle(data)
+        jpeg.requantised(data, SMALL, 1.0)
+
+
+def test_time_is_linear():
+    """Each of these takes many minutes where the time is quadratic; one second or so, all together, where it is not."""
+    million = 1_000_000
+    scan = head(BASE)[-1].end
+    many_entries = segment(0xE2, mpf("<", 9, 9, entries=bytes(65_000)))
+    hostile = [
+        b"\xff\xd8" + b"\xff" * (4 * million),
+        BASE[:scan] + b"\xff" * (4 * million),
+        BASE[:scan] + b"\xff\0" * (2 * million),
+        BASE[:scan] + b"\xff\xd0" * (2 * million),
+        b"\xff\xd8" + b"\xff\xd0" * million,
+        b"\xff\xd8" + segment(0xE9, b"inlay\0") * million,
+        BASE[:20] + many_entries + (segment(0xE9, b"inlay\0a") + segment(0xEA)) * 20_000 + BASE[20:],
+        BASE[:-2] + segment(0xDA, b"\1\1\0\0\x3f\0") * million,
+    ]
+    start = time.perf_counter()
+    for data in hostile:
+        survives(data)
+    assert time.perf_counter() - start < 30
+
+
+def test_number_of_segments_is_limited():
+    with pytest.raises(LimitError, match=str(MAX_SEGMENTS)):
+        jpeg.extract(b"\xff\xd8" + segment(0xEF) * (MAX_SEGMENTS + 1))
+
+
+def test_hostile_metadata_is_no_reason_to_refuse_the_picture():
+    bad = [
+        segment(0xE1, b"Exif\0\0II*\0\xff\xff\xff\xff"),
+        segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(range(60))),
+        segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04"),
+        segment(0xE2, b"MPF\0II*\0\x08\0\0\0\1\0\1\xb0\4\0"),
+        segment(0xE2, b"ICC_PROFILE\0"),
+    ]
+    data = BASE[:20] + b"".join(bad) + BASE[20:]
+    assert survives(data) == 0
+    assert np.array_equal(jpeg.decode_pixels(data), jpeg.decode_pixels(BASE))
+
+
+# ------------------------------------------------------------------------------------------------ limits
+
+
+def test_plausibility_bound():
+    size = struct.pack(">HH", 8000, 8000)
+    with pytest.raises(
+        FormatError, match=f"8000x8000 pixels need at least 125000 bytes; the JPEG file has {len(BASE)}"
+    ):
+        jpeg.decode_pixels(with_sof(BASE, 1, size))
+    # Of 4:2:0 the first component is the large one; where it is the small one, it has a quarter of the blocks.
+    with pytest.raises(FormatError, match="at least 31250 bytes"):
+        jpeg.decode_pixels(with_sof(with_sof(with_sof(BASE, 1, size), 7, b"\x11"), 10, b"\x22"))
+
+
+def test_flat_pictures_pass_the_plausibility_bound():
+    for mode, kw in itertools.product(("L", "RGB"), ({}, {"optimize": True}, {"progressive": True})):
+        data = saved(Image.new(mode, (2048, 1024)), quality=1, subsampling=2 if mode == "RGB" else -1, **kw)
+        assert jpeg.decode_pixels(data).shape[:2] == (1024, 2048)
+
+
+def test_pixel_limit_is_pillows(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 128)
+    assert jpeg.decode_base(BASE).luma.shape == (16, 16)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 127)
+    with pytest.raises(LimitError, match="16x16 pixels; at most 254"):
+        jpeg.decode_base(BASE)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert jpeg.decode_base(BASE).luma.shape == (16, 16)
+
+
+def test_number_of_scans_is_limited():
+    data = saved(picture(16, 16), progressive=True)
+    scans = [s for s in walk(data) if s.marker == 0xDA]
+    last = data[scans[-1].offset : -2]
+    many = data[:-2] + last * (500 - len(scans)) + b"\xff\xd9"
+    assert jpeg.decode_pixels(many).shape == (16, 16, 3)
+    with pytest.raises(LimitError, match="more than 500 scans"):
+        jpeg.decode_pixels(many[:-2] + last + b"\xff\xd9")
+
+
+# ------------------------------------------------------------------------------------------------ decoding
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "cmyk"])
+def test_decode_base_gives_the_decoders_own_planes(name):
+    data = VARIANTS[name]()
+    base = jpeg.decode_base(data)
+    reference = Image.open(io.BytesIO(data))
+    if base.model == "gray":
+        assert np.array_equal(base.luma, np.asarray(reference)) and base.rest is None
+    elif base.model == "rgb":
+        assert np.array_equal(base.luma, np.asarray(reference.convert("L")))
+        assert np.array_equal(base.rest, np.asarray(reference))
+    else:
+        # libjpeg leaves out the chroma when asked for gray: the luma comes straight from the inverse DCT.
+        gray = Image.open(io.BytesIO(data))
+        gray.draft("L", None)
+        assert np.array_equal(base.luma, np.asarray(gray))
+        planes = np.dstack([base.luma, base.rest])
+        assert planes.shape == jpeg.decode_pixels(data).shape
+        shown = np.asarray(Image.frombytes("YCbCr", reference.size, planes.tobytes()).convert("RGB"))
+        assert np.abs(shown.astype(int) - np.asarray(reference)).max() <= 2  # Pillow's matrix rounds otherwise
+    assert (base.model == "gray", base.model == "rgb") == (name == "gray", name == "rgb")
+    for plane in (base.luma, base.rest):
+        if plane is not None:
+            assert plane.dtype == np.uint8 and plane.flags.c_contiguous and plane.flags.writeable
+
+
+@variant
+def test_decode_pixels_is_what_pillow_shows(make):
+    data = make()
+    shown = np.asarray(Image.open(io.BytesIO(data)))
+    if shown.ndim == 3 and shown.shape[2] == 4:
+        shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    pixels = jpeg.decode_pixels(data)
+    assert np.array_equal(pixels, shown)
+    assert pixels.flags.c_contiguous
+
+
+def test_cmyk_colours_are_not_inverted():
+    data = saved(Image.new("CMYK", (16, 16), (0, 255, 255, 0)))
+    assert np.abs(jpeg.decode_pixels(data).astype(int) - (255, 0, 0)).max() <= 3
+
+
+def coloured(jfif, adobe, ids):
+    """The same three planes, under other markers; `adobe` is a transform, or None for no marker."""
+    data = saved(picture(16, 16), quality=95)
+    jfif_segment, sof, sos = (marker_at(data, marker) for marker in (0xE0, 0xC0, 0xDA))
+    changed = bytearray(data)
+    for k, identifier in enumerate(ids):
+        changed[sof.offset + 10 + 3 * k] = changed[sos.offset + 5 + 2 * k] = identifier
+    markers = data[jfif_segment.offset : jfif_segment.end] if jfif == "whole" else b""
+    if jfif == "short":
+        markers = segment(0xE0, b"JFIF\0" + bytes(8))
+    if adobe is not None:
+        markers += segment(0xEE, b"Adobe\0\x64\0\0\0\0" + bytes(adobe))
+    return bytes(changed[:2]) + markers + bytes(changed[jfif_segment.end :])
+
+
+@pytest.mark.parametrize("jfif", ["whole", "short", None])
+@pytest.mark.parametrize("adobe", [None, [0], [1], [2], [255], [], [0, 1, 2]])
+@pytest.mark.parametrize("ids", [b"\1\2\3", b"RGB", b"rgb", b"\0\1\2", b"BGR", b"\x01\x22\x23"])
+def test_colour_model_is_libjpegs(jfif, adobe, ids):
+    data = coloured(jfif, adobe, ids)
+    plain = saved(picture(16, 16), quality=95)
+    planes = np.asarray(as_drafted(plain))
+    shown = np.asarray(Image.open(io.BytesIO(data)))
+    taken_for_rgb = np.array_equal(shown, planes)  # no conversion took place
+    assert taken_for_rgb != np.array_equal(shown, np.asarray(Image.open(io.BytesIO(plain))))
+
+    base = jpeg.decode_base(data)
+    assert jpeg.describe(data)["model"] == base.model == ("rgb" if taken_for_rgb else "ycbcr")
+    if taken_for_rgb:
+        assert np.array_equal(base.rest, planes)
+    else:
+        assert np.array_equal(np.dstack([base.luma, base.rest]), planes)
+
+
+def as_drafted(data):
+    image = JpegImageFile(io.BytesIO(data))
+    image.draft("YCbCr", None)
+    return image
+
+
+def test_both_answers_occur():
+    assert jpeg.describe(coloured(None, [0], b"\1\2\3"))["model"] == "rgb"
+    assert jpeg.describe(coloured(None, None, b"RGB"))["model"] == "rgb"
+    assert jpeg.describe(coloured("whole", [0], b"RGB"))["model"] == "ycbcr"
+    assert jpeg.describe(coloured(None, [1], b"RGB"))["model"] == "ycbcr"
+
+
+# ------------------------------------------------------------------------------------------------ obstacles
+
+
+def with_frame_marker(marker):
+    return replaced(BASE, marker_at(BASE, 0xC0).offset, bytes((0xFF, marker)))
+
+
+def components(*factors):
+    """A frame header of any number of components, and a scan of nothing."""
+    body = b"\x08\0\x10\0\x10" + bytes([len(factors)]) + b"".join(bytes((k, hv, 0)) for k, hv in enumerate(factors))
+    return b"\xff\xd8" + segment(0xC0, body) + segment(0xDA, b"\1\0\0\0\x3f\0") + b"\0\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        *((with_frame_marker(m), "lossless") for m in (0xC3, 0xC7, 0xCB, 0xCF)),
+        *((with_frame_marker(m), "arithmetic coding") for m in (0xC9, 0xCA, 0xCD, 0xCE)),
+        *((with_frame_marker(m), "hierarchical") for m in (0xC5, 0xC6)),
+        (BASE[:20] + segment(0xDE, b"\x08\0\x08\0\x08\1\1\x11\0") + BASE[20:], "hierarchical"),
+        (with_frame_marker(0xF7), "JPEG-LS"),
+        (with_sof(BASE, 0, b"\x0c"), "12-bit samples"),
+        (with_sof(BASE, 1, b"\0\0"), "height given after the first scan"),
+        (saved(picture(mode="CMYK")), "CMYK"),
+        (components(0x11, 0x11), "2 components"),
+        (components(*[0x11] * 5), "5 components"),
+        (components(0x31, 0x21, 0x11), "fractional subsampling"),
+        (with_frame_marker(0xC1), None),
+        (components(0x22), None),
+        (components(0x41, 0x11, 0x11), None),
+    ],
+)
+def test_obstacle(data, reason):
+    found = jpeg.obstacle(data)
+    assert found == reason if reason is None else found.startswith(reason)
+    if reason:
+        for refused in (lambda: jpeg.decode_base(data), lambda: jpeg.requantised(data, SMALL, 1.0)):
+            with pytest.raises(UnsupportedError, match=reason):
+                refused()
+    assert jpeg.extract(jpeg.embed(data, PAYLOAD)) == PAYLOAD  # to carry is one thing, to filter another
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_no_obstacle(name):
+    assert jpeg.obstacle(VARIANTS[name]()) == ("CMYK" if name == "cmyk" else None)
+
+
+def test_what_pillow_cannot_decode_either_is_unsupported_not_damaged():
+    with pytest.raises(UnsupportedError, match="12-bit"):
+        jpeg.decode_pixels(with_sof(BASE, 0, b"\x0c"))
+
+
+# ------------------------------------------------------------------------------------------------ describe
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gray", {"model": "gray", "components": 1, "subsampling": "gray"}),
+        ("444", {"width": 53, "height": 37, "model": "ycbcr", "components": 3, "subsampling": "4:4:4"}),
+        ("422", {"subsampling": "4:2:2"}),
+        ("420", {"subsampling": "4:2:0", "progressive": False, "optimized_huffman": False, "restart_interval": 0}),
+        ("440", {"subsampling": "4:4:0", "width": 48, "height": 64}),
+        ("progressive", {"progressive": True, "optimized_huffman": True}),
+        ("optimised", {"progressive": False, "optimized_huffman": True}),
+        ("restarts", {"restart_interval": 4}),
+        ("rgb", {"model": "rgb", "metadata": ["Adobe"]}),
+        ("cmyk", {"model": "cmyk", "components": 4, "subsampling": "1x1,1x1,1x1,1x1", "metadata": ["Adobe"]}),
+        ("metadata", {"metadata": ["JFIF", "EXIF", "XMP", "ICC", "IPTC", "C2PA/JUMBF", "Adobe", "comment"]}),
+        ("two images >", {"metadata": ["JFIF", "EXIF", "XMP", "ICC", "IPTC", "MPF", "C2PA/JUMBF", "Adobe", "comment"]}),
+        ("no JFIF", {"metadata": []}),
+    ],
+)
+def test_describe(name, expected):
+    described = jpeg.describe(VARIANTS[name]())
+    assert {key: described[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("factors", "text"),
+    [
+        ((0x41, 0x11, 0x11), "4:1:1"),
+        ((0x42, 0x11, 0x11), "4:1:0"),
+        ((0x22, 0x22, 0x22), "4:4:4"),
+        ((0x22, 0x12, 0x12), "4:2:2"),
+        ((0x22, 0x11, 0x21), "2x2,1x1,2x1"),
+        ((0x11, 0x21, 0x21), "1x1,2x1,2x1"),
+        ((0x14,), "gray"),
+    ],
+)
+def test_subsampling_text(factors, text):
+    assert jpeg.describe(components(*factors))["subsampling"] == text
+
+
+# ------------------------------------------------------------------------------------------------ encoding
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("subsampling", ["444", "422", "420"])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("optimize", [False, True])
+def test_encode_base(mode, subsampling, progressive, optimize):
+    image = picture(mode=mode)
+    options = {"subsampling": subsampling, "progressive": progressive, "optimize": optimize}
+    data = jpeg.encode_base(image, 60, options)
+    described = jpeg.describe(data)
+    text = {"L": "gray", "RGB": ":".join(subsampling), "CMYK": "1x1,1x1,1x1,1x1"}[mode]
+    assert (described["subsampling"], described["progressive"]) == (text, progressive)
+    assert described["optimized_huffman"] == (optimize or progressive)
+    assert tables(data)[0] == tables(saved(image, quality=60))[0]
+    shown = jpeg.decode_pixels(data).astype(int)
+    target = np.asarray(image if mode == "L" else image.convert("RGB"))
+    assert np.abs(shown - target).mean() < 12
+
+
+def test_encode_base_defaults():
+    image = picture()
+    assert jpeg.encode_base(image, 70, {}) == saved(image, subsampling=2)
+
+
+def test_encode_base_keeps_metadata():
+    image = picture()
+    icc = bytes(range(256)) * 400  # two segments
+    image.info.update(exif=EXIF, xmp=XMP, icc_profile=icc, comment=b"hello", dpi=(299.8, 150), jfif=1, other=object())
+    info = Image.open(io.BytesIO(jpeg.encode_base(image, 70, {"optimize": True}))).info
+    kept = {key: info[key] for key in ("exif", "xmp", "icc_profile", "comment", "dpi")}
+    assert kept == {"exif": EXIF, "xmp": XMP, "icc_profile": icc, "comment": b"hello", "dpi": (300, 150)}
+
+
+def test_encode_base_completes_a_bare_exif():
+    image = picture()
+    image.info["exif"] = EXIF[6:]
+    assert Image.open(io.BytesIO(jpeg.encode_base(image, 70, {}))).getexif()[0x0112] == 6
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("dpi", [None, (), (72,), (0, 0), (1e6, 1e6), (NAN, 1), (INF, 1), ("a", "b")])
+def test_encode_base_drops_a_dpi_that_means_nothing(dpi):
+    image = picture()
+    image.info["dpi"] = dpi
+    assert jpeg.encode_base(image, 70, {}) == jpeg.encode_base(picture(), 70, {})
+
+
+@pytest.mark.parametrize(
+    ("key", "most"), [("exif", 65533), ("xmp", 65533 - 29), ("comment", 65533), ("icc_profile", 255 * (65533 - 14))]
+)
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_metadata_larger_than_the_container_allows(key, most, options):
+    image = picture()
+    start = EXIF if key == "exif" else b"x"
+    image.info[key] = start + bytes(most - len(start))
+    assert JpegImageFile(io.BytesIO(jpeg.encode_base(image, 70, options))).info[key] == image.info[key]
+    image.info[key] += b"\0"
+    with pytest.raises(UnsupportedError, match=f"{key} metadata has {most + 1} bytes.* at most {most}"):
+        jpeg.encode_base(image, 70, options)
+
+
+@pytest.mark.parametrize(
+    ("image", "quality", "options", "text"),
+    [
+        (SMALL, 0, {}, "quality 0"),
+        (SMALL, 101, {}, "quality 101"),
+        (SMALL, 50, {"subsampling": "411"}, "subsampling '411'"),
+        (SMALL, 50, {"trellis": True}, "trellis"),
+        (SMALL.convert("RGBA"), 50, {}, "RGBA image"),
+        (Image.new("L", (65501, 1)), 50, {}, "65501x1"),
+        (Image.new("L", (0, 5)), 50, {}, "0x5"),
+    ],
+)
+def test_encode_base_refuses(image, quality, options, text):
+    with pytest.raises(UnsupportedError, match=text):
+        jpeg.encode_base(image, quality, options)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("options", [{"optimize": True}, {"progressive": True}])
+def test_noise_at_the_highest_quality(mode, options):
+    """Pillow by itself fails here: it guesses the size of the file too low ("broken data stream")."""
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    noise = 255 * np.random.default_rng(3).integers(0, 2, (600, 700, bands), dtype=np.uint8)
+    image = Image.frombytes(mode, (700, 600), noise.tobytes())
+    usual = ImageFile.MAXBLOCK
+    data = jpeg.encode_base(image, 100, {"subsampling": "444", **options})
+    assert usual == ImageFile.MAXBLOCK
+    assert len(data) > noise.size
+    assert np.asarray(JpegImageFile(io.BytesIO(data))).shape[:2] == (600, 700)
+    if mode != "CMYK":
+        assert len(jpeg.requantised(data, image, 1.0)) <= len(data)
+
+
+# ------------------------------------------------------------------------------------------------ requantised
+
+
+@pytest.mark.parametrize("quality", [10, 75, 100])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"optimize": True},
+        {"progressive": True},
+        {"subsampling": 0},
+        {"subsampling": 1},
+        {"restart_marker_rows": 1},
+        {"keep_rgb": True, "subsampling": 0},
+        {"keep_rgb": True, "subsampling": 0, "optimize": True},
+        {"qtables": [[k + 1] * 64 for k in range(3)]},
+        {"qtables": [list(range(1, 65)), list(range(65, 1, -1))], "progressive": True},
+    ],
+    ids=lambda value: "-".join(value) or "default",
+)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_requantised_by_one_is_the_base(quality, settings, mode):
+    image = picture(mode=mode)
+    if mode == "L":
+        settings = {**settings, "subsampling": -1}
+        if "qtables" in settings:
+            settings["qtables"] = settings["qtables"][:1]
+    data = saved(image, **{"quality": quality, "subsampling": 2, **settings})
+    assert jpeg.requantised(data, image, 1.0) == data
+
+
+def test_requantised_needs_no_metadata():
+    image, bare = picture(), saved(picture())
+    image.info.update(comment=b"one", xmp=XMP, exif=EXIF, dpi=(300, 300), icc_profile=bytes(99))
+    data = jpeg.embed(with_metadata(bare), PAYLOAD)
+    assert jpeg.requantised(data, image, 1.0) == bare
+
+
+@pytest.mark.parametrize("factor", [0.001, 0.5, 0.95, 1.1, 3.7, 100.0])
+def test_requantised_scales_every_step(factor):
+    image = picture()
+    data = saved(image, quality=30)
+    scaled = tables(jpeg.requantised(data, image, factor))
+    for number, table in tables(data).items():
+        assert scaled[number] == [min(max(int(step * factor + 0.5), 1), 255) for step in table]
+
+
+def test_requantised_sizes_follow_the_factor():
+    image = picture(200, 150)
+    data = saved(image, quality=40, subsampling=2)
+    sizes = [len(jpeg.requantised(data, image, factor)) for factor in (0.8, 0.9, 1.0, 1.1, 1.25)]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 5
+
+
+def test_requantised_that_changes_nothing():
+    image = picture()
+    finest = saved(image, quality=100)  # every step is 1
+    assert jpeg.requantised(finest, image, 1.4) is None
+    assert jpeg.requantised(finest, image, 0.5) is None
+    assert jpeg.requantised(finest, image, 1.0) == finest
+    assert jpeg.requantised(finest, image, 1.6) is not None
+    coarsest = saved(image, quality=-1, qtables=[[255] * 64])
+    assert jpeg.requantised(coarsest, image, 1.2) is None
+
+
+def test_requantised_limits_steps_to_a_byte():
+    image = picture()
+    data = VARIANTS["16-bit tables"]()
+    assert marker_at(data, 0xDB).body(data)[0] >> 4 == 1
+    again = jpeg.requantised(data, image, 1.0)
+    assert tables(again) == {0: [min(step, 255) for step in range(250, 314)]}
+
+
+def test_requantised_of_other_subsampling_and_mode():
+    data = rotated_422()
+    assert jpeg.describe(jpeg.requantised(data, picture(48, 64), 1.0))["subsampling"] == "4:2:2"
+    gray = saved(picture(mode="L"))
+    assert jpeg.requantised(gray, picture(mode="L").convert("RGB"), 1.0) == gray
+
+
+def test_requantised_refuses_another_size():
+    with pytest.raises(UnsupportedError, match="17x16 pixels for a base of 16x16"):
+        jpeg.requantised(BASE, picture(17, 16), 1.0)
+
+
+# ------------------------------------------------------------------------------------------------ the header
+
+
+def test_header_is_read_without_the_scan():
+    data = saved(picture(), progressive=True)
+    assert read_header(data[: head(data)[-1].end]) == read_header(data)
+
+
+def test_walk_covers_the_file_up_to_the_first_eoi():
+    data = saved(picture(), progressive=True, restart_marker_rows=1) + b"\xff\xd8\xff\xd9"
+    found = list(walk(data))
+    assert (found[0].marker, found[-1].marker, found[-1].end) == (0xD8, 0xD9, len(data) - 4)
+    assert [s.marker for s in found].count(0xDA) == 10  # libjpeg's simple progression
