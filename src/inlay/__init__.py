@@ -1,0 +1,99 @@
+"""inlay: JPEG files that carry a tiny neural network, fitted to the picture, which makes them look better.
+
+data = inlay.encode(image, quality=40)   # a JPEG file that every viewer opens
+pixels = inlay.decode(data)              # the restored picture
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from . import decoder, encoder, formats
+from .errors import FormatError, InlayError, InlayWarning, LimitError, UnsupportedError
+
+__all__ = [
+    "FormatError",
+    "InlayError",
+    "InlayWarning",
+    "LimitError",
+    "UnsupportedError",
+    "attach",
+    "decode",
+    "encode",
+    "info",
+    "strip",
+]
+__version__ = "0.1.0"
+
+
+def encode(
+    image: Image.Image | NDArray[np.generic],
+    *,
+    format: str = "jpeg",
+    quality: int = 75,
+    effort: int = 5,
+    preset: str | None = None,
+    subsampling: str = "420",
+    progressive: bool = False,
+    optimize: bool = True,
+    seed: int = 0,
+    threads: int | None = None,
+) -> bytes:
+    """A base file of `image` with an inlay inside, or the plain base file where an inlay does not pay.
+
+    image: a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16; alpha is laid on white.  Its ICC, EXIF and XMP
+    are kept, its EXIF orientation applied.  quality: 1..100, the base codec's.  effort: 1 (the shipped prior as it is) to 9.
+    preset: "default" or "paper".  subsampling ("444", "422", "420"), progressive, optimize: of the base.  The same seed gives the same
+    file on the same kind of machine.  Raises `InlayError`.
+    """
+    encoded = encoder.encode(
+        image, format=format, quality=quality, effort=effort, preset=preset, subsampling=subsampling,
+        progressive=progressive, optimize=optimize, seed=seed, threads=threads,
+    )  # fmt: skip
+    return encoded.data
+
+
+def attach(
+    base: bytes,
+    original: Image.Image | NDArray[np.generic],
+    *,
+    effort: int = 5,
+    preset: str | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+) -> bytes:
+    """`base` with an inlay that brings it nearer to `original`; `base` unchanged where none pays or none can apply (CMYK, 12 bits).
+
+    base: a JPEG file of any encoder; every byte of it is kept (an earlier inlay is replaced).  original: the picture that it was made
+    from, at the same size.  The rest as for `encode`.  Raises `InlayError`.
+    """
+    return encoder.attach(base, original, effort=effort, preset=preset, seed=seed, threads=threads).data
+
+
+def decode(
+    data: bytes, *, base: bool = False, max_pixels: int | None = None, threads: int | None = None
+) -> NDArray[np.uint8]:
+    """The restored picture, (H, W) or (H, W, 3); with `base`, the picture that other viewers show.
+
+    Where the inlay cannot be used (it belongs to another picture, is damaged, or is of a later version) the base is returned with an
+    `InlayWarning`; a file without one gives its base.  max_pixels: `LimitError` beyond.  Raises `InlayError`.
+    """
+    decoded = decoder.decode(data, base_only=base, max_pixels=max_pixels, threads=threads)
+    if decoded.state not in ("restored", "plain"):
+        warnings.warn(decoded.reason, InlayWarning, stacklevel=2)
+    return decoded.pixels
+
+
+def strip(data: bytes) -> bytes:
+    """The base file alone, byte for byte as it was before the inlay.  Raises `InlayError`."""
+    return formats.by_content(data).strip(data)
+
+
+def info(data: bytes, *, max_pixels: int | None = None) -> dict[str, Any]:
+    """What is inside, in JSON types: see `decoder.info`.  Raises `InlayError`."""
+    return decoder.info(data, max_pixels=max_pixels)

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import floatnet, kernel
+from .curvature import gauss_newton
+from .kernel import PEAK_MSE, tiles
 from .network import Network
 
 Vector = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 Rectangles = NDArray[np.int32]
-
-PEAK_MSE = 128.0**2  # (grey levels)^2 in the kernel's unit of squared error
 
 
 def he_init(network: Network, rng: np.random.Generator) -> Vector:
@@ -40,8 +40,8 @@ class Adam:
         self.beta1, self.beta2, self.clip, self.count = beta1, beta2, clip, 0
         self.mean, self.square = np.zeros(size), np.zeros(size)
 
-    def step(self, parameters: Vector, gradient: NDArray[np.float64], rate: float) -> None:
-        """Moves `parameters` in place."""
+    def move(self, gradient: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+        """What to subtract from the parameters."""
         if self.clip is not None:
             gradient = gradient * min(1.0, self.clip / (float(np.linalg.norm(gradient)) + 1e-12))
         self.count += 1
@@ -49,7 +49,8 @@ class Adam:
         self.square += (1 - self.beta2) * (gradient**2 - self.square)
         mean = self.mean / (1 - self.beta1**self.count)
         square = self.square / (1 - self.beta2**self.count)
-        parameters -= (rate * mean / (np.sqrt(square) + 1e-8)).astype(np.float32)
+        moved: NDArray[np.float64] = rate * mean / (np.sqrt(square) + 1e-8)
+        return moved
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Schedule:
     patch: tuple[int, int] = (48, 118)  # rows, columns: with the halo of 5 a row fills whole vectors
     beta2: float = 0.99
     clip: float | None = None
+    eigenbasis: bool = False  # Adam on the gradient in the eigenvectors of the start's Gauss-Newton matrix
     norm: bool = False  # instance norm while fitting, folded away at the end
 
     def rate_at(self, step: int) -> float:
@@ -81,18 +83,13 @@ class FitResult:
     reason: str
 
 
-def tiles(height: int, width: int, rows: int, columns: int) -> Rectangles:
-    """Rectangles (n, 4) of at most rows x columns that cover a plane once."""
-    ys, xs = range(0, height, rows), range(0, width, columns)
-    return np.array([(y, min(y + rows, height), x, min(x + columns, width)) for y in ys for x in xs], np.int32)
-
-
-def random_patches(rng: np.random.Generator, height: int, width: int, schedule: Schedule) -> Rectangles:
+def random_patches(rng: np.random.Generator, shape: tuple[int, ...], schedule: Schedule) -> Rectangles:
     """Rectangles (n, 4) of `batch_px` pixels together, or tiles of the whole plane where that is not more."""
+    height, width = shape
     rows, columns = min(schedule.patch[0], height), min(schedule.patch[1], width)
     count = max(1, schedule.batch_px // (rows * columns))
     if count * rows * columns >= height * width:
-        return tiles(height, width, rows, columns)
+        return tiles(shape, rows, columns)
     y, x = rng.integers(0, height - rows + 1, count), rng.integers(0, width - columns + 1, count)
     return np.stack([y, y + rows, x, x + columns], axis=1).astype(np.int32)
 
@@ -116,9 +113,10 @@ def fit(
     base, original = np.ascontiguousarray(base), np.ascontiguousarray(original)
     rng, parameters = np.random.default_rng(seed), start.astype(np.float32).copy()
     adam = Adam(network.size, beta2=schedule.beta2, clip=schedule.clip)
+    axes = _eigenvectors(network, parameters, base, seed) if schedule.eigenbasis and schedule.steps else None
     history: list[float] = []
     for step in range(schedule.steps):
-        patches = random_patches(rng, *base.shape, schedule)
+        patches = random_patches(rng, base.shape, schedule)
         pixels = int(((patches[:, 1] - patches[:, 0]) * (patches[:, 3] - patches[:, 2])).sum())
         if schedule.norm:
             loss, gradient = _normed_gradient(network, parameters, patches[0], base, original)
@@ -128,13 +126,20 @@ def fit(
         history.append(loss / pixels * PEAK_MSE)
         if not np.isfinite(history[-1]):
             return FitResult(start, history, f"the error grew without bound at step {step}; the start is kept")
-        adam.step(parameters, gradient / pixels, schedule.rate_at(step))
+        move = adam.move(gradient / pixels if axes is None else axes.T @ (gradient / pixels), schedule.rate_at(step))
+        parameters -= (move if axes is None else axes @ move).astype(np.float32)
         if progress:
             progress(step + 1, schedule.steps)
     if schedule.norm:
         everything = (0, base.shape[0], 0, base.shape[1])
         parameters = floatnet.fold(network, parameters, floatnet.inputs(network, base, everything)).astype(np.float32)
     return FitResult(parameters, history, f"all {schedule.steps} steps were made")
+
+
+def _eigenvectors(network: Network, parameters: Vector, base: Pixels, seed: int) -> NDArray[np.float64]:
+    """(size, size), one a column: axes along which the parameters hardly disturb one another (Vyas et al. 2024, "SOAP")."""
+    axes: NDArray[np.float64] = np.linalg.eigh(gauss_newton(network, parameters, base, sample_px=16384, seed=seed))[1]
+    return axes
 
 
 def _normed_gradient(
@@ -149,5 +154,5 @@ def _normed_gradient(
 
 def mean_squared_error(network: Network, parameters: Vector, *, base: Pixels, original: Pixels) -> float:
     """Of the float network over the whole picture, in grey levels squared, before rounding and clipping to 8 bits."""
-    everything = tiles(*base.shape, 256, 502)
+    everything = tiles(base.shape, 256, 502)
     return kernel.squared_error(network, parameters, everything, base=base, target=original) / base.size * PEAK_MSE

@@ -65,7 +65,11 @@ def forward_backward(
         layer = tape[i]
         grad = np.where(layer.normed > 0, grad, SLOPE * grad)
         if norm:  # through mean and variance: the usual three terms
-            grad = grad - grad.mean((1, 2), keepdims=True) - layer.normed * (grad * layer.normed).mean((1, 2), keepdims=True)
+            grad = (
+                grad
+                - grad.mean((1, 2), keepdims=True)
+                - layer.normed * (grad * layer.normed).mean((1, 2), keepdims=True)
+            )
             grad = grad / layer.deviation[:, None, None]
         else:
             part[_bias(i)][...] = grad.sum((1, 2))
@@ -141,7 +145,9 @@ def _windows(planes: Array, kernel: int, dilation: int) -> list[tuple[int, int, 
 
 
 def _conv(planes: Array, weight: Array, dilation: int) -> Array:
-    return sum(np.tensordot(weight[:, :, ty, tx], seen, 1) for ty, tx, seen in _windows(planes, weight.shape[-1], dilation))  # type: ignore[return-value]
+    return sum(
+        np.tensordot(weight[:, :, ty, tx], seen, 1) for ty, tx, seen in _windows(planes, weight.shape[-1], dilation)
+    )  # type: ignore[return-value]
 
 
 def _depthwise(planes: Array, weight: Array, dilation: int) -> Array:

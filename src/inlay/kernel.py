@@ -9,9 +9,11 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +21,13 @@ from numpy.typing import NDArray
 from .errors import InlayError
 from .network import MAX_LAYERS, Network
 
+S = TypeVar("S")
+T = TypeVar("T")
+
 ALL_PATHS = ("avx512", "avx2", "portable")  # best first
 
 Pixels = NDArray[np.uint8]
+PEAK_MSE = 128.0**2  # (grey levels)^2 in the gradient kernel's unit of squared error
 _MIN_BAND = 64  # rows; a thread's start costs about as much as this many
 
 
@@ -42,7 +48,9 @@ def _library() -> ctypes.CDLL:
     for folder in (Path(__file__).parent, *(Path(p) / "inlay" for p in sys.path if p)):
         if (folder / "_kernel.so").exists():
             return ctypes.CDLL(str(folder / "_kernel.so"))
-    raise InlayError(f"inlay's kernel is not installed beside {Path(__file__).parent}; expected _kernel.so: pip install .")
+    raise InlayError(
+        f"inlay's kernel is not installed beside {Path(__file__).parent}; expected _kernel.so: pip install ."
+    )
 
 
 @cache
@@ -74,7 +82,12 @@ def default_threads() -> int:
 
 
 def restore(
-    network: Network, parameters: NDArray[np.int16], base: Pixels, *, threads: int | None = None, path: str | None = None
+    network: Network,
+    parameters: NDArray[np.int16],
+    base: Pixels,
+    *,
+    threads: int | None = None,
+    path: str | None = None,
 ) -> Pixels:
     """The restored (H, W) luma: the same bytes as `reference.restore`, whatever the path and the threads.
 
@@ -89,19 +102,23 @@ def restore(
     out = np.empty_like(base)
     described = _c(network)
 
-    def band(y0: int, y1: int) -> int:
+    def band(rows: tuple[int, int]) -> int:
         status: int = run(
             ctypes.byref(described), _address(parameters), _address(base), ctypes.c_ssize_t(width), height, width,
-            _address(out), ctypes.c_ssize_t(width), y0, y1,
+            _address(out), ctypes.c_ssize_t(width), *rows,
         )  # fmt: skip
         return status
 
-    count = max(1, min(threads or default_threads(), height // _MIN_BAND))
-    edges = [height * i // count for i in range(count + 1)]
-    statuses = _in_parallel(band, list(zip(edges, edges[1:], strict=False)))
-    if any(statuses):
+    if any(_in_parallel(band, _bands(0, height, threads or default_threads()))):
         raise MemoryError("no memory for the restoration network's rows")
     return out
+
+
+def tiles(shape: tuple[int, ...], rows: int, columns: int) -> NDArray[np.int32]:
+    """Rectangles (n, 4) of at most rows x columns that cover a plane once."""
+    height, width = shape
+    ys, xs = range(0, height, rows), range(0, width, columns)
+    return np.array([(y, min(y + rows, height), x, min(x + columns, width)) for y in ys for x in xs], np.int32)
 
 
 def gradient(
@@ -115,11 +132,12 @@ def gradient(
     path: str | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
     """Sum of squared errors (in units of 128 grey levels) over `rectangles` (n, 4: y0, y1, x0, x1), and its gradient."""
-    parts = _spread(rectangles, threads or default_threads())
-    results = _in_parallel(
-        lambda part: _gradient(network, parameters, part, base, target, path, True, None), [(p,) for p in parts]
-    )
-    return sum(loss for loss, _ in results), np.sum([g for _, g in results], axis=0)
+
+    def part(rectangles: NDArray[np.int32]) -> tuple[float, NDArray[np.float64]]:
+        return _gradient(network, parameters, rectangles, base, target, path, True, None)
+
+    losses, gradients = zip(*_in_parallel(part, _spread(rectangles, threads or default_threads())), strict=True)
+    return sum(losses), np.sum(gradients, axis=0)
 
 
 def squared_error(
@@ -133,11 +151,11 @@ def squared_error(
     path: str | None = None,
 ) -> float:
     """The loss of `gradient` alone."""
-    parts = _spread(rectangles, threads or default_threads())
-    results = _in_parallel(
-        lambda part: _gradient(network, parameters, part, base, target, path, False, None), [(p,) for p in parts]
-    )
-    return sum(loss for loss, _ in results)
+
+    def part(rectangles: NDArray[np.int32]) -> float:
+        return _gradient(network, parameters, rectangles, base, target, path, False, None)[0]
+
+    return sum(_in_parallel(part, _spread(rectangles, threads or default_threads())))
 
 
 def answers(
@@ -200,13 +218,22 @@ def _spread(rectangles: NDArray[np.int32], threads: int) -> list[NDArray[np.int3
     """The rectangles in at most `threads` parts of about equal numbers; a lone one is cut in bands."""
     if len(rectangles) == 1 and threads > 1:
         y0, y1, x0, x1 = (int(v) for v in rectangles[0])
-        count = max(1, min(threads, (y1 - y0) // _MIN_BAND))
-        edges = [y0 + (y1 - y0) * i // count for i in range(count + 1)]
-        rectangles = np.array([(a, b, x0, x1) for a, b in zip(edges, edges[1:], strict=False)], np.int32)
+        rectangles = np.array([(*rows, x0, x1) for rows in _bands(y0, y1, threads)], np.int32)
     return np.array_split(rectangles, min(threads, len(rectangles)))
 
 
-def _in_parallel(work, arguments):  # type: ignore[no-untyped-def]  # any work: results in the order of the arguments
-    if len(arguments) == 1:
-        return [work(*arguments[0])]
-    return list(_pool(len(arguments)).map(lambda a: work(*a), arguments))
+def _bands(y0: int, y1: int, threads: int) -> list[tuple[int, int]]:
+    """Rows [y0, y1) in at most `threads` bands that are worth a thread."""
+    count = max(1, min(threads, (y1 - y0) // _MIN_BAND))
+    edges = [y0 + (y1 - y0) * i // count for i in range(count + 1)]
+    return list(zip(edges, edges[1:], strict=False))
+
+
+def parallel(work: Callable[[S], T], items: Iterable[S], threads: int | None = None) -> list[T]:
+    """`work` of each item, on a pool of threads (a kernel call inside releases the GIL); results in order."""
+    return list(_pool(threads or default_threads()).map(work, items))
+
+
+def _in_parallel(work: Callable[[S], T], parts: Sequence[S]) -> list[T]:
+    """`work` of each part, every one on a thread of its own."""
+    return parallel(work, parts, len(parts)) if len(parts) > 1 else [work(part) for part in parts]

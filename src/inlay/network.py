@@ -1,4 +1,4 @@
-"""The family of restoration networks (FORMAT.md, section 4): shapes, the order of the parameters, and what they cost.
+"""The family of restoration networks (FORMAT.md, section 3): shapes, the order of the parameters, and what they cost.
 
 A member looks at the decoded base and answers with a correction to it:
 
@@ -25,7 +25,7 @@ from .errors import FormatError, UnsupportedError
 
 # The planes a network can look at: the luma alone, or the luma and the column and row within the 8x8 block of the base codec.
 INPUTS = (1, 3)
-# Fixed-point scales of the integer network (FORMAT.md, section 5).  A weight w is the integer w * 2^12, an activation a is a * 2^12; a
+# Fixed-point scales of the integer network (FORMAT.md, section 6).  A weight w is the integer w * 2^12, an activation a is a * 2^12; a
 # pixel p enters as (p - 128) * 2^5, which is (p - 128) / 128 at that scale; a residual leaves at 2^24 / 128 = 2^17.
 WEIGHT_BITS = ACTIVATION_BITS = 12
 PIXEL_BITS = ACTIVATION_BITS - 7
@@ -102,7 +102,7 @@ class Network:
     @property
     def size(self) -> int:
         """Numbers in the parameter vector, biases included."""
-        return self.tensors[-1].slice.stop
+        return self.tensors[-1].offset + self.tensors[-1].size
 
     @property
     def weights(self) -> int:

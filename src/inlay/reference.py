@@ -1,4 +1,4 @@
-"""The decoder's network in numpy, for reading: it defines every bit of the restored picture (FORMAT.md, section 5).
+"""The decoder's network in numpy, for reading: it defines every bit of the restored picture (FORMAT.md, section 6).
 
 `kernel.restore` computes the same bytes, fast.
 """

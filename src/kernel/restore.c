@@ -1,4 +1,4 @@
-/* Base pixels in, restored pixels out: the exact integer network of FORMAT.md section 5.  reference.py says the same in numpy.
+/* Base pixels in, restored pixels out: the exact integer network of FORMAT.md section 6.  reference.py says the same in numpy.
  *
  * Why no sum can overflow: network.check_bounds in Python refuses parameters for which |bias| * 2^12 + 2^11 + sum |weight| * M
  * reaches 2^31, M being the largest input of the layer (4096 for the first, 32768 after), before any reaches this file.

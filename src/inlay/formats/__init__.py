@@ -37,6 +37,7 @@ class Format(Protocol):
 
     NAME: str
     EXTENSIONS: tuple[str, ...]
+    OVERHEAD_BYTES: int  # what `embed` adds to a payload that fits in one piece
 
     def detect(self, data: bytes) -> bool:
         """True if `data` begins like a file of this format."""

@@ -1,6 +1,6 @@
 """JPEG as a base format: the payload travels in APP9 segments behind JFIF and EXIF, nothing else changes.
 
-Pillow (libjpeg-turbo) codes the pixels; the segments are `_jpegfile`'s.  FORMAT.md, "In a JPEG file".
+Pillow (libjpeg-turbo) codes the pixels; the segments are `_jpegfile`'s.  FORMAT.md, section 1.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ NAME = "jpeg"
 EXTENSIONS: tuple[str, ...] = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 IDENTIFIER = b"inlay\0"
+OVERHEAD_BYTES = 4 + len(IDENTIFIER)  # marker, length, identifier
 CHUNK_BYTES = MAX_SEGMENT_BYTES - len(IDENTIFIER)
 
 MAX_SIDE_PX = 65500  # libjpeg's JPEG_MAX_DIMENSION

@@ -1,0 +1,42 @@
+"""How the error of a picture curves around a network's parameters: the Gauss-Newton matrix.
+
+Fitting walks along its eigenvectors, quantisation weighs rounding errors with it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import kernel
+from .kernel import PEAK_MSE, tiles
+from .network import Network
+
+DAMPING = 0.02
+
+
+def gauss_newton(
+    network: Network, parameters: NDArray[np.float32], base: NDArray[np.uint8], *, sample_px: int = 32768, seed: int = 0
+) -> NDArray[np.float64]:
+    """H (size, size): the mean squared error grows by d^T H d (grey levels^2) when d is added to `parameters`.
+
+    J^T J of the answer's derivatives, by differences, over a random sample of tiles of the picture.
+    """
+    rng = np.random.default_rng(seed)
+    rectangles = rng.permutation(tiles(base.shape, 48, 118))
+    pixels = np.cumsum((rectangles[:, 1] - rectangles[:, 0]) * (rectangles[:, 3] - rectangles[:, 2]))
+    rectangles = rectangles[: int(np.searchsorted(pixels, sample_px)) + 1]
+    base, step = np.ascontiguousarray(base), np.float32(2.0**-9)
+    here = kernel.answers(network, parameters, rectangles, base=base)
+
+    def derivative(index: int) -> NDArray[np.float32]:
+        moved = parameters.astype(np.float32).copy()
+        moved[index] += step
+        return (kernel.answers(network, moved, rectangles, base=base) - here) / step
+
+    columns: NDArray[np.float32] = np.stack(kernel.parallel(derivative, range(network.size)))
+    hessian = (columns @ columns.T).astype(np.float64) * (PEAK_MSE / columns.shape[1])
+    # The quadratic holds near the parameters only: along directions that it takes for flat, a far walk must not look free.
+    diagonal = np.diag(hessian)
+    damped: NDArray[np.float64] = hessian + np.diag(DAMPING * (diagonal + diagonal.mean()))
+    return damped

@@ -1,0 +1,148 @@
+"""From a file's bytes to the restored picture, and to a report on what is inside.
+
+A file without an inlay, or with one that cannot be used, gives its base: whoever reads it is told, but sees a picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import formats, kernel, parameters, payload, priors
+from .errors import FormatError, LimitError, UnsupportedError
+from .formats import Base, Format
+from .network import Network, check_bounds
+from .payload import Payload
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Pixels (H, W) or (H, W, 3) and what became of the inlay.
+
+    state: `restored`; `plain`, there is no inlay; `stale`, it belongs to another picture; `damaged`; or `unsupported`.  In all but the
+    first the pixels are the base's.  reason: a sentence for the reader.
+    """
+
+    pixels: Pixels
+    state: str
+    reason: str
+
+
+def decode(
+    data: bytes, *, base_only: bool = False, max_pixels: int | None = None, threads: int | None = None
+) -> Decoded:
+    """The restored picture, or the base with `base_only`.
+
+    FormatError, UnsupportedError or LimitError where not even the base can be decoded.
+    """
+    module = formats.by_content(data)
+    check_size(module, data, max_pixels)
+    if base_only:
+        return Decoded(module.decode_pixels(data), "plain", "the base was asked for")
+    found, state, reason = _open(module, data)
+    if found is None:
+        return Decoded(module.decode_pixels(data), state, reason)
+    base = module.decode_base(data)
+    if not found.fingerprint.matches(base.luma):
+        return Decoded(module.decode_pixels(data), "stale", STALE)
+    try:
+        levels = integer_parameters(found)
+    except FormatError as error:
+        return Decoded(module.decode_pixels(data), "damaged", f"{error}; the base is shown")
+    luma = kernel.restore(found.network, levels, base.luma, threads=threads)
+    return Decoded(recolour(base, luma), "restored", "the picture was restored")
+
+
+STALE = "the inlay belongs to another picture (the file was changed after it was made); the base is shown"
+
+
+def integer_parameters(found: Payload) -> NDArray[np.int16]:
+    """The parameters in a payload, safe for the kernel; FormatError if they are not."""
+    prior = priors.prior(found.prior) if found.prior else parameters.blank_prior(found.network)
+    levels = parameters.decode(prior, found.coded)
+    check_bounds(found.network, levels)
+    return levels
+
+
+def recolour(base: Base, luma: Pixels) -> Pixels:
+    """The picture (H, W) or (H, W, 3) of a base whose luma was replaced (FORMAT.md, section 7)."""
+    if base.rest is None:
+        return luma
+    if base.model == "ycbcr":
+        return kernel.rgb(luma, base.rest)
+    change = luma.astype(np.int16) - base.luma
+    return np.clip(base.rest + change[..., None], 0, 255).astype(np.uint8)
+
+
+def check_size(module: Format, data: bytes, max_pixels: int | None) -> None:
+    """LimitError, before anything is decoded, if the picture has more than `max_pixels`."""
+    if max_pixels is not None:
+        size = module.describe(data)
+        if size["width"] * size["height"] > max_pixels:
+            raise LimitError(f"{size['width']}x{size['height']} pixels, at most {max_pixels} are allowed")
+
+
+def _open(module: Format, data: bytes) -> tuple[Payload | None, str, str]:
+    """The payload if it can be used, else the state and the reason why not."""
+    raw = module.extract(data)
+    if raw is None:
+        return None, "plain", "there is no inlay in this file"
+    if obstacle := module.obstacle(data):
+        return None, "unsupported", f"an inlay cannot apply to this file ({obstacle}); the base is shown"
+    try:
+        return payload.read(raw, priors.network_of), "", ""
+    except FormatError as error:
+        return None, "damaged", f"{error}; the base is shown"
+    except UnsupportedError as error:
+        return None, "unsupported", f"{error}; the base is shown"
+
+
+def info(data: bytes, *, max_pixels: int | None = None) -> dict[str, Any]:
+    """What is inside: the base as its format describes it, and the inlay if there is one (JSON types only).
+
+    Keys: format, file_bytes, base_bytes, base {...}, inlay: None or {state, reason, payload_bytes, ...}.  `state` is `matches` for an
+    inlay that belongs to the picture, else as in `Decoded`.
+    """
+    module = formats.by_content(data)
+    check_size(module, data, max_pixels)
+    found, state, reason = _open(module, data)
+    base_bytes = len(module.strip(data))
+    report: dict[str, Any] = {"format": module.NAME, "file_bytes": len(data), "base_bytes": base_bytes}
+    report |= {"base": module.describe(data), "inlay": None}
+    if state == "plain":
+        return report
+    inlay: dict[str, Any] = {"state": state, "reason": reason, "payload_bytes": len(data) - base_bytes}
+    report["inlay"] = inlay
+    if found is None:
+        return report
+    try:
+        integer_parameters(found)
+        matches = found.fingerprint.matches(module.decode_base(data).luma)
+        inlay["state"], inlay["reason"] = (
+            ("matches", "the inlay belongs to this picture") if matches else ("stale", STALE)
+        )
+    except FormatError as error:
+        inlay["state"], inlay["reason"] = "damaged", str(error)
+    inlay |= {"gain_db": round(found.gain_db, 2), "prior": found.prior, "coded_bytes": len(found.coded)}
+    inlay["network"] = describe_network(found.network)
+    return report
+
+
+def describe_network(network: Network) -> dict[str, Any]:
+    """A network in JSON types."""
+    return {
+        "channels": network.channels,
+        "layers": network.layers,
+        "kernel": network.kernel,
+        "dilations": list(network.dilations),
+        "inputs": network.inputs,
+        "weights": network.weights,
+        "biases": network.size - network.weights,
+        "macs_per_pixel": network.macs_per_pixel,
+        "receptive_field_px": network.receptive_field_px,
+    }

@@ -1,0 +1,251 @@
+"""From a picture to a file with an inlay, or to the plain base file where an inlay does not pay.
+
+Base, candidates (each shipped prior as it is, and the best of them fitted), then a decision by D + lambda * R: D the mean squared error
+that the real decoder gives, R all bytes that the inlay adds, lambda the base codec's own exchange rate between the two around this
+quality.  What is returned has been decoded again and compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from . import formats, kernel, parameters, payload, pictures, presets, priors
+from .curvature import gauss_newton
+from .decoder import integer_parameters
+from .errors import FormatError, InlayError
+from .fingerprint import fingerprint
+from .fit import FitResult, Pixels, fit, he_init, mean_squared_error
+from .formats import Format
+from .parameters import Prior, blank_prior
+from .payload import Payload
+from .presets import Preset
+from .quantize import UNIT, quantise
+
+Progress = Callable[[int, int], None]
+COARSENESSES = range(-1, 6)
+# Factors on the base's quantisation steps, tried in turn until the file changes, to see what a byte buys.
+NEIGHBOURS = (0.93, 0.85, 0.7, 0.5, 1.1, 1.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A file, and how it came about.  PSNRs are of the luma, in dB, infinite where nothing was lost."""
+
+    data: bytes
+    base_bytes: int
+    psnr_base_db: float | None  # None where luma is not the base's (CMYK)
+    psnr_db: float | None
+    reason: str  # a sentence: what the inlay brings, or why there is none
+    payload: Payload | None = None
+    fit: FitResult | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()  # what else the user should know
+
+    @property
+    def payload_bytes(self) -> int:
+        """Bytes that the inlay adds to the file, its segment's header included."""
+        return len(self.data) - self.base_bytes
+
+
+def encode(
+    image: Image.Image | NDArray[np.generic],
+    *,
+    format: str = "jpeg",
+    quality: int = 75,
+    effort: int = 5,
+    preset: str | None = None,
+    subsampling: str = "420",
+    progressive: bool = False,
+    optimize: bool = True,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Encoded:
+    """`image` as a base file of that quality with an inlay, where one pays."""
+    if not 1 <= quality <= 100:
+        raise InlayError(f"quality {quality}, expected 1 to 100")
+    module = formats.by_name(format)
+    prepared, notes = pictures.prepare(image)
+    options = {"subsampling": subsampling, "progressive": progressive, "optimize": optimize}
+    data = module.encode_base(prepared, quality, options)
+
+    def better_bases() -> Iterator[bytes]:
+        for better in range(quality + 1, 101):
+            yield module.encode_base(prepared, better, options)
+
+    job = _Job(module, data, prepared, better_bases, preset, effort, seed, threads, progress)
+    return job.run(notes)
+
+
+def attach(
+    base: bytes,
+    original: Image.Image | NDArray[np.generic],
+    *,
+    effort: int = 5,
+    preset: str | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Encoded:
+    """`base`, a file made by any encoder, with an inlay that brings it nearer to `original`, where one pays.
+
+    Image data and metadata of `base` stay byte for byte; an inlay that it had is replaced.
+    """
+    module = formats.by_content(base)
+    data = module.strip(base)
+    described = module.describe(data)
+    size = (described["width"], described["height"])
+    prepared, notes = pictures.prepare(original, turned_as=data)
+    if prepared.size != size:
+        found, expected = ("x".join(map(str, s)) for s in (prepared.size, size))
+        raise FormatError(
+            f"the original has {found} pixels, the base {expected}; expected the same picture at the same size"
+        )
+
+    def better_bases() -> Iterator[bytes]:
+        for factor in NEIGHBOURS[:4]:
+            if better := module.requantised(data, prepared, factor):
+                yield better
+
+    job = _Job(module, data, prepared, better_bases, preset, effort, seed, threads, progress)
+    return job.run(notes)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A payload, the luma that the decoder makes of it, and its mean squared error."""
+
+    payload: Payload
+    luma: Pixels
+    mse: float
+    payload_bytes: int
+
+
+class _Job:
+    """One encoding: a base file, the picture that it stands for, and the way to better bases of the same kind."""
+
+    def __init__(
+        self,
+        module: Format,
+        data: bytes,
+        image: Image.Image,
+        better_bases: Callable[[], Iterator[bytes]],
+        preset: str | None,
+        effort: int,
+        seed: int,
+        threads: int | None,
+        progress: Progress | None,
+    ) -> None:
+        self.module, self.data, self.image, self.better_bases = module, data, image, better_bases
+        self.preset: Preset = presets.by_name(preset)
+        self.schedule = self.preset.at(effort)
+        self.seed, self.threads, self.progress = seed, threads, progress
+        self.original = pictures.luma(image)
+
+    def run(self, notes: tuple[str, ...]) -> Encoded:
+        """The file with the best candidate, or the plain base."""
+        if obstacle := self.module.obstacle(self.data):
+            reason = f"no inlay: it cannot apply to this file ({obstacle})"
+            return Encoded(self.data, len(self.data), None, None, reason, notes=notes)
+        base = self.module.decode_base(self.data)
+        self.base, self.fingerprint = base.luma, fingerprint(base.luma)
+        mse = _mse(self.base, self.original)
+        plain = Encoded(self.data, len(self.data), _psnr(mse), _psnr(mse), "", notes=notes)
+        if mse == 0:
+            return replace(plain, reason="no inlay: the base has lost nothing")
+        mse_per_byte = self._exchange_rate(mse)
+        found, fitted = self._candidates(mse, mse_per_byte)
+        best = min(found, key=lambda c: c.mse + mse_per_byte * c.payload_bytes, default=None)
+        if best is None or best.mse + mse_per_byte * best.payload_bytes >= mse:
+            return replace(plain, reason="no inlay: none was worth its bytes", fit=fitted)
+        data = self.module.embed(self.data, payload.write(best.payload))
+        if any(_mse(self.module.decode_base(b).luma, self.original) <= best.mse for b in self._bases_within(len(data))):
+            return replace(plain, reason="no inlay: a plain base of the same size is as good", fit=fitted)
+        self._verify(data, best)
+        gain_db = best.payload.gain_db
+        reason = f"the inlay brings {gain_db:.2f} dB for {len(data) - len(self.data)} bytes"
+        return Encoded(data, len(self.data), _psnr(mse), _psnr(best.mse), reason, best.payload, fitted, notes)
+
+    def _candidates(self, mse: float, mse_per_byte: float) -> tuple[list[_Candidate], FitResult | None]:
+        network = self.preset.network
+        shipped = [(p, c) for p in priors.candidates(self.module.NAME, network) if (c := self._candidate(p, b"", mse))]
+        start = min(shipped, key=lambda pair: pair[1].mse, default=None)
+        found = [candidate for _, candidate in shipped]
+        if self.schedule.steps == 0:
+            return found, None
+        if start is not None and self.preset.from_prior:
+            prior, parameters_ = start[0], (start[0].values / UNIT).astype(np.float32)
+        else:
+            prior, parameters_ = blank_prior(network), he_init(network, np.random.default_rng(self.seed))
+        fitted = fit(
+            network, parameters_, self.schedule,
+            base=self.base, original=self.original, seed=self.seed, threads=self.threads, progress=self.progress,
+        )  # fmt: skip
+        fitted_mse = mean_squared_error(network, fitted.parameters, base=self.base, original=self.original)
+        hessian = gauss_newton(network, fitted.parameters, self.base, seed=self.seed)
+        for coarseness in COARSENESSES:
+            quantised = quantise(prior, fitted.parameters, hessian, fitted_mse, mse_per_byte / 8, coarseness)
+            if candidate := self._candidate(prior, quantised.coded, mse):
+                found.append(candidate)
+        return found, fitted
+
+    def _candidate(self, prior: Prior, coded: bytes, mse: float) -> _Candidate | None:
+        """The candidate as the decoder will see it; None where its parameters leave their bounds."""
+        candidate = Payload(prior.number, prior.network, 0.0, self.fingerprint, coded)
+        try:
+            levels = integer_parameters(candidate)
+        except FormatError:
+            return None
+        luma = kernel.restore(prior.network, levels, self.base, threads=self.threads)
+        restored_mse = _mse(luma, self.original)
+        gain_db = float(10 * np.log10(mse / restored_mse)) if restored_mse else 99.0
+        candidate = replace(candidate, gain_db=gain_db)
+        return _Candidate(candidate, luma, restored_mse, len(payload.write(candidate)) + self.module.OVERHEAD_BYTES)
+
+    def _exchange_rate(self, mse: float) -> float:
+        """Lambda: the squared error that the base codec saves a byte, around this quality (0 where it cannot be told)."""
+        here = self.module.requantised(self.data, self.image, 1.0)
+        for factor in NEIGHBOURS:
+            there = self.module.requantised(self.data, self.image, factor)
+            if here is None or there is None or len(there) == len(here):
+                continue
+            saved = _mse(self.module.decode_base(there).luma, self.original) - mse
+            rate = saved / (len(here) - len(there))
+            if rate > 0:
+                return rate
+        return 0.0
+
+    def _bases_within(self, size: int) -> Iterator[bytes]:
+        """The better bases that are no larger than `size`."""
+        for better in self.better_bases():
+            if len(better) > size:
+                return
+            yield better
+
+    def _verify(self, data: bytes, best: _Candidate) -> None:
+        """Decodes the finished file from its bytes and compares: what is returned has been seen to work."""
+        raw = self.module.extract(data)
+        found = payload.read(raw or b"", priors.network_of)
+        base = self.module.decode_base(data).luma
+        luma = kernel.restore(found.network, integer_parameters(found), base, threads=self.threads)
+        if (
+            self.module.strip(data) != self.data
+            or not found.fingerprint.matches(base)
+            or not np.array_equal(luma, best.luma)
+        ):
+            raise InlayError("the encoder's file does not decode to what was encoded; this is a bug in inlay")
+
+
+def _mse(a: Pixels, b: Pixels) -> float:
+    difference = np.subtract(a, b, dtype=np.int16)
+    return float(np.einsum("ij,ij->", difference, difference, dtype=np.int64)) / a.size
+
+
+def _psnr(mse: float) -> float:
+    """Peak signal-to-noise ratio of 8-bit pixels, in dB."""
+    return float(10 * np.log10(255**2 / mse)) if mse else float("inf")

@@ -1,0 +1,129 @@
+"""A network's parameters as coded bytes: levels relative to a prior (FORMAT.md, section 5).
+
+    parameter = prior value + level * 2^(prior step + coarseness), limited to 16 bits
+
+A prior gives for each parameter its value, the exponent of its step, and how far it is expected to stray (its spread).  The expected
+size of a level follows from the spread and from how far the parameters before it strayed; it picks the context of each coded bit.
+Encoder and decoder run the same `_code_levels`, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import FormatError
+from .network import Network
+from .rangecoder import COUNT_STEP, Bit, Decoder, Encoder
+
+Integers = NDArray[np.int64]
+
+COARSENESS_BITS = 4  # of the exponent added to every step of the prior
+COARSENESS_BIAS = 4  # so it runs from -4 to 11
+MAX_EXPONENT = 14
+# Steps of a level's size that have a bit of their own; larger ones end in an Exp-Golomb code of at most so many bits.
+UNARY, MAX_GOLOMB = 14, 15
+# Contexts: class k holds expected sizes around 2^(k/2 - 3).  Starting counts, of 512, for "it is 0" and for "it goes no further",
+# from the two-sided geometric distribution with that mean; class upper limits are in sixteenths of a level.
+CLASS_LIMITS = (2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304)
+ZERO_COUNTS = (452, 429, 400, 362, 316, 265, 212, 163, 121, 88, 63, 45, 32, 23, 16, 11)
+STOP_COUNTS = (480, 467, 449, 424, 391, 349, 300, 247, 196, 150, 112, 83, 60, 43, 31, 22)
+COUNT_TOTAL = 16 * COUNT_STEP  # 512
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Pre-trained parameters, the start of fitting and what levels are relative to.  `number` 0 is the blank one.
+
+    values, exponents, spreads: (network.size,) integers; values and spreads in units of 2^-12, a step is 2^exponent of them.
+    """
+
+    number: int
+    network: Network
+    values: Integers
+    exponents: Integers
+    spreads: Integers
+
+    def steps(self, coarseness: int) -> Integers:
+        """Step exponents (network.size,) at a coarseness."""
+        return np.clip(self.exponents + coarseness, 0, MAX_EXPONENT)
+
+
+def blank_prior(network: Network) -> Prior:
+    """The prior of a network without one: zeros, steps of 2^-6, spreads of He initialisation."""
+    spreads = np.zeros(network.size, np.int64)
+    for t in network.tensors:
+        spreads[t.slice] = 400 if t.is_bias else int(4096 * (1 / t.fan_in) ** 0.5)
+    zeros = np.zeros(network.size, np.int64)
+    return Prior(0, network, zeros, zeros + 6, spreads)
+
+
+def encode(prior: Prior, levels: Integers, coarseness: int) -> bytes:
+    """The coded bytes; none at all when every level is 0."""
+    if not levels.any():
+        return b""
+    coder = Encoder()
+    coder.bits(COARSENESS_BITS, coarseness + COARSENESS_BIAS)
+    _code_levels(coder, prior, coarseness, [int(v) for v in levels])
+    return coder.finish()
+
+
+def decode(prior: Prior, coded: bytes) -> NDArray[np.int16]:
+    """The integer parameters (network.size,) in the coded bytes; FormatError where they leave 16 bits."""
+    if not coded:
+        return prior.values.astype(np.int16)
+    coder = Decoder(coded)
+    coarseness = coder.bits(COARSENESS_BITS) - COARSENESS_BIAS
+    levels = np.array(_code_levels(coder, prior, coarseness, None), np.int64)
+    return apply(prior, levels, coarseness)
+
+
+def apply(prior: Prior, levels: Integers, coarseness: int) -> NDArray[np.int16]:
+    """The parameters that levels stand for; FormatError where they leave 16 bits."""
+    values = prior.values + (levels << prior.steps(coarseness))
+    if np.abs(values).max(initial=0) > 32767:
+        raise FormatError(f"a network parameter is {int(np.abs(values).max())}, expected at most 32767")
+    return values.astype(np.int16)
+
+
+def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels: list[int] | None) -> list[int]:
+    """Codes `levels`, or decodes them where they are None."""
+    models: dict[tuple[int, int], Bit] = {}
+
+    def model(group: int, step: int, counts: tuple[int, ...]) -> Bit:
+        if (group, step) not in models:
+            models[group, step] = Bit(counts[group], COUNT_TOTAL - counts[group])
+        return models[group, step]
+
+    strayed = expected = 8 * (int(prior.spreads.sum()) // len(prior.spreads) + 1)
+    out = []
+    spreads, exponents = prior.spreads.tolist(), prior.steps(coarseness).tolist()
+    for i, (spread, exponent) in enumerate(zip(spreads, exponents, strict=True)):
+        size16 = (16 * spread * strayed // expected) >> exponent
+        group = sum(size16 >= limit for limit in CLASS_LIMITS)
+        level = levels[i] if levels is not None else 0
+        size = 0
+        while size < UNARY:
+            more = coder.bit(model(group, size, STOP_COUNTS if size else ZERO_COUNTS), int(abs(level) > size))
+            if not more:
+                break
+            size += 1
+        else:
+            size += _code_golomb(coder, abs(level) - UNARY)
+        if size and coder.bits(1, int(level < 0)):
+            size = -size
+        out.append(size)
+        strayed += (abs(size) << exponent) - (strayed >> 5)
+        expected += spread - (expected >> 5)
+    return out
+
+
+def _code_golomb(coder: Encoder | Decoder, value: int) -> int:
+    """Exp-Golomb: the length of value + 1 in unary, then its bits below the highest."""
+    length = (value + 1).bit_length() - 1
+    count = 0
+    while count < MAX_GOLOMB and coder.bits(1, int(count < length)):
+        count += 1
+    return (1 << count) + coder.bits(count, value + 1 - (1 << length)) - 1

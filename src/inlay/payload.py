@@ -1,0 +1,98 @@
+"""The bytes of an inlay (FORMAT.md, section 2): declared once, as a list of fields; reader, writer and `info` follow the list."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import FormatError, UnsupportedError
+from .fingerprint import SUMS, Fingerprint
+from .network import Network
+
+VERSION = 1
+GAIN_STEP_DB = 0.02
+CRC_BYTES = 2
+
+
+@dataclass(frozen=True)
+class Payload:
+    """An inlay, parsed: the network (with the number of its prior, 0 for the blank one), the base it belongs to, its parameters."""
+
+    prior: int
+    network: Network
+    gain_db: float  # over the base, as the encoder measured it; 0 to 5.1 in steps of 0.02
+    fingerprint: Fingerprint
+    coded: bytes  # as `parameters.decode` takes them; empty for the prior itself
+
+
+@dataclass(frozen=True)
+class _Field:
+    """One field: its size in bytes, or None for what is left; the condition under which it is there; both directions."""
+
+    name: str
+    size: int | None
+    write: Callable[[Payload], bytes]
+    read: Callable[[bytes], Any]
+    present: Callable[[dict[str, Any]], bool] = lambda values: True
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data, "big")
+
+
+_FIELDS = (
+    _Field("version", 1, lambda p: bytes([VERSION]), _number),
+    _Field("prior", 1, lambda p: bytes([p.prior]), _number),
+    # The network stands in the payload only where no prior implies it.
+    _Field("shape", 4, lambda p: _write_shape(p.network), bytes, lambda v: v["prior"] == 0),
+    _Field("dilations", 8, lambda p: bytes((*p.network.dilations, *[0] * 8)[:8]), bytes, lambda v: v["prior"] == 0),
+    _Field("gain", 1, lambda p: bytes([min(255, max(0, round(p.gain_db / GAIN_STEP_DB)))]), _number),
+    _Field("unit", 1, lambda p: bytes([p.fingerprint.unit]), _number),
+    _Field(
+        "sums", SUMS // 2, lambda p: bytes.fromhex("".join(f"{v:x}" for v in p.fingerprint.sums)), lambda b: b.hex()
+    ),
+    _Field("coded", None, lambda p: p.coded, bytes),
+)
+
+
+def _write_shape(network: Network) -> bytes:
+    return bytes([network.channels, network.layers, network.kernel, network.inputs])
+
+
+def write(payload: Payload) -> bytes:
+    """The payload's bytes, their CRC (CCITT, 16 bits, from 0) at the end."""
+    present = {"prior": payload.prior}
+    body = b"".join(f.write(payload) for f in _FIELDS if f.present(present))
+    return body + binascii.crc_hqx(body, 0).to_bytes(CRC_BYTES, "big")
+
+
+def read(data: bytes, network_of_prior: Callable[[int], Network]) -> Payload:
+    """The payload in `data`.
+
+    FormatError if it is damaged; UnsupportedError if it is of a later version, or `network_of_prior` raises it for an unknown prior.
+    """
+    if len(data) < 2 or binascii.crc_hqx(data[:-CRC_BYTES], 0) != _number(data[-CRC_BYTES:]):
+        raise FormatError(f"the inlay's {len(data)} bytes are damaged: they do not have the checksum that they end in")
+    body, position = data[:-CRC_BYTES], 0
+    values: dict[str, Any] = {}
+    for field in _FIELDS:
+        if not field.present(values):
+            continue
+        end = len(body) if field.size is None else position + field.size
+        if end > len(body):
+            raise FormatError(
+                f"the inlay ends in its {field.name}: {len(body) - position} bytes, expected {field.size}"
+            )
+        values[field.name] = field.read(body[position:end])
+        position = end
+        if field.name == "version" and values["version"] != VERSION:
+            raise UnsupportedError(f"the inlay is of version {values['version']}; this inlay reads version {VERSION}")
+    if values["prior"] == 0:
+        channels, layers, kernel, inputs = values["shape"]
+        network = Network(channels, layers, kernel, tuple(values["dilations"][:layers]), inputs)
+    else:
+        network = network_of_prior(values["prior"])
+    found = Fingerprint(values["unit"], tuple(int(digit, 16) for digit in values["sums"]))
+    return Payload(values["prior"], network, values["gain"] * GAIN_STEP_DB, found, values["coded"])

@@ -1,0 +1,216 @@
+"""Pre-training: from a folder of images to a prior.
+
+Two stages.  `train` follows random patches of many pictures at many qualities.  `survey` then fits that start to single pictures, as
+the encoder will, and notes how far each parameter strays and how much the error feels it: the prior's spreads and step exponents.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from . import kernel
+from .curvature import gauss_newton
+from .errors import FormatError
+from .fit import Adam, Pixels, Rectangles, Schedule, Vector, fit, he_init
+from .formats import by_name
+from .kernel import PEAK_MSE
+from .network import Network, check_bounds
+from .quantize import UNIT
+
+PATCH, BATCH = 64, 16
+CHECKPOINT_EVERY = 2000
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Bases and originals of many pictures, one below the other in two planes; `places` (n, 3) are top row, height, width."""
+
+    base: Pixels
+    original: Pixels
+    places: NDArray[np.int64]
+
+    def draw(self, rng: np.random.Generator, count: int, halo_px: int) -> Rectangles:
+        """Random patches (count, 4) whose halo stays inside their picture."""
+        top, height, width = self.places[rng.integers(0, len(self.places), count)].T
+        y = top + halo_px + (rng.random(count) * (height - PATCH - 2 * halo_px)).astype(np.int64)
+        x = halo_px + (rng.random(count) * (width - PATCH - 2 * halo_px)).astype(np.int64)
+        return np.stack([y, y + PATCH, x, x + PATCH], axis=1).astype(np.int32)
+
+    def picture(self, index: int) -> tuple[Pixels, Pixels]:
+        """Base and original of one picture."""
+        top, height, width = self.places[index]
+        here = (slice(top, top + height), slice(0, width))
+        return np.ascontiguousarray(self.base[here]), np.ascontiguousarray(self.original[here])
+
+
+def images_in(folders: Sequence[Path]) -> list[Path]:
+    """The files that Pillow can open by their names, sorted, in folders and their subfolders."""
+    known = Image.registered_extensions()
+    return sorted(f for folder in folders for f in folder.rglob("*") if f.suffix.lower() in known)
+
+
+def load(files: Sequence[Path], codec: str, quality: tuple[int, int], network: Network, seed: int) -> Corpus:
+    """The luma of `files`, each coded at a random quality in the closed range; too small ones are left out."""
+    rng, module = np.random.default_rng(seed), by_name(codec)
+    pairs, places, top = [], [], 0
+    least = PATCH + 2 * network.halo_px
+    for file in files:
+        with Image.open(file) as opened:
+            luma = opened.convert("YCbCr").getchannel(0)
+        if min(luma.size) < least:
+            continue
+        options: dict[str, Any] = {"subsampling": "444", "progressive": False, "optimize": False}
+        coded = module.encode_base(luma, int(rng.integers(quality[0], quality[1] + 1)), options)
+        pairs.append((module.decode_base(coded).luma, np.asarray(luma)))
+        places.append((top, *pairs[-1][0].shape))
+        top += places[-1][1]
+    if not pairs:
+        raise FormatError(f"{len(files)} files, none an image of at least {least}x{least} pixels")
+    width = max(p[2] for p in places)
+    base, original = (np.zeros((top, width), np.uint8) for _ in range(2))
+    for (b, o), (y, h, w) in zip(pairs, places, strict=True):
+        base[y : y + h, :w], original[y : y + h, :w] = b, o
+    return Corpus(base, original, np.array(places))
+
+
+def train(
+    network: Network,
+    corpus: Corpus,
+    steps: int,
+    *,
+    start: Vector | None = None,
+    rate: float = 0.01,
+    seed: int = 0,
+    threads: int | None = None,
+    checkpoint: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Vector, list[float]]:
+    """Parameters and, every CHECKPOINT_EVERY steps, the mean gain over the batches since (dB).
+
+    Adam on batches of random patches, rate falling along half a cosine.  With `checkpoint`, an interrupted run goes on from there.
+    """
+    rng = np.random.default_rng(seed)
+    parameters = he_init(network, rng) if start is None else start.astype(np.float32).copy()
+    adam, history, done, error, plain = Adam(network.size, beta2=0.999), [], 0, 0.0, 0.0
+    schedule = Schedule(steps, rate=rate, warmup=50)
+    if checkpoint is not None and checkpoint.exists():
+        with np.load(checkpoint) as saved:
+            parameters, adam.mean, adam.square = saved["parameters"], saved["mean"], saved["square"]
+            done = adam.count = int(saved["done"])
+            history = saved["history"].tolist()
+    for step in range(done, steps):
+        # Each step has its own generator, so a resumed run sees the batches that it would have seen.
+        patches = corpus.draw(np.random.default_rng((seed, step)), BATCH, network.halo_px)
+        loss, gradient = kernel.gradient(
+            network, parameters, patches, base=corpus.base, target=corpus.original, threads=threads
+        )
+        parameters -= adam.move(gradient / (BATCH * PATCH**2), schedule.rate_at(step)).astype(np.float32)
+        error += loss
+        for y0, y1, x0, x1 in patches:
+            difference = corpus.base[y0:y1, x0:x1].astype(np.int64) - corpus.original[y0:y1, x0:x1]
+            plain += float((difference**2).sum()) / PEAK_MSE
+        if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
+            history.append(round(float(10 * np.log10(plain / error)), 4))
+            error = plain = 0.0
+            if checkpoint is not None:
+                with checkpoint.with_suffix(".tmp").open("wb") as out:
+                    np.savez(
+                        out, parameters=parameters, mean=adam.mean, square=adam.square, done=step + 1, history=history
+                    )
+                checkpoint.with_suffix(".tmp").replace(checkpoint)
+        if progress:
+            progress(step + 1, steps)
+    return parameters, history
+
+
+def survey(
+    network: Network, parameters: Vector, corpus: Corpus, pictures: int, *, seed: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Step exponents and spreads (network.size,), from fits to `pictures` random pictures of the corpus.
+
+    A step is so long that its rounding error adds the same to the error of every parameter (uniform noise of step^2 / 12 times the
+    curvature), on the whole 0.05 % of the base's; a spread is the mean distance from the prior.
+    """
+    rng = np.random.default_rng(seed)
+    schedule = Schedule(150, rate=0.01, batch_px=400_000, eigenbasis=True)
+    strayed, curvature = np.zeros(network.size), np.zeros(network.size)
+    chosen = rng.permutation(len(corpus.places))[:pictures]
+    for index in chosen:
+        base, original = corpus.picture(int(index))
+        mse = float(((base.astype(np.float64) - original) ** 2).mean())
+        fitted = fit(network, parameters, schedule, base=base, original=original, seed=int(index)).parameters
+        strayed += np.abs(fitted - parameters) / len(chosen)
+        curvature += np.diag(gauss_newton(network, parameters, base, sample_px=8192)) / mse / len(chosen)
+    step = np.sqrt(12 * 0.0005 / network.size / np.maximum(curvature, 1e-9)) * UNIT
+    exponents = np.clip(np.rint(np.log2(step)), 0, 12).astype(np.int64)
+    return exponents, np.maximum(np.rint(strayed * UNIT), 1).astype(np.int64)
+
+
+def pretrain(
+    folders: Sequence[Path],
+    codec: str,
+    quality: tuple[int, int],
+    network: Network,
+    *,
+    steps: int = 60_000,
+    rate: float = 0.01,
+    start: Path | None = None,
+    pictures: int = 64,
+    seed: int = 0,
+    threads: int | None = None,
+    checkpoint: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """The text of a prior's file: trained on the images in `folders`, coded at qualities in a closed range.
+
+    start: another prior's file to begin at.  pictures: how many the survey fits.  The text says how it came about.
+    """
+    files = images_in(folders)
+    corpus = load(files, codec, quality, network, seed)
+    begin = None
+    if start is not None:
+        begin = (np.array(json.loads(start.read_text("utf-8"))["values"]) / UNIT).astype(np.float32)
+    parameters, history = train(
+        network,
+        corpus,
+        steps,
+        start=begin,
+        rate=rate,
+        seed=seed,
+        threads=threads,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    values = np.rint(parameters * UNIT).astype(np.int64)
+    check_bounds(network, values)
+    exponents, spreads = survey(network, parameters, corpus, pictures, seed=seed)
+    shape = {"channels": network.channels, "layers": network.layers, "kernel": network.kernel}
+    provenance = {
+        "folders": [folder.name for folder in folders],
+        "images": len(corpus.places),
+        "steps": steps,
+        "rate": rate,
+        "start": start.name if start else None,
+        "pictures": pictures,
+        "seed": seed,
+        "gain_db_every_2000_steps": history,
+    }
+    fields = {
+        "codec": codec,
+        "quality": list(quality),
+        "network": {**shape, "dilations": list(network.dilations), "inputs": network.inputs},
+        "provenance": provenance,
+        "values": values.tolist(),
+        "exponents": exponents.tolist(),
+        "spreads": spreads.tolist(),
+    }
+    return "{\n" + ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in fields.items()) + "\n}\n"

@@ -1,0 +1,54 @@
+"""The shipped priors: pre-trained parameters, frozen, part of the format (FORMAT.md, section 3).
+
+Each is a JSON file beside this one, `NNN-name.json`, with its provenance.  A payload names its prior by the number NNN; a number is
+never used twice, and a file never changes once released.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..network import Network
+from ..parameters import Prior
+
+
+@cache
+def _files() -> dict[int, str]:
+    names = sorted(f.name for f in resources.files(__package__).iterdir() if f.name.endswith(".json"))
+    return {int(name[:3]): name for name in names}
+
+
+@cache
+def stored(number: int) -> dict[str, Any]:
+    """The prior's file, parsed: "codec", "network", "values", "exponents", "spreads", "provenance".
+
+    UnsupportedError if this inlay does not have that prior.
+    """
+    if number not in _files():
+        known = f"it has 1 to {max(_files())}" if _files() else "it has none"
+        raise UnsupportedError(f"the inlay builds on prior {number}, which this version does not have ({known})")
+    parsed: dict[str, Any] = json.loads((resources.files(__package__) / _files()[number]).read_text("utf-8"))
+    return parsed
+
+
+def network_of(number: int) -> Network:
+    """The network of a prior; UnsupportedError if this inlay does not have the prior."""
+    return Network(**stored(number)["network"])
+
+
+@cache
+def prior(number: int) -> Prior:
+    """The prior of that number; UnsupportedError if this inlay does not have it."""
+    values, exponents, spreads = (np.array(stored(number)[key], np.int64) for key in ("values", "exponents", "spreads"))
+    return Prior(number, network_of(number), values, exponents, spreads)
+
+
+def candidates(codec: str, network: Network) -> list[Prior]:
+    """The priors that were trained for a base codec and a network, by number."""
+    return [prior(n) for n in _files() if stored(n)["codec"] == codec and network_of(n) == network]

@@ -1,0 +1,77 @@
+"""Float parameters to levels, by D + lambda * R.
+
+Near the fitted parameters the squared error is a quadratic: its value there plus d^T H d, H being the Gauss-Newton matrix of the
+picture.  Levels are chosen one by one, each where the error that it adds, together with the errors of all others, and its bits cost
+the least, again and again until none changes; so parameters make up for one another's rounding, and one that gains less than it
+costs stays at its prior.  Every coarseness is tried, and the caller decodes the results exactly before it chooses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .parameters import Integers, Prior, encode
+
+UNIT = 4096.0  # integer parameters to a float one
+SWEEPS = 12
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """Levels at a coarseness, their coded bytes, and the mean squared error that the quadratic expects of them."""
+
+    levels: Integers
+    coarseness: int
+    coded: bytes
+    expected_mse: float
+
+
+def quantise(
+    prior: Prior,
+    parameters: NDArray[np.float32],
+    hessian: NDArray[np.float64],
+    mse: float,
+    mse_per_bit: float,
+    coarseness: int,
+) -> Quantised:
+    """The levels that minimise mse + mse_per_bit * bits at a coarseness.
+
+    parameters: the fitted ones, of mean squared error `mse`; hessian: as from `curvature.gauss_newton`, there; mse_per_bit: lambda.
+    """
+    step = np.exp2(prior.steps(coarseness)) / UNIT
+    wanted = (parameters - prior.values / UNIT) / step
+    curvature = hessian * np.outer(step, step)
+    own = np.maximum(np.diag(curvature), 1e-12)
+    expected = np.maximum(prior.spreads / UNIT / step, 1e-3)
+    levels = np.rint(wanted)
+    pull = curvature @ (levels - wanted)  # half the slope of the error along each level
+    for _ in range(SWEEPS):
+        strayed = (np.abs(levels) + 0.05).sum() / expected.sum()
+        zero_bits, step_bits = _laplace_bits(expected * strayed)
+        changed = False
+        for i in range(len(levels)):
+            now = levels[i]
+            best = now - pull[i] / own[i]
+            choices = np.array([np.floor(best), np.floor(best) + 1, 0.0, now])
+            moves = choices - now
+            cost = moves * (2 * pull[i] + moves * own[i])
+            cost += mse_per_bit * (zero_bits[i] + np.abs(choices) * step_bits[i])
+            move = moves[int(cost.argmin())]
+            if move:
+                levels[i] = now + move
+                pull += curvature[:, i] * move
+                changed = True
+        if not changed:
+            break
+    error = levels - wanted
+    whole = levels.astype(np.int64)
+    return Quantised(whole, coarseness, encode(prior, whole, coarseness), mse + float(error @ curvature @ error))
+
+
+def _laplace_bits(mean: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bits of level 0, and what each step away from it adds, for two-sided geometric levels of a mean size: p ~ theta^|level|."""
+    theta = (np.sqrt(1 + mean**2) - 1) / mean
+    return -np.log2((1 - theta) / (1 + theta)), -np.log2(theta)
