@@ -7,14 +7,14 @@ pixels = inlay.decode(data)              # the restored picture
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from . import decoder, encoder, formats
 from .errors import FormatError, InlayError, InlayWarning, LimitError, UnsupportedError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
 
 __all__ = [
     "FormatError",
@@ -29,6 +29,8 @@ __all__ = [
     "strip",
 ]
 __version__ = "0.1.0"
+
+# Numpy, Pillow and the codec are imported by the functions that need them, so that `inlay --help` need not wait for them.
 
 
 def encode(
@@ -46,11 +48,13 @@ def encode(
 ) -> bytes:
     """A base file of `image` with an inlay inside, or the plain base file where an inlay does not pay.
 
-    image: a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16; alpha is laid on white.  Its ICC, EXIF and XMP
-    are kept, its EXIF orientation applied.  quality: 1..100, the base codec's.  effort: 1 (the shipped prior as it is) to 9.
-    preset: "default" or "paper".  subsampling ("444", "422", "420"), progressive, optimize: of the base.  The same seed gives the same
-    file on the same kind of machine.  Raises `InlayError`.
+    image: a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16; alpha is laid on white.  Its ICC, EXIF and
+    XMP are kept, its EXIF orientation applied.  quality: 1..100, the base codec's.  effort: 1 (the shipped prior as it is) to 9.
+    preset: "default" or "paper".  subsampling ("444", "422", "420"), progressive, optimize: of the base.  The same seed gives the
+    same file on the same kind of machine.  Raises `InlayError`.
     """
+    from . import encoder
+
     encoded = encoder.encode(
         image, format=format, quality=quality, effort=effort, preset=preset, subsampling=subsampling,
         progressive=progressive, optimize=optimize, seed=seed, threads=threads,
@@ -72,17 +76,19 @@ def attach(
     base: a JPEG file of any encoder; every byte of it is kept (an earlier inlay is replaced).  original: the picture that it was made
     from, at the same size.  The rest as for `encode`.  Raises `InlayError`.
     """
+    from . import encoder
+
     return encoder.attach(base, original, effort=effort, preset=preset, seed=seed, threads=threads).data
 
 
-def decode(
-    data: bytes, *, base: bool = False, max_pixels: int | None = None, threads: int | None = None
-) -> NDArray[np.uint8]:
+def decode(data: bytes, *, base: bool = False, max_pixels: int | None = None, threads: int | None = None) -> NDArray[np.uint8]:
     """The restored picture, (H, W) or (H, W, 3); with `base`, the picture that other viewers show.
 
     Where the inlay cannot be used (it belongs to another picture, is damaged, or is of a later version) the base is returned with an
     `InlayWarning`; a file without one gives its base.  max_pixels: `LimitError` beyond.  Raises `InlayError`.
     """
+    from . import decoder
+
     decoded = decoder.decode(data, base_only=base, max_pixels=max_pixels, threads=threads)
     if decoded.state not in ("restored", "plain"):
         warnings.warn(decoded.reason, InlayWarning, stacklevel=2)
@@ -91,9 +97,13 @@ def decode(
 
 def strip(data: bytes) -> bytes:
     """The base file alone, byte for byte as it was before the inlay.  Raises `InlayError`."""
+    from . import formats
+
     return formats.by_content(data).strip(data)
 
 
 def info(data: bytes, *, max_pixels: int | None = None) -> dict[str, Any]:
     """What is inside, in JSON types: see `decoder.info`.  Raises `InlayError`."""
+    from . import decoder
+
     return decoder.info(data, max_pixels=max_pixels)

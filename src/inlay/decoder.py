@@ -33,9 +33,7 @@ class Decoded:
     reason: str
 
 
-def decode(
-    data: bytes, *, base_only: bool = False, max_pixels: int | None = None, threads: int | None = None
-) -> Decoded:
+def decode(data: bytes, *, base_only: bool = False, max_pixels: int | None = None, threads: int | None = None) -> Decoded:
     """The restored picture, or the base with `base_only`.
 
     FormatError, UnsupportedError or LimitError where not even the base can be decoded.
@@ -123,9 +121,7 @@ def info(data: bytes, *, max_pixels: int | None = None) -> dict[str, Any]:
     try:
         integer_parameters(found)
         matches = found.fingerprint.matches(module.decode_base(data).luma)
-        inlay["state"], inlay["reason"] = (
-            ("matches", "the inlay belongs to this picture") if matches else ("stale", STALE)
-        )
+        inlay["state"], inlay["reason"] = ("matches", "the inlay belongs to this picture") if matches else ("stale", STALE)
     except FormatError as error:
         inlay["state"], inlay["reason"] = "damaged", str(error)
     inlay |= {"gain_db": round(found.gain_db, 2), "prior": found.prior, "coded_bytes": len(found.coded)}

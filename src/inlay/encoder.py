@@ -103,9 +103,7 @@ def attach(
     prepared, notes = pictures.prepare(original, turned_as=data)
     if prepared.size != size:
         found, expected = ("x".join(map(str, s)) for s in (prepared.size, size))
-        raise FormatError(
-            f"the original has {found} pixels, the base {expected}; expected the same picture at the same size"
-        )
+        raise FormatError(f"the original has {found} pixels, the base {expected}; expected the same picture at the same size")
 
     def better_bases() -> Iterator[bytes]:
         for factor in NEIGHBOURS[:4]:
@@ -233,11 +231,7 @@ class _Job:
         found = payload.read(raw or b"", priors.network_of)
         base = self.module.decode_base(data).luma
         luma = kernel.restore(found.network, integer_parameters(found), base, threads=self.threads)
-        if (
-            self.module.strip(data) != self.data
-            or not found.fingerprint.matches(base)
-            or not np.array_equal(luma, best.luma)
-        ):
+        if self.module.strip(data) != self.data or not found.fingerprint.matches(base) or not np.array_equal(luma, best.luma):
             raise InlayError("the encoder's file does not decode to what was encoded; this is a bug in inlay")
 
 

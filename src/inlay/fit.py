@@ -21,6 +21,8 @@ Vector = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 Rectangles = NDArray[np.int32]
 
+WHOLE = (256, 502)  # rows, columns of the rectangles that a whole picture is cut in: with a halo of 5 just a strip of the kernel's
+
 
 def he_init(network: Network, rng: np.random.Generator) -> Vector:
     """MSRA initialisation (He et al. 2015): weights from N(0, 2 / fan_in), biases 0; the last layer 0, so the net begins as identity."""
@@ -65,7 +67,7 @@ class Schedule:
     patch: tuple[int, int] = (48, 118)  # rows, columns: with the halo of 5 a row fills whole vectors
     beta2: float = 0.99
     clip: float | None = None
-    eigenbasis: bool = False  # Adam on the gradient in the eigenvectors of the start's Gauss-Newton matrix
+    second_order: bool = False  # begin with a Gauss-Newton step; then Adam walks along the eigenvectors of its matrix
     norm: bool = False  # instance norm while fitting, folded away at the end
 
     def rate_at(self, step: int) -> float:
@@ -84,12 +86,12 @@ class FitResult:
 
 
 def random_patches(rng: np.random.Generator, shape: tuple[int, ...], schedule: Schedule) -> Rectangles:
-    """Rectangles (n, 4) of `batch_px` pixels together, or tiles of the whole plane where that is not more."""
+    """Rectangles (n, 4) of `batch_px` pixels together, or of the whole plane where that is not more."""
     height, width = shape
+    if schedule.batch_px >= height * width:
+        return tiles(shape, *WHOLE)
     rows, columns = min(schedule.patch[0], height), min(schedule.patch[1], width)
     count = max(1, schedule.batch_px // (rows * columns))
-    if count * rows * columns >= height * width:
-        return tiles(shape, rows, columns)
     y, x = rng.integers(0, height - rows + 1, count), rng.integers(0, width - columns + 1, count)
     return np.stack([y, y + rows, x, x + columns], axis=1).astype(np.int32)
 
@@ -113,16 +115,21 @@ def fit(
     base, original = np.ascontiguousarray(base), np.ascontiguousarray(original)
     rng, parameters = np.random.default_rng(seed), start.astype(np.float32).copy()
     adam = Adam(network.size, beta2=schedule.beta2, clip=schedule.clip)
-    axes = _eigenvectors(network, parameters, base, seed) if schedule.eigenbasis and schedule.steps else None
+    axes: NDArray[np.float64] | None = None
+    if schedule.second_order:
+        patches = random_patches(rng, base.shape, schedule)
+        matrix = gauss_newton(network, parameters, base, sample_px=16384, seed=seed) / PEAK_MSE
+        parameters = _gauss_newton_step(network, parameters, matrix, patches, base, original, threads)
+        # Along these axes the parameters hardly disturb one another (Vyas et al. 2024, "SOAP").
+        axes = np.linalg.eigh(matrix)[1]
     history: list[float] = []
     for step in range(schedule.steps):
         patches = random_patches(rng, base.shape, schedule)
-        pixels = int(((patches[:, 1] - patches[:, 0]) * (patches[:, 3] - patches[:, 2])).sum())
         if schedule.norm:
-            loss, gradient = _normed_gradient(network, parameters, patches[0], base, original)
-            pixels = int((patches[0, 1] - patches[0, 0]) * (patches[0, 3] - patches[0, 2]))
+            loss, gradient = _normed_gradient(network, parameters, patches, base, original)
         else:
             loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
+        pixels = _area(patches)
         history.append(loss / pixels * PEAK_MSE)
         if not np.isfinite(history[-1]):
             return FitResult(start, history, f"the error grew without bound at step {step}; the start is kept")
@@ -136,23 +143,47 @@ def fit(
     return FitResult(parameters, history, f"all {schedule.steps} steps were made")
 
 
-def _eigenvectors(network: Network, parameters: Vector, base: Pixels, seed: int) -> NDArray[np.float64]:
-    """(size, size), one a column: axes along which the parameters hardly disturb one another (Vyas et al. 2024, "SOAP")."""
-    axes: NDArray[np.float64] = np.linalg.eigh(gauss_newton(network, parameters, base, sample_px=16384, seed=seed))[1]
-    return axes
+def _area(rectangles: Rectangles) -> int:
+    return int(((rectangles[:, 1] - rectangles[:, 0]) * (rectangles[:, 3] - rectangles[:, 2])).sum())
+
+
+def _gauss_newton_step(
+    network: Network,
+    parameters: Vector,
+    matrix: NDArray[np.float64],
+    patches: Rectangles,
+    base: Pixels,
+    original: Pixels,
+    threads: int | None,
+) -> Vector:
+    """The best of some damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963), or the parameters themselves."""
+    loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
+    slope = gradient / (2 * _area(patches))
+    best = parameters
+    for damping in (0.0, 0.03, 1.0):
+        step = np.linalg.solve(matrix + damping * np.diag(np.diag(matrix)), slope)
+        for length in (1.0, 0.5):
+            tried = (parameters - length * step).astype(np.float32)
+            error = kernel.squared_error(network, tried, patches, base=base, target=original, threads=threads)
+            if error < loss:
+                best, loss = tried, error
+    return best
 
 
 def _normed_gradient(
-    network: Network, parameters: Vector, patch: NDArray[np.int32], base: Pixels, original: Pixels
+    network: Network, parameters: Vector, patches: Rectangles, base: Pixels, original: Pixels
 ) -> tuple[float, NDArray[np.float64]]:
-    y0, y1, x0, x1 = (int(v) for v in patch)
-    target = (original[y0:y1, x0:x1].astype(np.float32) - base[y0:y1, x0:x1]) / 128
-    planes = floatnet.inputs(network, base, (y0, y1, x0, x1))
-    loss, gradient = floatnet.forward_backward(network, parameters, planes, target, norm=True)
-    return loss, gradient.astype(np.float64)
+    """Loss and gradient over the patches, each normalised by its own statistics."""
+    total, gradients = 0.0, np.zeros(network.size)
+    for y0, y1, x0, x1 in patches.tolist():
+        target = (original[y0:y1, x0:x1].astype(np.float32) - base[y0:y1, x0:x1]) / 128
+        planes = floatnet.inputs(network, base, (y0, y1, x0, x1))
+        loss, gradient = floatnet.forward_backward(network, parameters, planes, target, norm=True)
+        total, gradients = total + loss, gradients + gradient
+    return total, gradients
 
 
 def mean_squared_error(network: Network, parameters: Vector, *, base: Pixels, original: Pixels) -> float:
     """Of the float network over the whole picture, in grey levels squared, before rounding and clipping to 8 bits."""
-    everything = tiles(base.shape, 256, 502)
+    everything = tiles(base.shape, *WHOLE)
     return kernel.squared_error(network, parameters, everything, base=base, target=original) / base.size * PEAK_MSE

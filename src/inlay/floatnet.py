@@ -22,9 +22,7 @@ SLOPE = 0.125  # of the leaky ReLU below zero
 EPSILON = 1e-5  # keeps a dead channel's variance from zero
 
 
-def inputs(
-    network: Network, base: NDArray[np.uint8], rectangle: tuple[int, int, int, int], dtype: type = np.float32
-) -> Array:
+def inputs(network: Network, base: NDArray[np.uint8], rectangle: tuple[int, int, int, int], dtype: type = np.float32) -> Array:
     """The input planes (I, h + 2 halo, w + 2 halo) for rectangle y0, y1, x0, x1 of the base, continued by its edge pixels."""
     (y0, y1, x0, x1), halo = rectangle, network.halo_px
     rows, columns = np.arange(y0 - halo, y1 + halo), np.arange(x0 - halo, x1 + halo)
@@ -65,11 +63,7 @@ def forward_backward(
         layer = tape[i]
         grad = np.where(layer.normed > 0, grad, SLOPE * grad)
         if norm:  # through mean and variance: the usual three terms
-            grad = (
-                grad
-                - grad.mean((1, 2), keepdims=True)
-                - layer.normed * (grad * layer.normed).mean((1, 2), keepdims=True)
-            )
+            grad = grad - grad.mean((1, 2), keepdims=True) - layer.normed * (grad * layer.normed).mean((1, 2), keepdims=True)
             grad = grad / layer.deviation[:, None, None]
         else:
             part[_bias(i)][...] = grad.sum((1, 2))
@@ -145,9 +139,7 @@ def _windows(planes: Array, kernel: int, dilation: int) -> list[tuple[int, int, 
 
 
 def _conv(planes: Array, weight: Array, dilation: int) -> Array:
-    return sum(
-        np.tensordot(weight[:, :, ty, tx], seen, 1) for ty, tx, seen in _windows(planes, weight.shape[-1], dilation)
-    )  # type: ignore[return-value]
+    return sum(np.tensordot(weight[:, :, ty, tx], seen, 1) for ty, tx, seen in _windows(planes, weight.shape[-1], dilation))  # type: ignore[return-value]
 
 
 def _depthwise(planes: Array, weight: Array, dilation: int) -> Array:

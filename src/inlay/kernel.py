@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,9 +49,7 @@ def _library() -> ctypes.CDLL:
     for folder in (Path(__file__).parent, *(Path(p) / "inlay" for p in sys.path if p)):
         if (folder / "_kernel.so").exists():
             return ctypes.CDLL(str(folder / "_kernel.so"))
-    raise InlayError(
-        f"inlay's kernel is not installed beside {Path(__file__).parent}; expected _kernel.so: pip install ."
-    )
+    raise InlayError(f"inlay's kernel is not installed beside {Path(__file__).parent}; expected _kernel.so: pip install .")
 
 
 @cache
@@ -115,10 +114,9 @@ def restore(
 
 
 def tiles(shape: tuple[int, ...], rows: int, columns: int) -> NDArray[np.int32]:
-    """Rectangles (n, 4) of at most rows x columns that cover a plane once."""
-    height, width = shape
-    ys, xs = range(0, height, rows), range(0, width, columns)
-    return np.array([(y, min(y + rows, height), x, min(x + columns, width)) for y in ys for x in xs], np.int32)
+    """Rectangles (n, 4) of at most rows x columns, about equal ones, that cover a plane once."""
+    ys, xs = (_edges(size, -(-size // most)) for size, most in zip(shape, (rows, columns), strict=True))
+    return np.array([(*y, *x) for y in pairwise(ys) for x in pairwise(xs)], np.int32)
 
 
 def gradient(
@@ -225,8 +223,12 @@ def _spread(rectangles: NDArray[np.int32], threads: int) -> list[NDArray[np.int3
 def _bands(y0: int, y1: int, threads: int) -> list[tuple[int, int]]:
     """Rows [y0, y1) in at most `threads` bands that are worth a thread."""
     count = max(1, min(threads, (y1 - y0) // _MIN_BAND))
-    edges = [y0 + (y1 - y0) * i // count for i in range(count + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return [(y0 + a, y0 + b) for a, b in pairwise(_edges(y1 - y0, count))]
+
+
+def _edges(size: int, count: int) -> list[int]:
+    """0 to `size` in `count` about equal steps."""
+    return [size * i // count for i in range(count + 1)]
 
 
 def parallel(work: Callable[[S], T], items: Iterable[S], threads: int | None = None) -> list[T]:

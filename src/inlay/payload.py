@@ -50,9 +50,7 @@ _FIELDS = (
     _Field("dilations", 8, lambda p: bytes((*p.network.dilations, *[0] * 8)[:8]), bytes, lambda v: v["prior"] == 0),
     _Field("gain", 1, lambda p: bytes([min(255, max(0, round(p.gain_db / GAIN_STEP_DB)))]), _number),
     _Field("unit", 1, lambda p: bytes([p.fingerprint.unit]), _number),
-    _Field(
-        "sums", SUMS // 2, lambda p: bytes.fromhex("".join(f"{v:x}" for v in p.fingerprint.sums)), lambda b: b.hex()
-    ),
+    _Field("sums", SUMS // 2, lambda p: bytes.fromhex("".join(f"{v:x}" for v in p.fingerprint.sums)), lambda b: b.hex()),
     _Field("coded", None, lambda p: p.coded, bytes),
 )
 
@@ -82,9 +80,7 @@ def read(data: bytes, network_of_prior: Callable[[int], Network]) -> Payload:
             continue
         end = len(body) if field.size is None else position + field.size
         if end > len(body):
-            raise FormatError(
-                f"the inlay ends in its {field.name}: {len(body) - position} bytes, expected {field.size}"
-            )
+            raise FormatError(f"the inlay ends in its {field.name}: {len(body) - position} bytes, expected {field.size}")
         values[field.name] = field.read(body[position:end])
         position = end
         if field.name == "version" and values["version"] != VERSION:

@@ -24,9 +24,7 @@ _STORED = {
 }
 
 
-def prepare(
-    image: Image.Image | NDArray[np.generic], *, turned_as: bytes | None = None
-) -> tuple[Image.Image, tuple[str, ...]]:
+def prepare(image: Image.Image | NDArray[np.generic], *, turned_as: bytes | None = None) -> tuple[Image.Image, tuple[str, ...]]:
     """An L, RGB or CMYK image, upright, with the metadata of `image` in its `info`; and notes on what was given up.
 
     turned_as: a file whose pixels are stored turned, as its EXIF orientation says; the result is then turned alike.
@@ -63,11 +61,7 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
         array = array[:, :, 0]
     if array.dtype == np.uint16:
         array = _from_16_bit(array)
-    if (
-        array.dtype != np.uint8
-        or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)))
-        or not array.size
-    ):
+    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or not array.size:
         raise UnsupportedError(
             f"an array of shape {array.shape} and type {array.dtype}; expected (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16"
         )
@@ -83,9 +77,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
-            raise UnsupportedError(
-                f"a picture with values from {values.min()} to {values.max()}; expected 8 or 16 bits"
-            )
+            raise UnsupportedError(f"a picture with values from {values.min()} to {values.max()}; expected 8 or 16 bits")
         return Image.fromarray(_from_16_bit(values))
     if image.mode == "F":
         raise UnsupportedError("a picture of floating-point values; expected 8 or 16 bits")

@@ -110,9 +110,7 @@ def train(
     for step in range(done, steps):
         # Each step has its own generator, so a resumed run sees the batches that it would have seen.
         patches = corpus.draw(np.random.default_rng((seed, step)), BATCH, network.halo_px)
-        loss, gradient = kernel.gradient(
-            network, parameters, patches, base=corpus.base, target=corpus.original, threads=threads
-        )
+        loss, gradient = kernel.gradient(network, parameters, patches, base=corpus.base, target=corpus.original, threads=threads)
         parameters -= adam.move(gradient / (BATCH * PATCH**2), schedule.rate_at(step)).astype(np.float32)
         error += loss
         for y0, y1, x0, x1 in patches:
@@ -123,9 +121,7 @@ def train(
             error = plain = 0.0
             if checkpoint is not None:
                 with checkpoint.with_suffix(".tmp").open("wb") as out:
-                    np.savez(
-                        out, parameters=parameters, mean=adam.mean, square=adam.square, done=step + 1, history=history
-                    )
+                    np.savez(out, parameters=parameters, mean=adam.mean, square=adam.square, done=step + 1, history=history)
                 checkpoint.with_suffix(".tmp").replace(checkpoint)
         if progress:
             progress(step + 1, steps)
@@ -141,7 +137,7 @@ def survey(
     curvature), on the whole 0.05 % of the base's; a spread is the mean distance from the prior.
     """
     rng = np.random.default_rng(seed)
-    schedule = Schedule(150, rate=0.01, batch_px=400_000, eigenbasis=True)
+    schedule = Schedule(100, rate=0.01, batch_px=400_000, second_order=True)
     strayed, curvature = np.zeros(network.size), np.zeros(network.size)
     chosen = rng.permutation(len(corpus.places))[:pictures]
     for index in chosen:

@@ -1,0 +1,180 @@
+"""`inlay pretrain`: a prior from folders of images; the training itself is `inlay.pretrain`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from .cli_support import Failure, Progress, about, check_output, tell, write
+
+NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
+
+
+@click.command()
+@click.option(
+    "--images", "folder", metavar="DIR...", multiple=True, required=True, help="Folders of images, searched with their subfolders."
+)
+@click.argument("folders", nargs=-1, metavar="")
+@click.option("--codec", metavar="NAME", default="jpeg", show_default=True, help="The base codec that the prior is for.")
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    nargs=2,
+    metavar="LOW HIGH",
+    required=True,
+    help="The base codec's qualities to train for, both included.",
+)
+@click.option("--channels", type=click.IntRange(1), metavar="N", help="Of the network; the start's, or 6.")
+@click.option("--layers", type=click.IntRange(0), metavar="N", help="Separable layers of the network; the start's, or 3.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    metavar="N",
+    default=60_000,
+    show_default=True,
+    help="Training steps, each on 16 patches of 64x64 pixels.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    default=0.01,
+    show_default=True,
+    help="Learning rate at the start; it falls along half a cosine.",
+)
+@click.option("--start", metavar="PRIOR.json", help="A prior to begin at; random numbers if left out.")
+@click.option(
+    "--pictures",
+    type=click.IntRange(1),
+    metavar="N",
+    default=64,
+    show_default=True,
+    help="Pictures to fit after the training, for the spreads of the parameters.",
+)
+@click.option("--seed", type=click.IntRange(0), metavar="N", default=0, show_default=True, help="Of the random numbers.")
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads to compute with; all cores if left out.")
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    help="Where to note the state as it goes; a run that finds the file goes on from there.  Removed at the end.",
+)
+@click.option("-o", "--output", metavar="PRIOR.json", required=True, help="The file to write; - for standard output.")
+@click.pass_context
+def pretrain(
+    ctx: click.Context, folder: tuple[str, ...], folders: tuple[str, ...], codec: str, quality: tuple[int, int],
+    channels: int | None, layers: int | None, steps: int, rate: float, start: str | None, pictures: int, seed: int,
+    threads: int | None, checkpoint: str | None, output: str,
+) -> None:  # fmt: skip
+    """Train a prior from folders of images.
+
+    A prior is the shared start of all inlays for a base codec and a band of qualities.  The file says how it came about: command,
+    seed, steps, number of images and the gain along the way.
+
+    \b
+    Examples:
+      inlay pretrain --images train val --codec jpeg --quality 13 26 -o prior.json
+      inlay pretrain --images train --quality 7 14 --start prior.json --steps 30000 --checkpoint run.npz -o low.json
+    """
+    from .formats import by_name
+    from .network import Network
+    from .pretrain import pretrain as train
+
+    folder += folders
+    if quality[0] > quality[1]:
+        raise click.BadParameter(f"{quality[0]} is more than {quality[1]}", param_hint="--quality")
+    with about("--codec"):
+        by_name(codec)
+    for name in folder:
+        if not Path(name).is_dir():
+            raise Failure(f"{name}: there is no such folder of images")
+    check_output(output)
+    shape = _network_of(start) if start is not None else {}
+    asked = {key: value for key, value in (("channels", channels), ("layers", layers)) if value is not None}
+    if start is not None and shape | asked != shape:
+        raise click.UsageError(
+            f"{start} is a prior of {shape['channels']} channels and {shape['layers']} layers; it cannot begin another"
+        )
+    with about("--channels, --layers"):
+        network = Network(**(shape | asked))
+    if checkpoint is not None:
+        check_output(checkpoint)
+        _check_checkpoint(checkpoint, network.size, steps)
+    begun = time.perf_counter()
+    with about(", ".join(folder)), _Told("training") as progress:
+        text = train(
+            [Path(name).resolve() for name in folder], codec, quality, network,
+            steps=steps, rate=rate, start=Path(start) if start else None, pictures=pictures, seed=seed, threads=threads,
+            checkpoint=Path(checkpoint) if checkpoint else None, progress=progress,
+        )  # fmt: skip
+    fields: dict[str, Any] = json.loads(text)
+    fields["provenance"] |= {"command": _command_line(ctx, folder), "inlay": __version__}
+    write(output, ("{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in fields.items()) + "\n}\n").encode())
+    if checkpoint is not None:
+        Path(checkpoint).unlink(missing_ok=True)
+    history = fields["provenance"]["gain_db_every_2000_steps"]
+    tell(
+        f"{output}: {network.size} parameters from {fields['provenance']['images']} images in {time.perf_counter() - begun:.0f} s; "
+        f"gain over the last steps {history[-1]:.3f} dB"
+    )
+
+
+class _Told(Progress):
+    """Where there is no terminal for the bar, a line at every tenth of the way."""
+
+    def __call__(self, done: int, total: int) -> None:
+        super().__call__(done, total)
+        if not self.terminal and done * 10 // total > (done - 1) * 10 // total:
+            tell(f"{self.what}: {done} of {total} steps, {time.monotonic() - self.begun:.0f} s")
+
+
+def _network_of(name: str) -> dict[str, Any]:
+    """The network's shape in a prior's file."""
+    with about(name):
+        text = Path(name).read_bytes()
+    try:
+        parsed = json.loads(text)
+        shape: dict[str, Any] = parsed["network"]
+        if set(shape) != NETWORK_KEYS or not isinstance(parsed["values"], list):
+            raise ValueError
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failure(f"{name}: not a prior; expected a file that inlay pretrain wrote") from error
+    return shape
+
+
+def _check_checkpoint(name: str, size: int, steps: int) -> None:
+    """Fails if the file is there, and not the state of such a run."""
+    import zipfile
+
+    import numpy as np
+
+    if not Path(name).exists():
+        return
+    try:
+        with np.load(name) as saved:
+            fits = saved["parameters"].shape == (size,) and int(saved["done"]) <= steps and len(saved["history"]) > 0
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        fits = False
+    if not fits:
+        raise Failure(f"{name}: not the state of this training; expected one of {size} parameters and at most {steps} steps")
+
+
+def _command_line(ctx: click.Context, folders: tuple[str, ...]) -> str:
+    """The command as given, with the names of files and folders in place of their paths."""
+    words = ["inlay", "pretrain", "--images", *(Path(name).resolve().name for name in folders)]
+    for option in ctx.command.params:
+        name = option.name or ""
+        if not isinstance(option, click.Option) or name == "folder" or option.opts[-1] in ("--threads", "--help"):
+            continue
+        if ctx.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        value = ctx.params[name]
+        if name in ("start", "checkpoint", "output"):
+            value = Path(value).name
+        words += [option.opts[0], *map(str, value if isinstance(value, tuple) else (value,))]
+    return shlex.join(words)

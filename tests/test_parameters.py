@@ -1,0 +1,321 @@
+"""Levels and their coded bytes: exact both ways, as FORMAT.md says it, and about as short as a good coder makes them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from textures import jpeg_of, texture
+
+from inlay import parameters, priors
+from inlay.curvature import gauss_newton
+from inlay.errors import FormatError
+from inlay.fit import Schedule, fit, he_init, mean_squared_error
+from inlay.formats import jpeg
+from inlay.network import Network
+from inlay.parameters import COARSENESS_BIAS, Prior, apply, blank_prior, decode, encode
+from inlay.quantize import UNIT, quantise
+
+FORMAT = Path(__file__).parent.parent / "FORMAT.md"
+NETWORKS = [
+    Network(),
+    Network(channels=12),
+    Network(channels=16, layers=4, dilations=(1, 2, 4, 1)),
+    Network(channels=5, layers=1, kernel=5, inputs=3),
+    Network(channels=1, layers=0, kernel=1),
+]
+COARSENESSES = range(-COARSENESS_BIAS, 16 - COARSENESS_BIAS)
+networks = pytest.mark.parametrize("network", NETWORKS, ids=str)
+
+
+def made_prior(network, seed=0):
+    """A prior as training gives them: values, exponents and spreads that differ from parameter to parameter."""
+    rng = np.random.default_rng(seed)
+    blank = blank_prior(network)
+    values = np.rint(rng.normal(0, 1, network.size) * blank.spreads).astype(np.int64)
+    spreads = np.maximum(1, np.rint(0.12 * blank.spreads * rng.lognormal(0, 0.6, network.size))).astype(np.int64)
+    exponents = np.clip(np.rint(np.log2(spreads * rng.lognormal(0, 0.5, network.size)) - 1), 0, 12).astype(np.int64)
+    return Prior(200, network, values, exponents, spreads)
+
+
+def laplace_levels(prior, coarseness, size, rng):
+    """Levels of parameters that stray `size` times as far as the prior's spreads say."""
+    strayed = rng.laplace(0, 1, prior.network.size) * prior.spreads * size
+    return np.rint(strayed / 2.0 ** prior.steps(coarseness)).astype(np.int64)
+
+
+def fits(prior, levels, coarseness):
+    return bool((np.abs(prior.values + (levels << prior.steps(coarseness))) <= 32767).all())
+
+
+def assert_round_trip(prior, levels, coarseness):
+    coded = encode(prior, levels, coarseness)
+    if fits(prior, levels, coarseness):
+        expected = prior.values + (levels << prior.steps(coarseness))
+        assert np.array_equal(apply(prior, levels, coarseness), expected)
+        assert np.array_equal(decode(prior, coded), expected)
+        assert decode(prior, coded).dtype == np.int16
+    else:
+        for refused in (lambda: apply(prior, levels, coarseness), lambda: decode(prior, coded)):
+            with pytest.raises(FormatError, match="expected at most 32767"):
+                refused()
+    return coded
+
+
+# ------------------------------------------------------------------------------------------------ both ways
+
+
+@networks
+@pytest.mark.parametrize("make", [blank_prior, made_prior])
+def test_round_trip(network, make):
+    prior, rng = make(network), np.random.default_rng(1)
+    whole = 0
+    for coarseness in COARSENESSES:
+        for size in (0.001, 0.03, 0.3, 2.0, 40.0):
+            levels = laplace_levels(prior, coarseness, size, rng)
+            whole += fits(prior, levels, coarseness)
+            assert_round_trip(prior, levels, coarseness)
+    assert whole >= 40  # of 80: not all of them are refusals
+
+
+@networks
+def test_all_levels_zero_is_no_byte_at_all(network):
+    for prior in (blank_prior(network), made_prior(network)):
+        for coarseness in COARSENESSES:
+            assert encode(prior, np.zeros(network.size, np.int64), coarseness) == b""
+        assert np.array_equal(decode(prior, b""), prior.values)
+
+
+@networks
+def test_one_level_alone(network):
+    """The first, the last, a small and a large one, of both signs: nothing that is not zero gets lost."""
+    prior = blank_prior(network)
+    for coarseness in (-4, 0, 5):
+        most = 32767 >> int(prior.steps(coarseness)[0])
+        for index in (0, network.size // 2, network.size - 1):
+            for level in (1, -1, 2, 13, 14, -14, 15, 16, 17, -29, 30, most, -most):
+                levels = np.zeros(network.size, np.int64)
+                levels[index] = level
+                assert assert_round_trip(prior, levels, coarseness) != b""
+
+
+def test_the_farthest_that_16_bits_allow():
+    """From -32767 to 32767 and back, in steps of 1: the longest Exp-Golomb codes."""
+    network = Network(channels=2, layers=1)
+    ends = np.where(np.arange(network.size) % 2, 32767, -32767).astype(np.int64)
+    prior = Prior(200, network, ends, np.zeros(network.size, np.int64), np.full(network.size, 100))
+    levels = -2 * ends
+    assert np.abs(levels).max() == 65534
+    assert_round_trip(prior, levels, -4)
+    levels[3] += np.sign(levels[3])  # one too many
+    assert not fits(prior, levels, 0)
+    assert_round_trip(prior, levels, 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), st.sampled_from(NETWORKS[:1] + NETWORKS[3:]), st.sampled_from(COARSENESSES), st.booleans())
+def test_any_levels(data, network, coarseness, blank):
+    prior = blank_prior(network) if blank else made_prior(network)
+    seed = data.draw(st.integers(0, 1 << 32))
+    levels = np.random.default_rng(seed).integers(-3, 4, network.size)
+    some = st.dictionaries(st.integers(0, network.size - 1), st.integers(-65534, 65534), max_size=8)
+    for index, level in data.draw(some).items():
+        levels[index] = level
+    assert_round_trip(prior, levels, coarseness)
+
+
+def test_the_blank_prior():
+    network = Network(channels=7, inputs=3)
+    prior = blank_prior(network)
+    assert prior.number == 0
+    assert prior.network == network
+    assert not prior.values.any()
+    assert (prior.exponents == 6).all()
+    spreads = {t.name: set(prior.spreads[t.slice].tolist()) for t in network.tensors}
+    assert spreads["first.weight"] == {788}  # floor(4096 / sqrt(27))
+    assert spreads["first.bias"] == spreads["pointwise2.bias"] == {400}
+    assert spreads["depthwise1.weight"] == {1365}
+    assert spreads["pointwise3.weight"] == {1548}
+    assert spreads["last.weight"] == {516}
+
+
+def test_steps_stay_within_their_limits():
+    network = Network()
+    exponents = np.arange(network.size) % 13
+    prior = Prior(200, network, exponents * 0, exponents, exponents * 0 + 1)
+    assert np.array_equal(prior.steps(-4), np.maximum(exponents - 4, 0))
+    assert np.array_equal(prior.steps(11), np.minimum(exponents + 11, 14))
+
+
+# ------------------------------------------------------------------------------------------------ as FORMAT.md says it
+
+
+def table(name):
+    line = re.search(rf"^ +{name} += ([\d ]+)$", FORMAT.read_text("utf-8"), re.MULTILINE)
+    return [int(v) for v in line[1].split()]
+
+
+class Section5:
+    """FORMAT.md, section 5, word for word: nothing of inlay is used."""
+
+    def __init__(self, coded):
+        self.data, self.at, self.range = coded + bytes(4), 4, 1 << 32
+        self.code = int.from_bytes(self.data[:4], "big")
+        self.counts = {}
+
+    def split(self, bound):
+        assert 0 < bound < self.range
+        if self.code >= bound:
+            bit, self.code, self.range = 1, self.code - bound, self.range - bound
+        else:
+            bit, self.range = 0, bound
+        while self.range < 1 << 24:
+            byte = self.data[self.at] if self.at < len(self.data) else 0
+            self.code, self.range, self.at = 256 * self.code + byte, 256 * self.range, self.at + 1
+        assert self.code < 1 << 32
+        return bit
+
+    def plain(self, count):
+        return sum(self.split(self.range >> 1) << i for i in range(count - 1, -1, -1))
+
+    def context(self, g, n):
+        if (g, n) not in self.counts:
+            z = (ZERO if n == 0 else STOP)[g]
+            self.counts[g, n] = [z, 512 - z]
+        count = self.counts[g, n]
+        bit = self.split((self.range >> 14) * ((count[0] << 14) // sum(count)))
+        count[bit] += 32
+        if sum(count) > 8192:
+            count[:] = [(c + 1) >> 1 for c in count]
+        return bit
+
+    def parameters(self, values, exponents, spreads):
+        coarseness = self.plain(4) - 4
+        a = b = 8 * (sum(spreads) // len(spreads) + 1)
+        out = []
+        for value, exponent, spread in zip(values, exponents, spreads, strict=True):
+            s = min(max(exponent + coarseness, 0), 14)
+            m = (16 * spread * a // b) >> s
+            g = sum(limit <= m for limit in LIMITS)
+            n = 0
+            while n < 14 and self.context(g, n):
+                n += 1
+            if n == 14:
+                k = 0
+                while k < 15 and self.plain(1):
+                    k += 1
+                n = 14 + (1 << k) - 1 + self.plain(k)
+            level = -n if n > 0 and self.plain(1) else n
+            a += (n << s) - (a >> 5)
+            b += spread - (b >> 5)
+            out.append(value + level * (1 << s))
+        return out
+
+
+LIMITS, ZERO, STOP = table("LIMITS"), table("ZERO"), table("STOP")
+
+
+def as_format_says(prior, coded):
+    """The parameters, or None where they are out of bounds."""
+    if not coded:
+        return prior.values.tolist()
+    found = Section5(coded).parameters(prior.values.tolist(), prior.exponents.tolist(), prior.spreads.tolist())
+    return found if max(map(abs, found)) <= 32767 else None
+
+
+def assert_as_format_says(prior, coded):
+    expected = as_format_says(prior, coded)
+    if expected is None:
+        with pytest.raises(FormatError):
+            decode(prior, coded)
+    else:
+        assert decode(prior, coded).tolist() == expected
+    return expected is not None
+
+
+@networks
+@pytest.mark.parametrize("make", [blank_prior, made_prior])
+def test_what_encode_writes_reads_as_format_says(network, make):
+    prior, rng = make(network), np.random.default_rng(2)
+    for coarseness, size in ((-4, 0.1), (-1, 1.0), (0, 0.2), (2, 1.0), (5, 0.3)):
+        levels = laplace_levels(prior, coarseness, size, rng)
+        assert_as_format_says(prior, encode(prior, levels, coarseness))
+
+
+@networks
+def test_any_bytes_read_as_format_says(network):
+    """Random, empty, truncated: the same parameters, or refused by both."""
+    rng, read = np.random.default_rng(3), 0
+    for prior in (blank_prior(network), made_prior(network)):
+        for length in [0, 1, 2, 3, 4, 5, 30, 300] * 2:
+            read += assert_as_format_says(prior, rng.bytes(length))
+        coded = encode(prior, laplace_levels(prior, 0, 0.5, rng), 0)
+        for cut in range(0, len(coded), max(1, len(coded) // 8)):
+            read += assert_as_format_says(prior, coded[:cut])
+        assert_as_format_says(prior, b"\xff" * 3000)  # every level is as large as can be
+    assert read >= 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=400), st.booleans())
+def test_any_bytes_are_parameters_or_refused(coded, blank):
+    prior = blank_prior(Network()) if blank else made_prior(Network())
+    try:
+        found = decode(prior, coded)
+    except FormatError as error:
+        assert "expected at most 32767" in str(error)
+    else:
+        assert found.shape == (402,)
+        assert found.dtype == np.int16
+        assert np.abs(found.astype(int)).max() <= 32767
+
+
+def test_bytes_left_over_are_ignored():
+    prior, rng = made_prior(Network()), np.random.default_rng(4)
+    levels = laplace_levels(prior, 0, 0.5, rng)
+    coded = encode(prior, levels, 0)
+    assert np.array_equal(decode(prior, coded + bytes(9)), apply(prior, levels, 0))
+
+
+def test_first_counts_are_counts():
+    for counts in (parameters.ZERO_COUNTS, parameters.STOP_COUNTS):
+        assert len(counts) == len(parameters.CLASS_LIMITS) + 1
+        assert all(0 < c < parameters.COUNT_TOTAL for c in counts)
+        assert list(counts) == sorted(counts, reverse=True)  # the larger a level is expected, the rarer its end
+    assert list(parameters.CLASS_LIMITS) == sorted(set(parameters.CLASS_LIMITS))
+
+
+# ------------------------------------------------------------------------------------------------ how short
+
+
+def constriction_bytes(prior, levels):
+    """The levels as `constriction`'s range coder writes them: for each tensor the Laplace scale that suits it best, told for nothing.
+
+    All models reach as far as the largest level; the bytes are whole 32-bit words, as that coder has them.
+    """
+    constriction = pytest.importorskip("constriction", reason="constriction is not installed")
+    most = max(1, int(np.abs(levels).max()))
+    coder = constriction.stream.queue.RangeEncoder()
+    for t in prior.network.tensors:
+        some = levels[t.slice]
+        scales = np.geomspace(0.03, 3.0 * most, 200)
+        model = constriction.stream.model.QuantizedLaplace(-most, most, 0.0, float(min(scales, key=lambda b: laplace_bits(some, b))))
+        coder.encode(some.astype(np.int32), model)
+    return 4 * len(coder.get_compressed())
+
+
+def laplace_bits(levels, scale):
+    """Ideal bits of levels that are a Laplace distribution's values, rounded."""
+    size = np.abs(levels)
+    zero = -np.log2(-np.expm1(-0.5 / scale))
+    others = (size - 0.5) / scale * np.log2(np.e) - np.log2(-np.expm1(-1 / scale)) + 1
+    return float(np.where(size == 0, zero, others).sum())
+
+
+def mean_bytes(prior, coarseness, size):
+    """(ours, constriction's), means over some sets of levels."""
+    rng = np.random.default_rng(5)
+    sets = [laplace_levels(prior, coarseness, size, rng) for _ in range(6)]
+    return tuple(np.mean([len(encode(prior, v, coarseness)) for v in sets])), np.mean([constriction_bytes(prior, v) for v in sets])
