@@ -70,7 +70,9 @@ def main() -> None:
     sheet = Image.new("RGB", (width * zoom * 3 + 20, height * zoom + band), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(17)
     for i, (label, pixels) in enumerate(shown.items()):
-        crop = Image.fromarray(pixels[top : top + height, left : left + width]).resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
+        crop = Image.fromarray(pixels[top : top + height, left : left + width]).resize(
+            (width * zoom, height * zoom), Image.Resampling.NEAREST
+        )
         sheet.paste(crop, (i * (width * zoom + 10), band))
         draw.text((i * (width * zoom + 10) + 2, 4), label, fill="black", font=font)
     out = Path(__file__).parent / "images" / "before_after.png"

@@ -134,9 +134,7 @@ def encode(
 @output("OUT.jpg")
 @fitting_options
 @as_json
-def attach(
-    source: str, original: str, output: str, effort: int, preset: str | None, seed: int, threads: int | None, as_json: bool
-) -> None:
+def attach(source: str, original: str, output: str, effort: int, preset: str | None, seed: int, threads: int | None, as_json: bool) -> None:
     """Add an inlay to an existing JPEG file; its image data stays byte for byte.
 
     The inlay brings BASE.jpg, a file of any encoder, nearer to MASTER.  An inlay that it had is replaced.  Where none pays, or none
@@ -178,7 +176,9 @@ def _finish(command: str, encoded: Encoded, output: str, seconds: float, as_json
     """Write the file and report what is in it."""
     write(output, encoded.data)
     before, after, share = encoded.psnr_base_db, encoded.psnr_db, encoded.payload_bytes / len(encoded.data)
-    gain = 0.0 if after == before else after - before if before is not None and after is not None else None
+    gain = None
+    if before is not None and after is not None:
+        gain = after - before if after != before else 0.0  # both may be infinite
     notes += encoded.notes
     fields = {
         "command": command,
@@ -195,7 +195,7 @@ def _finish(command: str, encoded: Encoded, output: str, seconds: float, as_json
     }
     lines = [f"base     {encoded.base_bytes} bytes"]
     lines += [f"payload  {encoded.payload_bytes} bytes ({share:.2%} of the file)"]
-    if before is not None and after is not None:
+    if gain is not None:
         lines += [f"PSNR     {before:.2f} -> {after:.2f} dB (luma), gain {gain:.2f} dB"]
     lines += [f"time     {seconds:.1f} s", *(f"note: {note}" for note in notes), encoded.reason]
     report(fields, "\n".join(lines), as_json=as_json, output=output)

@@ -1,6 +1,6 @@
 """From a picture to a file with an inlay, or to the plain base file where an inlay does not pay.
 
-Base, candidates (each shipped prior as it is, and the best of them fitted), then a decision by D + lambda * R: D the mean squared error
+Base, candidates (the best shipped prior as it is, and fitted to the picture), then a decision by D + lambda * R: D the mean squared error
 that the real decoder gives, R all bytes that the inlay adds, lambda the base codec's own exchange rate between the two around this
 quality.  What is returned has been decoded again and compared.
 """
@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from . import formats, kernel, parameters, payload, pictures, presets, priors
+from . import formats, kernel, payload, pictures, presets, priors
 from .curvature import gauss_newton
 from .decoder import integer_parameters
 from .errors import FormatError, InlayError
 from .fingerprint import fingerprint
-from .fit import FitResult, Pixels, fit, he_init, mean_squared_error
+from .fit import FitResult, Pixels, fit, he_init, mean_squared_error, random_patches
 from .formats import Format
 from .parameters import Prior, blank_prior
 from .payload import Payload
@@ -31,6 +30,7 @@ Progress = Callable[[int, int], None]
 COARSENESSES = range(-1, 6)
 # Factors on the base's quantisation steps, tried in turn until the file changes, to see what a byte buys.
 NEIGHBOURS = (0.93, 0.85, 0.7, 0.5, 1.1, 1.5, 2.0)
+FINER = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9)  # the same, to see what a plain base of the size of base and inlay would be
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,10 @@ def encode(
     options = {"subsampling": subsampling, "progressive": progressive, "optimize": optimize}
     data = module.encode_base(prepared, quality, options)
 
-    def better_bases() -> Iterator[bytes]:
+    def better_bases() -> Iterator[tuple[int, bytes]]:
         for better in range(quality + 1, 101):
-            yield module.encode_base(prepared, better, options)
+            coded = module.encode_base(prepared, better, options)
+            yield len(coded), coded
 
     job = _Job(module, data, prepared, better_bases, preset, effort, seed, threads, progress)
     return job.run(notes)
@@ -105,10 +106,12 @@ def attach(
         found, expected = ("x".join(map(str, s)) for s in (prepared.size, size))
         raise FormatError(f"the original has {found} pixels, the base {expected}; expected the same picture at the same size")
 
-    def better_bases() -> Iterator[bytes]:
-        for factor in NEIGHBOURS[:4]:
-            if better := module.requantised(data, prepared, factor):
-                yield better
+    def better_bases() -> Iterator[tuple[int, bytes]]:
+        # Another encoder made the base, and it has its metadata: what counts is how much more the same procedure needs.
+        same = module.requantised(data, prepared, 1.0) or data
+        for factor in FINER:
+            if coded := module.requantised(data, prepared, factor):
+                yield len(data) + len(coded) - len(same), coded
 
     job = _Job(module, data, prepared, better_bases, preset, effort, seed, threads, progress)
     return job.run(notes)
@@ -132,7 +135,7 @@ class _Job:
         module: Format,
         data: bytes,
         image: Image.Image,
-        better_bases: Callable[[], Iterator[bytes]],
+        better_bases: Callable[[], Iterator[tuple[int, bytes]]],
         preset: str | None,
         effort: int,
         seed: int,
@@ -171,17 +174,17 @@ class _Job:
 
     def _candidates(self, mse: float, mse_per_byte: float) -> tuple[list[_Candidate], FitResult | None]:
         network = self.preset.network
-        shipped = [(p, c) for p in priors.candidates(self.module.NAME, network) if (c := self._candidate(p, b"", mse))]
-        start = min(shipped, key=lambda pair: pair[1].mse, default=None)
-        found = [candidate for _, candidate in shipped]
+        found = []
+        prior = self._best_prior() if self.preset.from_prior else None
+        if prior is not None:
+            found = [c for c in [self._candidate(prior, b"", mse)] if c]
+            start = (prior.values / UNIT).astype(np.float32)
+        else:
+            prior, start = blank_prior(network), he_init(network, np.random.default_rng(self.seed))
         if self.schedule.steps == 0:
             return found, None
-        if start is not None and self.preset.from_prior:
-            prior, parameters_ = start[0], (start[0].values / UNIT).astype(np.float32)
-        else:
-            prior, parameters_ = blank_prior(network), he_init(network, np.random.default_rng(self.seed))
         fitted = fit(
-            network, parameters_, self.schedule,
+            network, start, self.schedule,
             base=self.base, original=self.original, seed=self.seed, threads=self.threads, progress=self.progress,
         )  # fmt: skip
         fitted_mse = mean_squared_error(network, fitted.parameters, base=self.base, original=self.original)
@@ -191,6 +194,16 @@ class _Job:
             if candidate := self._candidate(prior, quantised.coded, mse):
                 found.append(candidate)
         return found, fitted
+
+    def _best_prior(self) -> Prior | None:
+        """The shipped prior that suits the picture best as it is, told from some patches; None if there is none."""
+        patches = random_patches(np.random.default_rng(self.seed), self.base.shape, self.schedule)
+
+        def error(prior: Prior) -> float:
+            values = (prior.values / UNIT).astype(np.float32)
+            return kernel.squared_error(prior.network, values, patches, base=self.base, target=self.original, threads=self.threads)
+
+        return min(priors.candidates(self.module.NAME, self.preset.network), key=error, default=None)
 
     def _candidate(self, prior: Prior, coded: bytes, mse: float) -> _Candidate | None:
         """The candidate as the decoder will see it; None where its parameters leave their bounds."""
@@ -220,8 +233,8 @@ class _Job:
 
     def _bases_within(self, size: int) -> Iterator[bytes]:
         """The better bases that are no larger than `size`."""
-        for better in self.better_bases():
-            if len(better) > size:
+        for better_size, better in self.better_bases():
+            if better_size > size:
                 return
             yield better
 

@@ -38,9 +38,7 @@ def _qualities(context: click.Context, parameter: click.Parameter, value: str) -
 @click.option("--progressive", is_flag=True, help="Progressive base files.")
 @click.option("--seed", default=0, show_default=True, help="Of the fitting.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes, of one thread each; default: one a processor.")
-@click.option(
-    "-o", "--output", required=True, type=_FILE, metavar="RUN", help="JSON lines; those already there are not measured again."
-)
+@click.option("-o", "--output", required=True, type=_FILE, metavar="RUN", help="JSON lines; those already there are not measured again.")
 def bench(
     images: tuple[Path, ...],
     folders: tuple[Path, ...],

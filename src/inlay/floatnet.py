@@ -43,9 +43,7 @@ class _Layer:
     deviation: Array  # of each channel before the norm
 
 
-def forward_backward(
-    network: Network, parameters: Array, planes: Array, target: Array, *, norm: bool = False
-) -> tuple[float, Array]:
+def forward_backward(network: Network, parameters: Array, planes: Array, target: Array, *, norm: bool = False) -> tuple[float, Array]:
     """Sum of (answer - target)^2 and its gradient (network.size,).
 
     planes: as from `inputs`; target: (h, w), original minus base.  With `norm` the biases are unused, their gradient is 0.

@@ -33,9 +33,7 @@ _MIN_BAND = 64  # rows; a thread's start costs about as much as this many
 
 
 class _Network(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int32) for name in ("channels", "layers", "kernel", "inputs")] + [
-        ("dilation", ctypes.c_int32 * MAX_LAYERS)
-    ]
+    _fields_ = [(name, ctypes.c_int32) for name in ("channels", "layers", "kernel", "inputs")] + [("dilation", ctypes.c_int32 * MAX_LAYERS)]
 
 
 def _c(network: Network) -> _Network:

@@ -44,14 +44,17 @@ class Tensor:
 
     @property
     def size(self) -> int:
+        """How many numbers."""
         return prod(self.shape)
 
     @property
     def slice(self) -> slice:
+        """Where they stand in the parameter vector."""
         return slice(self.offset, self.offset + self.size)
 
     @property
     def is_bias(self) -> bool:
+        """True for a bias, which is added once an output channel."""
         return self.name.endswith(".bias")
 
 
@@ -121,6 +124,7 @@ class Network:
 
     @property
     def receptive_field_px(self) -> int:
+        """The side of the square of base pixels that a restored pixel depends on."""
         return 2 * self.halo_px + 1
 
     def __str__(self) -> str:

@@ -34,7 +34,7 @@ PRESETS = {
     # What the paper says: instance norm, Adam at 0.1, the gradient clipped, patches of block pairs; the blank prior's steps.
     "paper": Preset(
         Network(),
-        Schedule(0, rate=0.1, batch_px=128 * 128, patch=(128, 128), clip=1.0, beta2=0.999, norm=True),
+        Schedule(0, rate=0.1, batch_px=64 * 64, patch=(64, 64), clip=1.0, beta2=0.999, norm=True),
         from_prior=False,
     ),
 }

@@ -97,9 +97,7 @@ def pretrain(
     shape = _network_of(start) if start is not None else {}
     asked = {key: value for key, value in (("channels", channels), ("layers", layers)) if value is not None}
     if start is not None and shape | asked != shape:
-        raise click.UsageError(
-            f"{start} is a prior of {shape['channels']} channels and {shape['layers']} layers; it cannot begin another"
-        )
+        raise click.UsageError(f"{start} is a prior of {shape['channels']} channels and {shape['layers']} layers; it cannot begin another")
     with about("--channels, --layers"):
         network = Network(**(shape | asked))
     if checkpoint is not None:

@@ -25,7 +25,8 @@ def restore(network: Network, parameters: NDArray[np.int16], base: NDArray[np.ui
         rows = _activate(_round(mixed + bias[:, None, None]))
     residual = _conv(rows, tensors["last.weight"][None], 1, np.zeros(1, np.int64))[0]
     residual = (residual + (1 << (RESIDUAL_SHIFT - 1))) >> RESIDUAL_SHIFT
-    return np.clip(base + residual, 0, 255).astype(np.uint8)
+    restored: NDArray[np.uint8] = np.clip(base + residual, 0, 255).astype(np.uint8)
+    return restored
 
 
 def _inputs(network: Network, base: NDArray[np.uint8]) -> Integers:
@@ -42,7 +43,8 @@ def _inputs(network: Network, base: NDArray[np.uint8]) -> Integers:
 
 def _round(sums: Integers) -> Integers:
     """Drops the weights' fractional bits, rounding halves up, and saturates to 16 bits."""
-    return np.clip((sums + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS, -32768, 32767)
+    rounded: Integers = np.clip((sums + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS, -32768, 32767)
+    return rounded
 
 
 def _activate(values: Integers) -> Integers:

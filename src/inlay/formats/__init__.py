@@ -76,7 +76,7 @@ class Format(Protocol):
 def by_name(name: str) -> Format:
     """The format module called `name`; FormatError if there is none."""
     for module in _formats():
-        if module.NAME == name:
+        if name == module.NAME:
             return module
     raise FormatError(f"unknown format {name!r}; expected one of {', '.join(m.NAME for m in _formats())}")
 

@@ -1,0 +1,596 @@
+"""The commands: what they write, what they say, and how they fail."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import file_of, textured
+from PIL import Image, ImageCms
+
+import inlay
+from inlay import cli_support
+from inlay.cli import LAZY, main
+from inlay.formats import jpeg
+
+ORIENTATION, MAKE = 0x112, 0x10F
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
+COMMANDS = {"encode", "attach", "decode", "info", "strip", "demo", "pretrain", "bench", "report"}
+
+
+def pixels(path):
+    with Image.open(path) as opened:
+        return np.asarray(opened)
+
+
+def exif(**tags):
+    made = Image.Exif()
+    for tag, value in ((ORIENTATION, tags.get("orientation")), (MAKE, tags.get("make"))):
+        if value is not None:
+            made[tag] = value
+    return made.tobytes()
+
+
+def subprocess_run(*arguments, **settings):
+    """`inlay` as a process of its own."""
+    return subprocess.run([sys.executable, "-m", "inlay", *map(str, arguments)], capture_output=True, timeout=300, **settings)
+
+
+@pytest.fixture
+def png(tmp_path):
+    """The name of a small picture."""
+    path = tmp_path / "photo.png"
+    textured(48, 40).save(path)
+    return path
+
+
+@pytest.fixture
+def jpg(tmp_path, inlaid):
+    """The name of a file with an inlay."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(inlaid.data)
+    return path
+
+
+# ------------------------------------------------------------------------------------------------ the main job
+
+
+def test_encode_decode_info_strip(run, tmp_path, inlaid):
+    inlaid.original.save(tmp_path / "photo.png")
+    out = tmp_path / "photo.jpg"
+    done = run("encode", tmp_path / "photo.png", "-o", out, "-q", 40, "-e", 2)
+    assert (done.exit_code, done.stderr) == (0, "")
+    for word in ("base", "payload", "PSNR", "time", "the inlay brings"):
+        assert word in done.stdout
+
+    done = run("info", out)
+    assert done.exit_code == 0 and "matches" in done.stdout and "6 channels" in done.stdout
+    found = json.loads(run("info", out, "--json").stdout)
+    assert found["inlay"]["state"] == "matches" and found["file"] == str(out)
+    assert found["file_bytes"] == found["base_bytes"] + found["inlay"]["payload_bytes"] == out.stat().st_size
+
+    done = run("decode", out, "-o", tmp_path / "restored.png")
+    assert (done.exit_code, done.output) == (0, "")
+    assert np.array_equal(pixels(tmp_path / "restored.png"), inlay.decode(out.read_bytes()))
+    assert run("decode", out, "-o", tmp_path / "base.png", "--base").exit_code == 0
+    assert np.array_equal(pixels(tmp_path / "base.png"), jpeg.decode_pixels(out.read_bytes()))
+    original = np.asarray(inlaid.original).astype(float)
+    restored, base = (((pixels(tmp_path / f"{n}.png") - original) ** 2).mean() for n in ("restored", "base"))
+    assert restored < base
+
+    done = run("strip", out, "-o", tmp_path / "plain.jpg")
+    assert done.exit_code == 0 and f"{found['inlay']['payload_bytes']} bytes were taken out" in done.stdout
+    assert (tmp_path / "plain.jpg").read_bytes() == inlay.strip(out.read_bytes())
+    assert "no inlay" in run("strip", tmp_path / "plain.jpg", "-o", tmp_path / "again.jpg").stdout
+    assert "inlay     none" in run("info", tmp_path / "plain.jpg").stdout
+
+
+def test_attach(run, tmp_path, inlaid):
+    (tmp_path / "base.jpg").write_bytes(inlaid.base)
+    inlaid.original.save(tmp_path / "master.tif")
+    out = tmp_path / "out.jpg"
+    arguments = ("attach", tmp_path / "base.jpg", "--original", tmp_path / "master.tif", "-o", out, "-e", 2, "--json")
+    report = json.loads(run(*arguments).stdout)
+    assert inlay.strip(out.read_bytes()) == inlaid.base
+    assert report["command"] == "attach" and report["base_bytes"] == len(inlaid.base)
+    assert report["file_bytes"] == report["base_bytes"] + report["payload_bytes"] == out.stat().st_size
+    assert report["gain_db"] == pytest.approx(report["psnr_db"] - report["psnr_base_db"], abs=2e-4)
+    assert report["gain_db"] > 0.5 and report["seconds"] > 0
+
+
+def test_streams(inlaid):
+    encoded = subprocess_run("encode", "-", "-o", "-", "-q", 40, "-e", 2, "--json", input=file_of(inlaid.original))
+    assert encoded.returncode == 0
+    report = json.loads(encoded.stderr)
+    assert report["file_bytes"] == len(encoded.stdout)
+    decoded = subprocess_run("decode", "-", "-o", "-", input=encoded.stdout)
+    assert decoded.stdout.startswith(b"\x89PNG") and decoded.stderr == b""
+    stripped = subprocess_run("strip", "-", "-o", "-", input=encoded.stdout)
+    assert stripped.stdout == inlay.strip(encoded.stdout) and b"taken out" in stripped.stderr
+    assert json.loads(subprocess_run("info", "-", "--json", input=encoded.stdout).stdout)["inlay"] is not None
+
+
+def test_streams_of_attach(run, tmp_path, inlaid):
+    inlaid.original.save(tmp_path / "master.png")
+    done = run("attach", "-", "--original", tmp_path / "master.png", "-o", "-", "-e", 1, input=inlaid.data)
+    assert done.exit_code == 0 and inlay.strip(done.stdout_bytes) == inlaid.base
+    done = run("attach", "-", "--original", "-", "-o", "-", input=inlaid.data)
+    assert done.exit_code == 2 and "only one of" in done.stderr
+
+
+# ------------------------------------------------------------------------------------------------ kinds of pictures
+
+KINDS = {
+    "gray": textured(40, 32).convert("L"),
+    "sixteen": Image.fromarray((np.arange(32 * 40).reshape(32, 40) * 50).astype(np.uint16)),
+    "palette": textured(40, 32).quantize(16),
+    "alpha": Image.merge("RGBA", (*textured(40, 32).split(), Image.linear_gradient("L").resize((40, 32)))),
+    "bilevel": textured(40, 32).convert("1"),
+    "one": Image.new("RGB", (1, 1), "red"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_input(kind, run, tmp_path):
+    KINDS[kind].save(tmp_path / "in.png")
+    done = run("encode", tmp_path / "in.png", "-o", tmp_path / "out.jpg", "-e", 1, "--json")
+    assert done.exit_code == 0
+    assert Image.open(tmp_path / "out.jpg").size == KINDS[kind].size
+    assert (kind == "alpha") == ("transparent pixels were laid on white" in json.loads(done.stdout)["notes"])
+
+
+@pytest.mark.parametrize("suffix", ["tif", "webp", "ppm", "bmp", "gif", "jpg"])
+def test_formats_of_input(suffix, run, tmp_path):
+    textured(40, 32).save(tmp_path / f"in.{suffix}")
+    assert run("encode", tmp_path / f"in.{suffix}", "-o", tmp_path / "out.jpg", "-e", 1).exit_code == 0
+    assert Image.open(tmp_path / "out.jpg").size == (40, 32)
+
+
+def test_orientation_and_metadata_of_encode(run, tmp_path):
+    tags = exif(orientation=6, make="camera")
+    textured(40, 32).save(tmp_path / "in.jpg", exif=tags, icc_profile=SRGB, quality=95)
+    assert run("encode", tmp_path / "in.jpg", "-o", tmp_path / "out.jpg", "-e", 1).exit_code == 0
+    with Image.open(tmp_path / "out.jpg") as out:
+        assert out.size == (32, 40) and out.getexif().get(ORIENTATION, 1) == 1
+        assert out.getexif()[MAKE] == "camera" and out.info["icc_profile"] == SRGB
+
+
+def test_cmyk(run, tmp_path):
+    image = textured(40, 32).convert("CMYK")
+    image.save(tmp_path / "cmyk.tif")
+    image.save(tmp_path / "cmyk.jpg")
+    done = run("encode", tmp_path / "cmyk.tif", "-o", tmp_path / "out.jpg", "-e", 1)
+    assert done.exit_code == 0 and "no inlay" in done.stdout and "CMYK" in done.stdout
+    arguments = ("attach", tmp_path / "cmyk.jpg", "--original", tmp_path / "cmyk.tif", "-o", tmp_path / "out.jpg")
+    report = json.loads(run(*arguments, "--json").stdout)
+    assert "CMYK" in report["reason"] and report["psnr_db"] is report["gain_db"] is None
+    assert (tmp_path / "out.jpg").read_bytes() == (tmp_path / "cmyk.jpg").read_bytes()
+    assert run("decode", tmp_path / "cmyk.jpg", "-o", tmp_path / "out.png").exit_code == 0
+    assert Image.open(tmp_path / "out.png").mode == "RGB"
+
+
+def test_nothing_to_gain(run, tmp_path):
+    Image.new("L", (64, 64), 128).save(tmp_path / "flat.png")
+    arguments = ("encode", tmp_path / "flat.png", "-o", tmp_path / "flat.jpg", "-e", 2)
+    done = run(*arguments)
+    assert "no inlay" in done.stdout and "inf" in done.stdout
+    report = json.loads(run(*arguments, "--json").stdout)
+    assert report["payload_bytes"] == 0 and report["psnr_db"] is None and report["gain_db"] == 0
+    assert "Infinity" not in done.stdout
+
+
+# ------------------------------------------------------------------------------------------------ what decode keeps
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "avif", "jpg"])
+def test_decode_keeps_metadata(suffix, run, tmp_path):
+    base = file_of(textured(40, 32), "JPEG", exif=exif(orientation=6, make="camera"), icc_profile=SRGB, xmp=XMP)
+    (tmp_path / "in.jpg").write_bytes(base)
+    out = tmp_path / f"out.{suffix}"
+    done = run("decode", tmp_path / "in.jpg", "-o", out)
+    assert done.exit_code == 0 and "there is no inlay" in done.stderr and done.stderr.count("\n") == 1
+    with Image.open(out) as opened:
+        assert opened.info["icc_profile"] == SRGB
+        assert opened.getexif()[MAKE] == "camera" and opened.getexif()[ORIENTATION] == 6
+        opened.load()
+        kept = opened.info.get("xmp") or opened.info.get("XML:com.adobe.xmp")
+        assert (kept.encode() if isinstance(kept, str) else kept) == XMP
+        if suffix in ("png", "webp"):
+            assert np.array_equal(np.asarray(opened), jpeg.decode_pixels(base))
+
+
+def test_decode_turns_where_exif_has_no_place(run, tmp_path):
+    base = file_of(textured(40, 32), "JPEG", exif=exif(orientation=6))
+    (tmp_path / "in.jpg").write_bytes(base)
+    assert run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.ppm").exit_code == 0
+    assert np.array_equal(pixels(tmp_path / "out.ppm"), np.rot90(jpeg.decode_pixels(base), -1))
+
+
+def test_decode_drops_a_profile_of_another_kind(run, tmp_path):
+    profile = bytes(16) + b"CMYK" + bytes(108)
+    (tmp_path / "in.jpg").write_bytes(file_of(textured(40, 32).convert("CMYK"), "JPEG", icc_profile=profile))
+    done = run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.png")
+    assert done.exit_code == 0 and "ICC profile" in done.stderr
+    assert "icc_profile" not in Image.open(tmp_path / "out.png").info
+
+
+def test_decode_survives_damaged_metadata(run, tmp_path):
+    (tmp_path / "in.jpg").write_bytes(file_of(textured(40, 32), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\xff" + bytes(9)))
+    for suffix in ("png", "tif", "bmp", "webp"):
+        assert run("decode", tmp_path / "in.jpg", "-o", tmp_path / f"out.{suffix}").exit_code == 0
+
+
+def stale(inlaid):
+    turned = inlaid.original.transpose(Image.Transpose.ROTATE_180)
+    return jpeg.embed(file_of(turned, "JPEG", quality=40), jpeg.extract(inlaid.data))
+
+
+def damaged(inlaid):
+    payload = jpeg.extract(inlaid.data)
+    return jpeg.embed(inlaid.base, payload[:20])
+
+
+@pytest.mark.parametrize("change", [stale, damaged])
+def test_unusable_inlay(change, run, tmp_path, inlaid):
+    data = change(inlaid)
+    (tmp_path / "in.jpg").write_bytes(data)
+    done = run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.png")
+    assert done.exit_code == 0 and done.stderr.startswith(f"inlay: {tmp_path / 'in.jpg'}: ")
+    assert done.stderr.count("\n") == 1 and "the base is shown" in done.stderr
+    assert np.array_equal(pixels(tmp_path / "out.png"), jpeg.decode_pixels(data))
+    assert json.loads(run("info", tmp_path / "in.jpg", "--json").stdout)["inlay"]["state"] == change.__name__
+    assert change.__name__ in run("info", tmp_path / "in.jpg").stdout
+    quiet = run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.png", "--base")
+    assert quiet.stderr == ""
+
+
+# ------------------------------------------------------------------------------------------------ failures
+
+PRETRAIN = ("pretrain", "--images", ".", "--quality", "10", "20", "-o", "p.json")
+FAILURES = {
+    "missing": (("encode", "nowhere.png", "-o", "out.jpg"), 1, "nowhere.png: No such file"),
+    "missing info": (("info", "nowhere.jpg"), 1, "nowhere.jpg: No such file"),
+    "missing original": (("attach", "photo.jpg", "--original", "nowhere.png", "-o", "out.jpg"), 1, "nowhere.png: "),
+    "folder as input": (("decode", ".", "-o", "out.png"), 1, ".: "),
+    "empty": (("encode", "empty", "-o", "out.jpg"), 1, "empty: it is empty"),
+    "empty decode": (("decode", "empty", "-o", "out.png"), 1, "empty: it is empty"),
+    "no picture": (("encode", "text.txt", "-o", "out.jpg"), 1, "text.txt: not a picture: it begins with 68 65 6c 6c 6f"),
+    "no jpeg": (("decode", "photo.png", "-o", "out.png"), 1, "photo.png: not a JPEG file: it begins with 89 50 4e 47"),
+    "no jpeg to strip": (("strip", "photo.png", "-o", "out.jpg"), 1, "photo.png: not a JPEG file"),
+    "no jpeg to attach": (("attach", "photo.png", "--original", "photo.png", "-o", "out.jpg"), 1, "photo.png: not a JPEG"),
+    "cut picture": (("encode", "cut.png", "-o", "out.jpg"), 1, "cut.png: cannot decode the picture"),
+    "other size": (("attach", "photo.jpg", "--original", "photo.png", "-o", "out.jpg"), 1, "photo.jpg: the original has 48x40"),
+    "folder as output": (("decode", "photo.jpg", "-o", "."), 2, ".: Pillow writes no such format"),
+    "folder.jpg as output": (("strip", "photo.jpg", "-o", "folder.jpg"), 1, "folder.jpg: it is a folder"),
+    "no folder": (("encode", "photo.png", "-o", "none/out.jpg"), 1, "none/out.jpg: the folder "),
+    "too large": (("decode", "photo.jpg", "-o", "out.png", "--max-pixels", "100"), 1, "photo.jpg: 160x128 pixels, at most 100"),
+    "unknown format": (("decode", "photo.jpg", "-o", "out.xyz"), 2, "out.xyz: Pillow writes no such format"),
+    "wrong format": (("encode", "photo.png", "-o", "out.png"), 2, "out.png: a JPEG file is written"),
+    "quality": (("encode", "photo.png", "-o", "out.jpg", "-q", "0"), 2, "0 is not in the range"),
+    "effort": (("encode", "photo.png", "-o", "out.jpg", "-e", "10"), 2, "10 is not in the range"),
+    "preset": (("encode", "photo.png", "-o", "out.jpg", "--preset", "best"), 2, "'best' is not one of default, paper"),
+    "no output": (("encode", "photo.png"), 2, "Missing option '-o'"),
+    "no command": (("enkode", "photo.png"), 2, "No such command 'enkode'"),
+    "gif": (("decode", "photo.jpg", "-o", "out.mpg"), 2, "out.mpg"),
+    "demo without a picture": (("demo", "--image", "nowhere.png", "-o", "demo"), 1, "nowhere.png: No such file"),
+    "demo in no folder": (("demo", "--image", "photo.png", "-o", "none/demo"), 1, "none/demo: No such file"),
+    "pretrain without a folder": (("pretrain", "--images", "none", "--quality", "10", "20", "-o", "p.json"), 1, "none: "),
+    "pretrain without images": (("pretrain", "--images", "folder.jpg", "--quality", "10", "20", "-o", "p.json"), 1, "folder.jpg: "),
+    "pretrain qualities": (("pretrain", "--images", ".", "--quality", "20", "10", "-o", "p.json"), 2, "20 is more than 10"),
+    "pretrain start": ((*PRETRAIN, "--start", "text.txt"), 1, "text.txt: not a prior"),
+    "pretrain checkpoint": ((*PRETRAIN, "--checkpoint", "text.txt"), 1, "text.txt: not the state"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_failures(name, run, png, jpg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").touch()
+    (tmp_path / "text.txt").write_text("hello, world")
+    (tmp_path / "cut.png").write_bytes(png.read_bytes()[:200])
+    (tmp_path / "folder.jpg").mkdir()
+    before = {path.name for path in tmp_path.iterdir()}
+    arguments, code, message = FAILURES[name]
+    done = run(*arguments)
+    assert done.exit_code == code and done.stdout == "" and message in done.stderr
+    if code == 1:
+        assert done.stderr.startswith(f"inlay: {message}") and done.stderr.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_failure_in_a_process_has_no_traceback(tmp_path):
+    done = subprocess_run("decode", tmp_path / "nowhere.jpg", "-o", tmp_path / "out.png")
+    assert done.returncode == 1 and done.stdout == b""
+    assert done.stderr.decode() == f"inlay: {tmp_path / 'nowhere.jpg'}: No such file or directory\n"
+    done = subprocess_run("encode", "-", "-o", "-", input=b"hello")
+    assert done.returncode == 1 and done.stderr.startswith(b"inlay: standard input: not a picture")
+
+
+@pytest.mark.parametrize("cut", [4, 30, 200, 700, -700])
+def test_truncated_file(cut, run, jpg, tmp_path, inlaid):
+    jpg.write_bytes(inlaid.data[:cut])
+    for arguments in (("decode", jpg, "-o", tmp_path / "out.png"), ("info", jpg), ("strip", jpg, "-o", tmp_path / "out.jpg")):
+        done = run(*arguments)
+        assert done.exit_code in (0, 1)
+        if done.exit_code == 1:
+            assert done.stderr.startswith(f"inlay: {jpg}: ") and done.stderr.count("\n") == 1
+
+
+def test_existing_output_survives_a_failure(run, png, tmp_path, monkeypatch):
+    out = tmp_path / "out.jpg"
+    out.write_bytes(b"what was there before")
+    names = set(tmp_path.iterdir())
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    done = run("encode", png, "-o", out, "-e", 1)
+    assert done.exit_code == 1 and done.stderr == f"inlay: {out}: No space left on device\n"
+    assert out.read_bytes() == b"what was there before" and set(tmp_path.iterdir()) == names
+    monkeypatch.undo()
+    assert run("encode", png, "-o", out, "-e", 1).exit_code == 0
+    assert set(tmp_path.iterdir()) == names and out.read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_interrupted(run, png, tmp_path, monkeypatch):
+    from inlay import encoder
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(encoder, "encode", interrupted)
+    done = run("encode", png, "-o", tmp_path / "out.jpg")
+    assert done.exit_code == 130 and "interrupted" in done.stderr
+    assert list(tmp_path.iterdir()) == [png]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_interrupted_in_a_process(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    command = [sys.executable, "-m", "inlay", "decode", str(tmp_path / "pipe"), "-o", str(tmp_path / "out.png")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path) as process, (tmp_path / "pipe").open("wb"):
+        process.send_signal(signal.SIGINT)  # it has opened the pipe, and waits
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"Traceback" not in told
+    assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
+
+
+def test_a_reader_that_goes_away(jpg):
+    command = [sys.executable, "-m", "inlay", "decode", str(jpg), "-o", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        told = process.stderr.read()
+    assert b"Traceback" not in told and process.returncode == 1
+
+
+# ------------------------------------------------------------------------------------------------ output files
+
+
+def test_input_is_output(run, jpg, tmp_path, inlaid):
+    assert run("strip", jpg, "-o", jpg).exit_code == 0
+    assert jpg.read_bytes() == inlaid.base
+    inlaid.original.save(tmp_path / "master.png")
+    done = run("attach", jpg, "--original", tmp_path / "master.png", "-o", jpg, "-e", 2)
+    assert done.exit_code == 0 and inlay.info(jpg.read_bytes())["inlay"]["state"] == "matches"
+
+
+def test_permissions_and_links(run, jpg, tmp_path, inlaid):
+    real, link = tmp_path / "real.jpg", tmp_path / "link.jpg"
+    real.touch()
+    real.chmod(0o604)
+    link.symlink_to(real.name)
+    assert run("strip", jpg, "-o", link).exit_code == 0
+    assert link.is_symlink() and real.read_bytes() == inlaid.base and real.stat().st_mode & 0o777 == 0o604
+    old = os.umask(0o027)
+    try:
+        assert run("strip", jpg, "-o", tmp_path / "new.jpg").exit_code == 0
+    finally:
+        os.umask(old)
+    assert (tmp_path / "new.jpg").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anything")
+def test_unwritable_output(run, jpg, tmp_path):
+    (tmp_path / "out.jpg").touch(0o444)
+    done = run("strip", jpg, "-o", tmp_path / "out.jpg")
+    assert done.exit_code == 1 and "may not be written" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev here")
+def test_devices_stay(jpg, inlaid):
+    assert subprocess_run("strip", jpg, "-o", "/dev/null").returncode == 0
+    assert not Path("/dev/null").is_file()
+    assert subprocess_run("strip", jpg, "-o", "/dev/stdout").stdout.startswith(inlaid.base)
+
+
+# ------------------------------------------------------------------------------------------------ the surroundings
+
+
+def installed(name):
+    """Whether the command's module and what it imports are here."""
+    if name not in LAZY:
+        return True
+    try:
+        return importlib.util.find_spec(LAZY[name].target.split(":")[0]) is not None
+    except ImportError:
+        return False
+
+
+def test_the_commands_are_these():
+    assert set(main.list_commands(None)) == COMMANDS
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help(name, run):
+    if not installed(name):
+        pytest.skip(f"{LAZY[name].target} is not there")
+    done = run(name, "--help")
+    assert done.exit_code == 0 and "Example" in done.stdout and f"inlay {name}" in done.stdout
+    overview = run("--help").stdout
+    assert f"\n  {name} " in overview
+
+
+def test_version(run):
+    assert run("--version").stdout == f"inlay, version {inlay.__version__}\n"
+
+
+def test_a_lazy_command_that_is_not_installed(run, monkeypatch):
+    monkeypatch.setitem(main.lazy, "bench", cli_support.Lazy("inlay.nowhere:bench", "", "bench"))
+    done = run("bench")
+    assert done.exit_code == 1 and done.stderr.startswith("inlay: bench: ") and "pip install 'inlay[bench]'" in done.stderr
+
+
+def loaded_by(statement, names):
+    """Which of these modules a statement loads in a fresh interpreter."""
+    code = f"import sys; {statement}; print(*(m for m in {names!r} if m in sys.modules))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_start_up_is_light():
+    assert loaded_by("import inlay.cli", ("numpy", "PIL", "rich", "inlay.encoder")) == []
+    frameworks = ("torch", "jax", "scipy", "skimage", "click", "rich", "matplotlib", "numba")
+    assert loaded_by("import inlay, inlay.encoder, inlay.decoder", frameworks) == []
+    overview = "from click.testing import CliRunner; from inlay.cli import main; CliRunner().invoke(main, ['--help'])"
+    assert loaded_by(overview, ("numpy", "PIL", "rich", "inlay.demo", "inlay.evaluate_cli")) == []
+
+
+def test_progress_only_on_a_terminal_and_after_a_second(monkeypatch):
+    with cli_support.Progress("work") as progress:
+        progress.terminal = False
+        progress.begun -= 10
+        progress(1, 10)
+        assert progress.bar is None
+        progress.terminal = True
+        progress.begun += 10
+        progress(2, 10)
+        assert progress.bar is None
+        progress.begun -= 2
+        progress(3, 10)
+        assert progress.bar is not None
+    assert progress.bar.finished is False and not progress.bar.live.is_started
+
+
+def test_command_reference_is_current():
+    path = Path(__file__).parents[1] / "docs" / "generate_commands.py"
+    spec = importlib.util.spec_from_file_location("generate_commands", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text("utf-8") == module.render(), "run python docs/generate_commands.py"
+
+
+# ------------------------------------------------------------------------------------------------ demo and pretrain
+
+
+def test_demo(run, png, tmp_path):
+    out = tmp_path / "demo"
+    done = run("demo", "--image", png, "-o", out, "-e", 1)
+    assert done.exit_code == 0 and "photo.png" in done.stdout and "before-after.png" in done.stdout
+    names = {f"q{q}{kind}" for q in (10, 20, 40, 75) for kind in (".jpg", "-restored.png")}
+    assert {path.name for path in out.iterdir()} == names | {"original.png", "before-after.png", "results.json"}
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    assert [row["quality"] for row in rows] == [10, 20, 40, 75]
+    for row in rows:
+        assert (out / f"q{row['quality']}.jpg").stat().st_size == row["base_bytes"] + row["payload_bytes"]
+
+
+def test_what_a_plain_jpeg_would_need():
+    from inlay.demo import OPTIONS, best_crop, plain_bytes_for
+    from inlay.metrics import psnr_db
+
+    image = textured(96, 80).convert("L")
+    data = jpeg.encode_base(image, 40, OPTIONS)
+    reached = psnr_db(jpeg.decode_base(data).luma, np.asarray(image))
+    assert plain_bytes_for(image, 20, reached) == len(data)
+    assert len(data) < plain_bytes_for(image, 20, reached + 0.01) <= len(jpeg.encode_base(image, 41, OPTIONS))
+    assert plain_bytes_for(image, 20, 200.0) is None
+    better = image.copy()
+    worse = image.point(lambda v: 255 - v)
+    better.paste(worse, (0, 0))
+    better.paste(image.crop((64, 0, 96, 80)), (64, 0))
+    assert best_crop(image, worse, better) == (0, 0, 96, 80)
+
+
+def test_demo_without_the_photograph(run, monkeypatch, tmp_path):
+    from inlay import demo
+
+    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda _: None)
+    done = run("demo", "-o", tmp_path / "demo")
+    assert done.exit_code == 1 and "pip install 'inlay[demo]'" in done.stderr and "--image PHOTO" in done.stderr
+
+
+def test_the_photograph():
+    pytest.importorskip("skimage")
+    from inlay.demo import photograph
+
+    assert photograph().size == (600, 400)
+
+
+def test_pretrain(run, tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        textured(96, 88, seed=len(folder)).save(tmp_path / folder / "a.png")
+    common = ("pretrain", "--images", tmp_path / "one", tmp_path / "two", "--codec", "jpeg", "--quality", 10, 20)
+    common += ("--channels", 2, "--layers", 1, "--steps", 3, "--pictures", 1, "--seed", 7)
+    out, state = tmp_path / "prior.json", tmp_path / "state.npz"
+    done = run(*common, "-o", out, "--checkpoint", state)
+    assert done.exit_code == 0 and "training" in done.stderr and not state.exists()
+    prior = json.loads(out.read_text())
+    assert prior["codec"] == "jpeg" and prior["quality"] == [10, 20] and prior["network"]["channels"] == 2
+    kept = prior["provenance"]
+    assert kept["images"] == 2 and kept["steps"] == 3 and kept["seed"] == 7 and kept["gain_db_every_2000_steps"]
+    assert kept["command"].startswith("inlay pretrain --images one two --codec jpeg --quality 10 20 --channels 2")
+    assert str(tmp_path) not in out.read_text() and kept["folders"] == ["one", "two"]
+
+    done = run(*common, "-o", tmp_path / "next.json", "--start", out)
+    assert done.exit_code == 0 and json.loads((tmp_path / "next.json").read_text())["provenance"]["start"] == "prior.json"
+    done = run(*common, "-o", tmp_path / "next.json", "--start", out, "--layers", 2)
+    assert done.exit_code == 2 and "cannot begin another" in done.stderr
+
+
+def test_pretrain_resumes(run, tmp_path, monkeypatch):
+    from inlay import pretrain
+
+    (tmp_path / "one").mkdir()
+    textured(96, 88).save(tmp_path / "one" / "a.png")
+    common = (
+        "pretrain",
+        "--images",
+        tmp_path / "one",
+        "--quality",
+        10,
+        20,
+        "--channels",
+        2,
+        "--layers",
+        1,
+        "--pictures",
+        1,
+        "--threads",
+        1,
+    )
+    monkeypatch.setattr(pretrain, "CHECKPOINT_EVERY", 2)
+    assert run(*common, "--steps", 4, "-o", tmp_path / "straight.json").exit_code == 0
+
+    calls = []
+
+    def interrupted(*arguments, **named):
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return gradient(*arguments, **named)
+
+    gradient = pretrain.kernel.gradient
+    with monkeypatch.context() as patched:
+        patched.setattr(pretrain.kernel, "gradient", interrupted)
+        done = run(*common, "--steps", 4, "-o", tmp_path / "resumed.json", "--checkpoint", tmp_path / "state.npz")
+    assert done.exit_code == 130 and (tmp_path / "state.npz").exists() and not (tmp_path / "resumed.json").exists()
+    assert run(*common, "--steps", 4, "-o", tmp_path / "resumed.json", "--checkpoint", tmp_path / "state.npz").exit_code == 0
+    straight, resumed = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("straight", "resumed"))
+    assert straight["values"] == resumed["values"]
