@@ -36,7 +36,8 @@ def section(context: click.Context, command: click.Command) -> str:
             out += [*heading, "```\n" + inspect.cleandoc("\n".join(lines)) + "\n```\n"]
         else:
             out.append(" ".join(paragraph.split()) + "\n")
-    rows = [record for p in command.params if (record := p.get_help_record(context))]
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    rows = [record for option in options if (record := option.get_help_record(context))]
     if rows and not isinstance(command, click.Group):
         out.append("| option | |\n|---|---|\n" + "".join(f"| `{cell(names)}` | {cell(text)} |\n" for names, text in rows))
     return "\n".join(out)

@@ -45,7 +45,7 @@ def run():
     from inlay.cli import main
 
     def run(*arguments, input=None):
-        result = CliRunner().invoke(main, [str(a) for a in arguments], input=input)
+        result = CliRunner().invoke(main, [str(a) for a in arguments], input=input, prog_name="inlay")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception  # a traceback is never an answer
         return result

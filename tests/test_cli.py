@@ -351,11 +351,17 @@ def test_interrupted(run, png, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [png]
 
 
+def hear_interrupts():
+    """A shell's background jobs, and so their children, are deaf to them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_interrupted_in_a_process(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     command = [sys.executable, "-m", "inlay", "decode", str(tmp_path / "pipe"), "-o", str(tmp_path / "out.png")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path) as process, (tmp_path / "pipe").open("wb"):
+    settings = {"stderr": subprocess.PIPE, "cwd": tmp_path, "preexec_fn": hear_interrupts}
+    with subprocess.Popen(command, **settings) as process, (tmp_path / "pipe").open("wb"):
         process.send_signal(signal.SIGINT)  # it has opened the pipe, and waits
         _, told = process.communicate(timeout=60)
     assert process.returncode == 130 and b"Traceback" not in told
@@ -432,7 +438,8 @@ def test_help(name, run):
     if not installed(name):
         pytest.skip(f"{LAZY[name].target} is not there")
     done = run(name, "--help")
-    assert done.exit_code == 0 and "Example" in done.stdout and f"inlay {name}" in done.stdout
+    assert done.exit_code == 0 and done.stdout.startswith(f"Usage: inlay {name} ")
+    assert name in ("bench", "report") or "Example" in done.stdout
     overview = run("--help").stdout
     assert f"\n  {name} " in overview
 

@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from textures import jpeg_of, texture
 
-from inlay import parameters
+from inlay import parameters, priors
+from inlay.curvature import gauss_newton
 from inlay.errors import FormatError
+from inlay.fit import Schedule, fit, he_init, mean_squared_error
+from inlay.formats import jpeg
 from inlay.network import Network
 from inlay.parameters import COARSENESS_BIAS, Prior, apply, blank_prior, decode, encode
+from inlay.quantize import UNIT, quantise
 
 FORMAT = Path(__file__).parent.parent / "FORMAT.md"
 NETWORKS = [
@@ -50,8 +55,9 @@ def assert_round_trip(prior, levels, coarseness):
     if fits(prior, levels, coarseness):
         expected = prior.values + (levels << prior.steps(coarseness))
         assert np.array_equal(apply(prior, levels, coarseness), expected)
-        assert np.array_equal(decode(prior, coded), expected)
-        assert decode(prior, coded).dtype == np.int16
+        found = decode(prior, coded)
+        assert found.dtype == np.int16
+        assert np.array_equal(found, expected)
     else:
         for refused in (lambda: apply(prior, levels, coarseness), lambda: decode(prior, coded)):
             with pytest.raises(FormatError, match="expected at most 32767"):
@@ -66,13 +72,14 @@ def assert_round_trip(prior, levels, coarseness):
 @pytest.mark.parametrize("make", [blank_prior, made_prior])
 def test_round_trip(network, make):
     prior, rng = make(network), np.random.default_rng(1)
-    whole = 0
-    for coarseness in COARSENESSES:
-        for size in (0.001, 0.03, 0.3, 2.0, 40.0):
+    coarsenesses = COARSENESSES if network.size < 600 else (-1, 2, 5)
+    for coarseness in coarsenesses:
+        for size in (0.001, 0.03, 0.3, 2.0):
             levels = laplace_levels(prior, coarseness, size, rng)
-            whole += fits(prior, levels, coarseness)
             assert_round_trip(prior, levels, coarseness)
-    assert whole >= 40  # of 80: not all of them are refusals
+            if size < 2:
+                assert fits(prior, levels, coarseness)
+    assert_round_trip(prior, laplace_levels(prior, -4, 1e5 if network.size < 10 else 30, rng), -4)  # too far for 16 bits
 
 
 @networks
@@ -89,8 +96,8 @@ def test_one_level_alone(network):
     prior = blank_prior(network)
     for coarseness in (-4, 0, 5):
         most = 32767 >> int(prior.steps(coarseness)[0])
-        for index in (0, network.size // 2, network.size - 1):
-            for level in (1, -1, 2, 13, 14, -14, 15, 16, 17, -29, 30, most, -most):
+        for index in (0, network.size - 1):
+            for level in (1, -2, 13, 14, -14, 15, 16, -29, 30, most, -most)[:: 1 if network.size < 600 else 3]:
                 levels = np.zeros(network.size, np.int64)
                 levels[index] = level
                 assert assert_round_trip(prior, levels, coarseness) != b""
@@ -286,7 +293,7 @@ def test_first_counts_are_counts():
 
 
 def constriction_bytes(prior, levels):
-    """The levels as `constriction`'s range coder writes them: for each tensor the Laplace scale that suits it best, told for nothing.
+    """The levels as `constriction`'s range coder writes them: for each tensor the Laplace scale that suits it best, for nothing.
 
     All models reach as far as the largest level; the bytes are whole 32-bit words, as that coder has them.
     """
@@ -295,10 +302,8 @@ def constriction_bytes(prior, levels):
     coder = constriction.stream.queue.RangeEncoder()
     for t in prior.network.tensors:
         some = levels[t.slice]
-        scales = np.geomspace(0.03, 3.0 * most, 200)
-        model = constriction.stream.model.QuantizedLaplace(
-            -most, most, 0.0, float(min(scales, key=lambda b: laplace_bits(some, b)))
-        )
+        scales = np.geomspace(0.03, 3.0 * most, 120)
+        model = constriction.stream.model.QuantizedLaplace(-most, most, 0.0, float(min(scales, key=lambda b: laplace_bits(some, b))))
         coder.encode(some.astype(np.int32), model)
     return 4 * len(coder.get_compressed())
 
@@ -312,26 +317,22 @@ def laplace_bits(levels, scale):
 
 
 def assert_short(prior, coarseness, sets):
-    """Over all sets of levels, at most 2 % more than `constriction`; where that is nothing, 2 bytes a set."""
+    """The sets' mean at most 2 % above `constriction`, or 3 bytes where that is less (its own unit is a word of 4)."""
     ours = np.mean([len(encode(prior, levels, coarseness)) for levels in sets])
     theirs = np.mean([constriction_bytes(prior, levels) for levels in sets])
     size = np.mean([np.abs(levels).mean() for levels in sets])
-    allowed = max(1.02 * theirs, theirs + 2)
-    assert ours <= allowed, (
-        f"{ours:.1f} bytes, constriction {theirs:.1f} ({ours / theirs - 1:+.1%}); mean size of a level {size:.2f}"
-    )
+    allowed = max(1.02 * theirs, theirs + 3)
+    assert ours <= allowed, f"{ours:.1f} bytes, constriction {theirs:.1f} ({ours / theirs - 1:+.1%}); mean size of a level {size:.2f}"
 
 
-@pytest.mark.parametrize("mean", [0.1, 0.3, 0.7, 1.5, 3.0, 5.0, 8.0, 12.0, 20.0, 40.0])
+@pytest.mark.parametrize("size", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("coarseness", range(-1, 6))
 @pytest.mark.parametrize("make", [blank_prior, made_prior])
-@pytest.mark.parametrize("network", NETWORKS[:3], ids=str)
-def test_within_2_percent_of_constriction(network, make, mean):
-    """Laplace levels of that mean size, each parameter's scale in proportion to its spread over its step."""
+@pytest.mark.parametrize("network", NETWORKS[:2], ids=str)
+def test_within_2_percent_of_constriction(network, make, coarseness, size):
+    """Laplace levels, each parameter's scale in proportion to its spread over its step, as fits give them."""
     prior, rng = make(network), np.random.default_rng(5)
-    coarseness = 0
-    scale = prior.spreads / 2.0 ** prior.steps(coarseness)
-    scale *= mean / scale.mean()
-    assert_short(prior, coarseness, [np.rint(rng.laplace(0, scale)).astype(np.int64) for _ in range(5)])
+    assert_short(prior, coarseness, [laplace_levels(prior, coarseness, size, rng) for _ in range(3)])
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,13 @@
 """Pictures for the tests: made, not stored.  Textured, so that a network has something to restore and an inlay pays."""
 
 import io
+from functools import cache
 
 import numpy as np
 from PIL import Image
 
 
+@cache
 def texture(width=160, height=120, seed=0):
     """(H, W) uint8: sharp-edged regions, each an oriented grating on a shade of its own, under a little noise."""
     rng = np.random.default_rng(seed)
@@ -19,14 +21,22 @@ def texture(width=160, height=120, seed=0):
         inside = (np.abs(at) < rng.uniform(8, 30)) & (np.abs(side) < rng.uniform(8, 40))
         grating = rng.uniform(40, 210) + rng.uniform(0, 45) * np.sin(2 * np.pi * at / period)
         picture = np.where(inside, grating, picture)
-    return np.clip(np.rint(picture + rng.normal(0, 1.5, picture.shape)), 0, 255).astype(np.uint8)
+    return _frozen(picture + rng.normal(0, 1.5, picture.shape))
 
 
+@cache
 def coloured(width=160, height=120, seed=0):
     """(H, W, 3) uint8: a texture under slowly changing colours."""
     y, x = np.mgrid[:height, :width]
     shift = [30 * np.sin(x / 40 + k) + 20 * np.cos(y / (25 + 9 * k)) for k in range(3)]
-    return np.clip(texture(width, height, seed)[..., None] * 0.9 + np.stack(shift, -1), 0, 255).astype(np.uint8)
+    return _frozen(texture(width, height, seed)[..., None] * 0.9 + np.stack(shift, -1))
+
+
+def _frozen(values):
+    """Rounded to 8 bits; not writable, for the tests share it."""
+    picture = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    picture.flags.writeable = False
+    return picture
 
 
 def jpeg_of(pixels, **settings):

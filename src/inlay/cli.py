@@ -250,8 +250,8 @@ def decode(source: str, output: str, base: bool, max_pixels: int | None) -> None
 def info(source: str, as_json: bool) -> None:
     """Tell what is inside a file.
 
-    The base and its metadata; of an inlay its bytes and share of the file, the network, the gain recorded at encoding, and the state:
-    `matches` if it belongs to the picture, else `stale`, `damaged` or `unsupported`, with the reason.
+    The base and its metadata; of an inlay its bytes and share of the file, the network, the gain recorded at encoding, and the
+    state: `matches` if it belongs to the picture, else `stale`, `damaged` or `unsupported`, with the reason.
 
     \b
     Example:

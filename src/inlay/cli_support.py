@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -82,14 +83,12 @@ def read(name: str) -> bytes:
 
 def open_picture(name: str) -> Image.Image:
     """A picture of any kind that Pillow reads, its pixels loaded."""
-    import warnings
     from io import BytesIO
 
     from PIL import Image, UnidentifiedImageError
 
     data = read(name)
-    with about(name), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # doubts about metadata and size are no reason to speak
+    with about(name):
         try:
             picture = Image.open(BytesIO(data))
             picture.load()
@@ -266,7 +265,10 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error that nobody tied to a file still ends in one line."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                if not sys.warnoptions:  # Pillow's doubts about metadata and sizes are for programmers
+                    warnings.simplefilter("ignore")
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo(err=True)
             tell("interrupted")

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from . import kernel
+from . import kernel, pictures
 from .curvature import gauss_newton
-from .errors import FormatError
+from .errors import FormatError, InlayError
 from .fit import Adam, Pixels, Rectangles, Schedule, Vector, fit, he_init
 from .formats import by_name
 from .kernel import PEAK_MSE
@@ -36,6 +36,7 @@ class Corpus:
     base: Pixels
     original: Pixels
     places: NDArray[np.int64]
+    skipped: tuple[str, ...]  # names of files that are no pictures, or too small ones
 
     def draw(self, rng: np.random.Generator, count: int, halo_px: int) -> Rectangles:
         """Random patches (count, 4) whose halo stays inside their picture."""
@@ -58,14 +59,20 @@ def images_in(folders: Sequence[Path]) -> list[Path]:
 
 
 def load(files: Sequence[Path], codec: str, quality: tuple[int, int], network: Network, seed: int) -> Corpus:
-    """The luma of `files`, each coded at a random quality in the closed range; too small ones are left out."""
+    """The luma of `files`, each coded at a random quality in the closed range; broken and too small ones are skipped."""
     rng, module = np.random.default_rng(seed), by_name(codec)
     pairs, places, top = [], [], 0
+    skipped: list[str] = []
     least = PATCH + 2 * network.halo_px
     for file in files:
-        with Image.open(file) as opened:
-            luma = opened.convert("YCbCr").getchannel(0)
+        try:
+            with Image.open(file) as opened:
+                luma = Image.fromarray(pictures.luma(pictures.prepare(opened)[0]))
+        except (OSError, InlayError, Image.DecompressionBombError):
+            skipped.append(file.name)
+            continue
         if min(luma.size) < least:
+            skipped.append(file.name)
             continue
         options: dict[str, Any] = {"subsampling": "444", "progressive": False, "optimize": False}
         coded = module.encode_base(luma, int(rng.integers(quality[0], quality[1] + 1)), options)
@@ -78,7 +85,7 @@ def load(files: Sequence[Path], codec: str, quality: tuple[int, int], network: N
     base, original = (np.zeros((top, width), np.uint8) for _ in range(2))
     for (b, o), (y, h, w) in zip(pairs, places, strict=True):
         base[y : y + h, :w], original[y : y + h, :w] = b, o
-    return Corpus(base, original, np.array(places))
+    return Corpus(base, original, np.array(places), tuple(skipped))
 
 
 def train(
@@ -159,15 +166,15 @@ def pretrain(
     steps: int = 60_000,
     rate: float = 0.01,
     start: Path | None = None,
-    pictures: int = 64,
+    surveyed: int = 64,
     seed: int = 0,
     threads: int | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> str:
-    """The text of a prior's file: trained on the images in `folders`, coded at qualities in a closed range.
+) -> dict[str, Any]:
+    """What a prior's file holds (`to_text` writes it): trained on the images in `folders`, coded at qualities in a closed range.
 
-    start: another prior's file to begin at.  pictures: how many the survey fits.  The text says how it came about.
+    start: another prior's file to begin at.  surveyed: how many pictures the survey fits.  `provenance` says how it came about.
     """
     files = images_in(folders)
     corpus = load(files, codec, quality, network, seed)
@@ -187,19 +194,20 @@ def pretrain(
     )
     values = np.rint(parameters * UNIT).astype(np.int64)
     check_bounds(network, values)
-    exponents, spreads = survey(network, parameters, corpus, pictures, seed=seed)
+    exponents, spreads = survey(network, parameters, corpus, surveyed, seed=seed)
     shape = {"channels": network.channels, "layers": network.layers, "kernel": network.kernel}
     provenance = {
         "folders": [folder.name for folder in folders],
         "images": len(corpus.places),
+        "skipped": list(corpus.skipped),
         "steps": steps,
         "rate": rate,
         "start": start.name if start else None,
-        "pictures": pictures,
+        "pictures": surveyed,
         "seed": seed,
         "gain_db_every_2000_steps": history,
     }
-    fields = {
+    return {
         "codec": codec,
         "quality": list(quality),
         "network": {**shape, "dilations": list(network.dilations), "inputs": network.inputs},
@@ -208,4 +216,8 @@ def pretrain(
         "exponents": exponents.tolist(),
         "spreads": spreads.tolist(),
     }
+
+
+def to_text(fields: dict[str, Any]) -> str:
+    """JSON, a line a field."""
     return "{\n" + ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in fields.items()) + "\n}\n"

@@ -20,7 +20,7 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
 @click.option(
     "--images", "folder", metavar="DIR...", multiple=True, required=True, help="Folders of images, searched with their subfolders."
 )
-@click.argument("folders", nargs=-1, metavar="")
+@click.argument("folders", nargs=-1, metavar="[DIR]...")
 @click.option("--codec", metavar="NAME", default="jpeg", show_default=True, help="The base codec that the prior is for.")
 @click.option(
     "--quality",
@@ -84,6 +84,7 @@ def pretrain(
     from .formats import by_name
     from .network import Network
     from .pretrain import pretrain as train
+    from .pretrain import to_text
 
     folder += folders
     if quality[0] > quality[1]:
@@ -105,17 +106,18 @@ def pretrain(
         _check_checkpoint(checkpoint, network.size, steps)
     begun = time.perf_counter()
     with about(", ".join(folder)), _Told("training") as progress:
-        text = train(
+        fields = train(
             [Path(name).resolve() for name in folder], codec, quality, network,
-            steps=steps, rate=rate, start=Path(start) if start else None, pictures=pictures, seed=seed, threads=threads,
+            steps=steps, rate=rate, start=Path(start) if start else None, surveyed=pictures, seed=seed, threads=threads,
             checkpoint=Path(checkpoint) if checkpoint else None, progress=progress,
         )  # fmt: skip
-    fields: dict[str, Any] = json.loads(text)
     fields["provenance"] |= {"command": _command_line(ctx, folder), "inlay": __version__}
-    write(output, ("{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in fields.items()) + "\n}\n").encode())
+    write(output, to_text(fields).encode())
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
     history = fields["provenance"]["gain_db_every_2000_steps"]
+    if skipped := fields["provenance"]["skipped"]:
+        tell(f"skipped {len(skipped)} files that are no pictures or too small: {', '.join(skipped[:8])}")
     tell(
         f"{output}: {network.size} parameters from {fields['provenance']['images']} images in {time.perf_counter() - begun:.0f} s; "
         f"gain over the last steps {history[-1]:.3f} dB"
