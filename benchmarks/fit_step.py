@@ -86,9 +86,7 @@ def inlay_steps() -> dict[str, Step]:
 
     def step(rows: int, columns: int) -> Step:
         rectangles = kernel.tiles(BASE.shape, rows, columns)
-        return lambda parameters: kernel.gradient(
-            NETWORK, parameters, rectangles, base=BASE, target=ORIGINAL, threads=arguments.cores
-        )
+        return lambda parameters: kernel.gradient(NETWORK, parameters, rectangles, base=BASE, target=ORIGINAL, threads=arguments.cores)
 
     return {f"tiles {rows}x{columns}": step(rows, columns) for rows, columns in ((512, 384), (256, 384), (256, 256), (128, 502))}
 
@@ -120,9 +118,7 @@ def jax_steps() -> dict[str, Step]:
 
         def apply(planes: jax.Array, weight: jax.Array, groups: int = 1) -> jax.Array:
             weight = weight if layout == "nchw" else weight.transpose(2, 3, 1, 0)
-            out = lax.conv_general_dilated(
-                planes[None], weight, (1, 1), "VALID", feature_group_count=groups, dimension_numbers=numbers
-            )
+            out = lax.conv_general_dilated(planes[None], weight, (1, 1), "VALID", feature_group_count=groups, dimension_numbers=numbers)
             return out[0]
 
         return apply
@@ -261,12 +257,12 @@ def difference(parameters: NDArray[np.float32], step: Step, expected: tuple[floa
     return max(found)
 
 
-def timed(step: Step, parameters: NDArray[np.float32]) -> float:
-    """Seconds for one step, after one that is not timed."""
+def timed(step: Step, parameters: NDArray[np.float32]) -> tuple[float, float]:
+    """Seconds for one step, after one that is not timed: by the clock, and of all processors together."""
     step(parameters)
-    begun = time.perf_counter()
+    begun = time.perf_counter(), time.process_time()
     step(parameters)
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun[0], time.process_time() - begun[1]
 
 
 def version(module: str) -> str:
@@ -283,6 +279,9 @@ def main() -> int:
             print(f"{name} is left out: {error}")
     reference = next(iter(engines["inlay"].values()))(parameters)
 
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # of other programs, before ours begins
+    if load and load > 0.3:
+        print(f"other programs are running (load {load:.1f}): the times are too long, and the ratios uncertain")
     print(f"{machine()}, {arguments.cores} threads; {WIDTH}x{HEIGHT}, {NETWORK.weights} weights, {NETWORK.size} parameters\n")
     print(f"{'':6} {'way':48} {'difference':>10} {'least ms':>8}")
     best: dict[str, tuple[str, Step]] = {}
@@ -297,22 +296,26 @@ def main() -> int:
             if error > TOLERANCE:
                 print(f"{engine:6} {way:48} {error:10.1e}  the gradients differ by more than {TOLERANCE}: no times are taken")
                 return 1
-            least = min(timed(step, parameters) for _ in range(4))  # the least, since other programs can only add to it
+            least = min(timed(step, parameters)[0] for _ in range(4))  # the least, since other programs can only add to it
             print(f"{engine:6} {way:48} {error:10.1e} {1000 * least:8.2f}", flush=True)
             if least < fastest:
                 fastest, best[engine] = least, (way, step)
 
-    seconds: dict[str, list[float]] = {engine: [] for engine in best}
+    taken: dict[str, list[tuple[float, float]]] = {engine: [] for engine in best}
     for _ in range(arguments.repeats):
         for engine, (_, step) in best.items():
-            seconds[engine].append(timed(step, parameters))
-    medians = {engine: statistics.median(each) for engine, each in seconds.items()}
+            taken[engine].append(timed(step, parameters))
+    medians = {engine: statistics.median(s for s, _ in each) for engine, each in taken.items()}
+    # Less than the clock's where other programs held the processors; more, by the number of threads, where nobody did.
+    processor = {engine: statistics.median(s for _, s in each) for engine, each in taken.items()}
 
     print(f"\nthe fastest of each, {arguments.repeats} repeats in turns\n")
-    print(f"{'':6} {'median ms':>10} {'min':>8} {'max':>8} {'times inlay':>12}")
-    for engine, each in seconds.items():
-        row = [1000 * s for s in (medians[engine], min(each), max(each))]
-        print(f"{engine:6} {row[0]:10.2f} {row[1]:8.2f} {row[2]:8.2f} {medians[engine] / medians['inlay']:12.2f}")
+    print(f"{'':6} {'median ms':>10} {'min':>8} {'max':>8} {'times inlay':>12} {'processor ms':>13} {'times inlay':>12}")
+    for engine, each in taken.items():
+        row = [1000 * s for s in (medians[engine], min(each)[0], max(each)[0])]
+        ratio = medians[engine] / medians["inlay"]
+        busy = processor[engine] / processor["inlay"]
+        print(f"{engine:6} {row[0]:10.2f} {row[1]:8.2f} {row[2]:8.2f} {ratio:12.2f} {1000 * processor[engine]:13.2f} {busy:12.2f}")
     others = [median for engine, median in medians.items() if engine != "inlay"]
     if others:
         ratio = medians["inlay"] / min(others)
@@ -323,13 +326,14 @@ def main() -> int:
     common = {
         "benchmark": "fit_step", "time": datetime.now(UTC).isoformat(timespec="seconds"), "width": WIDTH, "height": HEIGHT,
         "weights": NETWORK.weights, "parameters": NETWORK.size, "machine": machine(), "threads": arguments.cores,
-        "repeats": arguments.repeats, "python": platform.python_version(), "kernel": kernel.paths()[0],
+        "load": load, "repeats": arguments.repeats, "python": platform.python_version(), "kernel": kernel.paths()[0],
     }  # fmt: skip
     with arguments.output.open("a", encoding="utf-8") as file:
-        for engine, each in seconds.items():
+        for engine, each in taken.items():
             line = {
                 **common, "engine": engine, "version": __version__ if engine == "inlay" else version(engine),
-                "way": best[engine][0], "median_s": medians[engine], "seconds": each,
+                "way": best[engine][0], "median_s": medians[engine],
+                "processor_s": processor[engine], "seconds": [s for s, _ in each],
             }  # fmt: skip
             file.write(json.dumps(line) + "\n")
     print(f"\nlines appended to {arguments.output}")

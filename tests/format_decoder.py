@@ -148,14 +148,16 @@ def signs(v: np.ndarray) -> np.ndarray:
     return np.array([1 - 2 * (h >> k & 1).astype(np.int64) for k in range(12)])
 
 
-def belongs(luma: np.ndarray, unit: int, sums: list[int]) -> bool:
+def signed_sums(luma: np.ndarray) -> list[int]:
+    """S_k for k = 0 .. 11."""
     rows, columns = signs(np.arange(luma.shape[0]) ^ 0x7F4A7C15), signs(np.arange(luma.shape[1]) ^ 0x9E3779B9)
+    return [int(row @ luma @ column) for row, column in zip(rows, columns, strict=True)]
+
+
+def belongs(luma: np.ndarray, unit: int, sums: list[int]) -> bool:
     u = ((16 + (unit & 15)) << (unit >> 4)) >> 4
-    total = 0
-    for k in range(12):
-        s = int(rows[k] @ luma @ columns[k])
-        total += ((s - sums[k] * u + 8 * u) % (16 * u) - 8 * u) ** 2
-    return 4 * total <= 75 * u * u
+    errors = [(s - sum_k * u + 8 * u) % (16 * u) - 8 * u for s, sum_k in zip(signed_sums(luma), sums, strict=True)]
+    return 4 * sum(e * e for e in errors) <= 75 * u * u
 
 
 # --- 5. The coded parameters ---

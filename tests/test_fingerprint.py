@@ -5,6 +5,7 @@ import subprocess
 from functools import cache
 from itertools import pairwise
 
+import format_decoder as page
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -42,34 +43,10 @@ def output(*command, data):
 # ------------------------------------------------------------------------------------------------ as FORMAT.md says it
 
 
-def section_4_sums(picture):
-    """FORMAT.md, section 4, in plain numbers."""
-
-    def h(v):
-        v = (v ^ v >> 16) * 0x85EBCA6B % 2**32
-        v = (v ^ v >> 13) * 0xC2B2AE35 % 2**32
-        return v ^ v >> 16
-
-    height, width = picture.shape
-    rows, columns = [h(y ^ 0x7F4A7C15) for y in range(height)], [h(x ^ 0x9E3779B9) for x in range(width)]
-    return [
-        sum(
-            (1 - 2 * (rows[y] >> k & 1)) * (1 - 2 * (columns[x] >> k & 1)) * int(picture[y, x]) for y in range(height) for x in range(width)
-        )
-        for k in range(12)
-    ]
-
-
-def section_4_matches(unit, sums, s):
-    u = ((16 + (unit & 15)) << (unit >> 4)) >> 4
-    e = [(s_k - sums_k * u + 8 * u) % (16 * u) - 8 * u for s_k, sums_k in zip(s, sums, strict=True)]
-    return sum(v * v for v in e) <= 18.75 * u * u
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (33, 1), (8, 8), (31, 57), (300, 5)])
 def test_the_sums_are_those_of_format_md(shape):
     picture = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    expected = section_4_sums(picture)
+    expected = page.signed_sums(picture)
     assert _signed_sums(picture).tolist() == expected
     found = fingerprint(picture)
     u = unit_size(found.unit)
@@ -86,13 +63,13 @@ def test_matching_is_that_of_format_md(unit, sums, seed, near):
     """Any unit and sums, those of the picture itself and a little beside them among them."""
     rng = np.random.default_rng(seed)
     picture = rng.integers(0, 256, (12, 9), dtype=np.uint8)
-    s = section_4_sums(picture)
+    s = page.signed_sums(picture)
     if near:
         u = unit_size(unit)
         sums = [(v + u // 2) // u % 16 for v in s]
         for k in rng.integers(0, 12, int(rng.integers(0, 24))):
             sums[k] = (sums[k] + int(rng.choice([-1, 1]))) % 16
-    assert Fingerprint(unit, tuple(sums)).matches(picture) == section_4_matches(unit, sums, s)
+    assert Fingerprint(unit, tuple(sums)).matches(picture) == page.belongs(picture, unit, sums)
 
 
 def test_units():

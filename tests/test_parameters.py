@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import format_decoder as page
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -154,77 +155,21 @@ def test_steps_stay_within_their_limits():
 # ------------------------------------------------------------------------------------------------ as FORMAT.md says it
 
 
-def table(name):
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [("LIMITS", parameters.CLASS_LIMITS), ("ZERO", parameters.ZERO_COUNTS), ("STOP", parameters.STOP_COUNTS)],
+)
+def test_the_tables_of_format_md(name, numbers):
     line = re.search(rf"^ +{name} += ([\d ]+)$", FORMAT.read_text("utf-8"), re.MULTILINE)
-    return [int(v) for v in line[1].split()]
-
-
-class Section5:
-    """FORMAT.md, section 5, word for word: nothing of inlay is used."""
-
-    def __init__(self, coded):
-        self.data, self.at, self.range = coded + bytes(4), 4, 1 << 32
-        self.code = int.from_bytes(self.data[:4], "big")
-        self.counts = {}
-
-    def split(self, bound):
-        assert 0 < bound < self.range
-        if self.code >= bound:
-            bit, self.code, self.range = 1, self.code - bound, self.range - bound
-        else:
-            bit, self.range = 0, bound
-        while self.range < 1 << 24:
-            byte = self.data[self.at] if self.at < len(self.data) else 0
-            self.code, self.range, self.at = 256 * self.code + byte, 256 * self.range, self.at + 1
-        assert self.code < 1 << 32
-        return bit
-
-    def plain(self, count):
-        return sum(self.split(self.range >> 1) << i for i in range(count - 1, -1, -1))
-
-    def context(self, g, n):
-        if (g, n) not in self.counts:
-            z = (ZERO if n == 0 else STOP)[g]
-            self.counts[g, n] = [z, 512 - z]
-        count = self.counts[g, n]
-        bit = self.split((self.range >> 14) * ((count[0] << 14) // sum(count)))
-        count[bit] += 32
-        if sum(count) > 8192:
-            count[:] = [(c + 1) >> 1 for c in count]
-        return bit
-
-    def parameters(self, values, exponents, spreads):
-        coarseness = self.plain(4) - 4
-        a = b = 8 * (sum(spreads) // len(spreads) + 1)
-        out = []
-        for value, exponent, spread in zip(values, exponents, spreads, strict=True):
-            s = min(max(exponent + coarseness, 0), 14)
-            m = (16 * spread * a // b) >> s
-            g = sum(limit <= m for limit in LIMITS)
-            n = 0
-            while n < 14 and self.context(g, n):
-                n += 1
-            if n == 14:
-                k = 0
-                while k < 15 and self.plain(1):
-                    k += 1
-                n = 14 + (1 << k) - 1 + self.plain(k)
-            level = -n if n > 0 and self.plain(1) else n
-            a += (n << s) - (a >> 5)
-            b += spread - (b >> 5)
-            out.append(value + level * (1 << s))
-        return out
-
-
-LIMITS, ZERO, STOP = table("LIMITS"), table("ZERO"), table("STOP")
+    assert tuple(map(int, line[1].split())) == numbers == tuple(getattr(page, name))
 
 
 def as_format_says(prior, coded):
-    """The parameters, or None where they are out of bounds."""
-    if not coded:
-        return prior.values.tolist()
-    found = Section5(coded).parameters(prior.values.tolist(), prior.exponents.tolist(), prior.spreads.tolist())
-    return found if max(map(abs, found)) <= 32767 else None
+    """The parameters as the decoder reads them that was written from FORMAT.md alone; None where they are out of bounds."""
+    try:
+        return page.read_parameters(coded, page.Prior(None, prior.values.tolist(), prior.exponents.tolist(), prior.spreads.tolist()))
+    except page.NotRestored:
+        return None
 
 
 def assert_as_format_says(prior, coded):

@@ -42,17 +42,13 @@ def decode(data: bytes, *, base_only: bool = False, max_pixels: int | None = Non
     check_size(module, data, max_pixels)
     if base_only:
         return Decoded(module.decode_pixels(data), "plain", "the base was asked for")
-    found, state, reason = _open(module, data)
-    if found is None:
-        return Decoded(module.decode_pixels(data), state, reason)
+    opened = _open(module, data)
+    if isinstance(opened, _Unusable):
+        return Decoded(module.decode_pixels(data), opened.state, opened.reason)
     base = module.decode_base(data)
-    if not found.fingerprint.matches(base.luma):
+    if not opened.payload.fingerprint.matches(base.luma):
         return Decoded(module.decode_pixels(data), "stale", STALE)
-    try:
-        levels = integer_parameters(found)
-    except FormatError as error:
-        return Decoded(module.decode_pixels(data), "damaged", f"{error}; the base is shown")
-    luma = kernel.restore(found.network, levels, base.luma, threads=threads)
+    luma = kernel.restore(opened.payload.network, opened.parameters, base.luma, threads=threads)
     return Decoded(recolour(base, luma), "restored", "the picture was restored")
 
 
@@ -85,19 +81,32 @@ def check_size(module: Format, data: bytes, max_pixels: int | None) -> None:
             raise LimitError(f"{size['width']}x{size['height']} pixels, at most {max_pixels} are allowed")
 
 
-def _open(module: Format, data: bytes) -> tuple[Payload | None, str, str]:
-    """The payload if it can be used, else the state and the reason why not."""
+@dataclass(frozen=True)
+class _Opened:
+    payload: Payload
+    parameters: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class _Unusable:
+    state: str
+    reason: str
+
+
+def _open(module: Format, data: bytes) -> _Opened | _Unusable:
+    """The inlay, ready for the kernel, or why there is none: the checks of FORMAT.md, section 2, but for the fingerprint."""
     raw = module.extract(data)
     if raw is None:
-        return None, "plain", "there is no inlay in this file"
+        return _Unusable("plain", "there is no inlay in this file")
     if obstacle := module.obstacle(data):
-        return None, "unsupported", f"an inlay cannot apply to this file ({obstacle}); the base is shown"
+        return _Unusable("unsupported", f"an inlay cannot apply to this file ({obstacle}); the base is shown")
     try:
-        return payload.read(raw, priors.network_of), "", ""
+        found = payload.read(raw, priors.network_of)
+        return _Opened(found, integer_parameters(found))
     except FormatError as error:
-        return None, "damaged", f"{error}; the base is shown"
+        return _Unusable("damaged", f"{error}; the base is shown")
     except UnsupportedError as error:
-        return None, "unsupported", f"{error}; the base is shown"
+        return _Unusable("unsupported", f"{error}; the base is shown")
 
 
 def info(data: bytes, *, max_pixels: int | None = None) -> dict[str, Any]:
@@ -108,24 +117,25 @@ def info(data: bytes, *, max_pixels: int | None = None) -> dict[str, Any]:
     """
     module = formats.by_content(data)
     check_size(module, data, max_pixels)
-    found, state, reason = _open(module, data)
+    opened = _open(module, data)
     base_bytes = len(module.strip(data))
     report: dict[str, Any] = {"format": module.NAME, "file_bytes": len(data), "base_bytes": base_bytes}
     report |= {"base": module.describe(data), "inlay": None}
-    if state == "plain":
+    if isinstance(opened, _Unusable):
+        if opened.state != "plain":
+            report["inlay"] = {"state": opened.state, "reason": opened.reason, "payload_bytes": len(data) - base_bytes}
         return report
-    inlay: dict[str, Any] = {"state": state, "reason": reason, "payload_bytes": len(data) - base_bytes}
-    report["inlay"] = inlay
-    if found is None:
-        return report
-    try:
-        integer_parameters(found)
-        matches = found.fingerprint.matches(module.decode_base(data).luma)
-        inlay["state"], inlay["reason"] = ("matches", "the inlay belongs to this picture") if matches else ("stale", STALE)
-    except FormatError as error:
-        inlay["state"], inlay["reason"] = "damaged", str(error)
-    inlay |= {"gain_db": round(found.gain_db, 2), "prior": found.prior, "coded_bytes": len(found.coded)}
-    inlay["network"] = describe_network(found.network)
+    found = opened.payload
+    matches = found.fingerprint.matches(module.decode_base(data).luma)
+    report["inlay"] = {
+        "state": "matches" if matches else "stale",
+        "reason": "the inlay belongs to this picture" if matches else STALE,
+        "payload_bytes": len(data) - base_bytes,
+        "gain_db": round(found.gain_db, 2),
+        "prior": found.prior,
+        "coded_bytes": len(found.coded),
+        "network": describe_network(found.network),
+    }
     return report
 
 

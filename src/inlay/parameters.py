@@ -10,6 +10,7 @@ Encoder and decoder run the same `_code_levels`, so they cannot disagree.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def blank_prior(network: Network) -> Prior:
     """The prior of a network without one: zeros, steps of 2^-6, spreads of He initialisation."""
     spreads = np.zeros(network.size, np.int64)
     for t in network.tensors:
-        spreads[t.slice] = 400 if t.is_bias else int(4096 * (1 / t.fan_in) ** 0.5)
+        spreads[t.slice] = 400 if t.is_bias else isqrt((1 << 24) // t.fan_in)
     zeros = np.zeros(network.size, np.int64)
     return Prior(0, network, zeros, zeros + 6, spreads)
 

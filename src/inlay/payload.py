@@ -71,7 +71,7 @@ def read(data: bytes, network_of_prior: Callable[[int], Network]) -> Payload:
 
     FormatError if it is damaged; UnsupportedError if it is of a later version, or `network_of_prior` raises it for an unknown prior.
     """
-    if len(data) < 2 or binascii.crc_hqx(data[:-CRC_BYTES], 0) != _number(data[-CRC_BYTES:]):
+    if len(data) <= CRC_BYTES or binascii.crc_hqx(data[:-CRC_BYTES], 0) != _number(data[-CRC_BYTES:]):
         raise FormatError(f"the inlay's {len(data)} bytes are damaged: they do not have the checksum that they end in")
     body, position = data[:-CRC_BYTES], 0
     values: dict[str, Any] = {}
@@ -87,7 +87,10 @@ def read(data: bytes, network_of_prior: Callable[[int], Network]) -> Payload:
             raise UnsupportedError(f"the inlay is of version {values['version']}; this inlay reads version {VERSION}")
     if values["prior"] == 0:
         channels, layers, kernel, inputs = values["shape"]
-        network = Network(channels, layers, kernel, tuple(values["dilations"][:layers]), inputs)
+        try:
+            network = Network(channels, layers, kernel, tuple(values["dilations"][:layers]), inputs)
+        except UnsupportedError as error:
+            raise FormatError(f"the inlay's network is out of range: {error}") from error
     else:
         network = network_of_prior(values["prior"])
     found = Fingerprint(values["unit"], tuple(int(digit, 16) for digit in values["sums"]))

@@ -30,7 +30,7 @@ class Preset:
 
 PRESETS = {
     # What measures best: plain biases, a Gauss-Newton step, then Adam along the eigenvectors of its matrix.
-    "default": Preset(Network(), Schedule(0, rate=0.01, batch_px=400_000, second_order=True)),
+    "default": Preset(Network(), Schedule(0, rate=0.015, batch_px=400_000, second_order=True)),
     # What the paper says: instance norm, Adam at 0.1, the gradient clipped, patches of block pairs; the blank prior's steps.
     "paper": Preset(
         Network(),

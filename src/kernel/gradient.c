@@ -14,6 +14,14 @@ enum { STRIP = 512, TAPS = 25, MAX_ROWS = MAX_INPUTS * 5 };
 
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE void store(float *p, vf v) { *(vf *)p = v; }
+/* Keeps a loaded vector in its register: gcc would rather load it again for each of its uses, and loads are what these loops wait for. */
+#if defined(__AVX512F__)
+#define HELD(v) __asm__("" : "+v"(v))
+#elif defined(__SSE__)
+#define HELD(v) __asm__("" : "+x"(v))
+#else
+#define HELD(v)
+#endif
 INLINE void add(float *p, vf v) { *(vf *)p += v; }
 INLINE vf splat(float v) { return (vf){0} + v; }
 
@@ -23,32 +31,43 @@ INLINE vf activate(vf v, vf gate) {
     return (vf)(((vm)v & positive) | ((vm)(v * 0.125f) & ~positive));
 }
 
-/* Vectors computed together, so that a broadcast weight serves several multiply-adds; and accumulators that fit the registers. */
+/* Vectors computed together, so that a broadcast weight serves several multiply-adds; channels whose accumulators fit the registers. */
 #if LANES == 16
 enum { WIDE = 2, PAIR = 3 };
 #else
 enum { WIDE = 1, PAIR = 2 };
 #endif
-enum { BLOCK = LANES * WIDE };
+enum { BLOCK = LANES * WIDE, GROUP = 6 };
 
 /* ---- forward ---- */
 
-INLINE void first_row(int channels, int inputs, int kernel, int width, const float *const *rows, const float *weight, const float *bias, float *out,
-                      int stride) {
+INLINE void first_row(int channels, int inputs, int kernel, int width, const float *const *rows, const float *weight, const float *bias,
+                      float *restrict out, int stride) {
     const int radius = kernel / 2, taps = inputs * kernel * kernel;
-    for (int x = 0; x < width; x += BLOCK)
-        for (int c = 0; c < channels; c++) {
-            vf acc[WIDE];
-            for (int b = 0; b < WIDE; b++) acc[b] = splat(bias[c]);
+    for (int c0 = 0; c0 < channels; c0 += GROUP) {
+        const int count = channels - c0 < GROUP ? channels - c0 : GROUP;
+        for (int x = 0; x < width; x += BLOCK) {
+            vf acc[GROUP][WIDE];
+            for (int c = 0; c < count; c++)
+                for (int b = 0; b < WIDE; b++) acc[c][b] = splat(bias[c0 + c]);
             for (int i = 0; i < inputs * kernel; i++)
-                for (int tx = 0; tx < kernel; tx++)
-                    for (int b = 0; b < WIDE; b++) acc[b] += weight[c * taps + i * kernel + tx] * load(rows[i] + x + b * LANES + tx - radius);
-            for (int b = 0; b < WIDE; b++) store(out + c * stride + x + b * LANES, activate(acc[b], acc[b]));
+                for (int tx = 0; tx < kernel; tx++) {
+                    vf in[WIDE];
+                    for (int b = 0; b < WIDE; b++) {
+                        in[b] = load(rows[i] + x + b * LANES + tx - radius);
+                        HELD(in[b]);
+                    }
+                    for (int c = 0; c < count; c++)
+                        for (int b = 0; b < WIDE; b++) acc[c][b] += weight[(c0 + c) * taps + i * kernel + tx] * in[b];
+                }
+            for (int c = 0; c < count; c++)
+                for (int b = 0; b < WIDE; b++) store(out + (c0 + c) * stride + x + b * LANES, activate(acc[c][b], acc[c][b]));
         }
+    }
 }
 
 INLINE void separable_row(int channels, int kernel, int dilation, int width, const float *const *rows, const float *depthwise, const float *pointwise,
-                          const float *bias, float *mid_row, float *out, int stride) {
+                          const float *bias, float *restrict mid_row, float *restrict out, int stride) {
     const int radius = kernel / 2;
     for (int x = 0; x < width; x += BLOCK) {
         vf mid[MAX_CHANNELS][WIDE];
@@ -70,7 +89,7 @@ INLINE void separable_row(int channels, int kernel, int dilation, int width, con
     }
 }
 
-INLINE void last_row(int channels, int kernel, int width, const float *const *rows, int stride, const float *weight, float *out) {
+INLINE void last_row(int channels, int kernel, int width, const float *const *rows, int stride, const float *weight, float *restrict out) {
     const int radius = kernel / 2;
     for (int x = 0; x < width; x += BLOCK) {
         vf acc[WIDE];
@@ -88,18 +107,19 @@ INLINE void last_row(int channels, int kernel, int width, const float *const *ro
 
 /* Gradient of a k x k depthwise convolution, one row of one channel: passes `grads` (the rows of the gradient of its output, by
  * vertical tap) on to its input, and adds the gradient of the weights, given the input's row.  `sums` holds a vector a tap. */
-INLINE void transposed_row(int kernel, int dilation, int width, const float *const *grads, const float *weight, const float *input, float *grad_input,
-                           float *sums) {
+INLINE void transposed_row(int kernel, int dilation, int width, const float *const *grads, const float *weight, const float *input,
+                           float *restrict grad_input, float *restrict sums) {
     const int radius = kernel / 2;
-    vf acc[TAPS];
-    for (int k = 0; k < kernel * kernel; k++) acc[k] = splat(0);
+    vf acc[TAPS], w[TAPS];
+    for (int k = 0; k < kernel * kernel; k++) acc[k] = splat(0), w[k] = splat(weight[k]);
     for (int x = 0; x < width; x += LANES) {
         const vf in = load(input + x);
         vf back = splat(0);
         for (int ty = 0; ty < kernel; ty++)
             for (int tx = 0; tx < kernel; tx++) {
-                const vf g = load(grads[ty] + x - (tx - radius) * dilation);
-                back += weight[ty * kernel + tx] * g;
+                vf g = load(grads[ty] + x - (tx - radius) * dilation);
+                HELD(g);
+                back += w[ty * kernel + tx] * g;
                 acc[ty * kernel + tx] += in * g;
             }
         store(grad_input + x, back);
@@ -128,7 +148,8 @@ INLINE void pointwise_block(int channels, int count, int width, const float *gra
             for (int c = 0; c < inner; c++) acc[o][c] = splat(0);
         for (int x = 0; x < width; x += LANES)
             for (int c = 0; c < inner; c++) {
-                const vf m = load(mid + (c0 + c) * stride + x);
+                vf m = load(mid + (c0 + c) * stride + x);
+                HELD(m);
                 for (int o = 0; o < count; o++) acc[o][c] += load(grad + o * stride + x) * m;
             }
         for (int o = 0; o < count; o++)
@@ -136,7 +157,8 @@ INLINE void pointwise_block(int channels, int count, int width, const float *gra
     }
 }
 
-INLINE void pointwise_row(int channels, int width, const float *grad, const float *mid, const float *weight, float *grad_mid, int stride, float *sums) {
+INLINE void pointwise_row(int channels, int width, const float *grad, const float *mid, const float *weight,
+                          float *restrict grad_mid, int stride, float *restrict sums) {
     int o = 0;
     for (; o + PAIR <= channels; o += PAIR) pointwise_block(channels, PAIR, width, grad + o * stride, mid, stride, sums + o * channels * LANES);
     for (; o < channels; o++) pointwise_block(channels, 1, width, grad + o * stride, mid, stride, sums + o * channels * LANES);
@@ -150,17 +172,22 @@ INLINE void pointwise_row(int channels, int width, const float *grad, const floa
         }
 }
 
-INLINE void first_weight_row(int inputs, int kernel, int width, const float *const *rows, const float *grad, float *sums) {
-    const int radius = kernel / 2;
+/* Gradient of the first layer's weights for `count` channels, one row. */
+INLINE void first_weight_row(int count, int inputs, int kernel, int width, const float *const *rows, const float *grad, int stride, float *sums) {
+    const int radius = kernel / 2, taps = kernel * kernel;
     for (int j = 0; j < inputs; j++) {
-        vf acc[TAPS];
-        for (int k = 0; k < kernel * kernel; k++) acc[k] = splat(0);
-        for (int x = 0; x < width; x += LANES) {
-            const vf g = load(grad + x);
+        vf acc[PAIR][TAPS];
+        for (int c = 0; c < count; c++)
+            for (int k = 0; k < taps; k++) acc[c][k] = splat(0);
+        for (int x = 0; x < width; x += LANES)
             for (int ty = 0; ty < kernel; ty++)
-                for (int tx = 0; tx < kernel; tx++) acc[ty * kernel + tx] += g * load(rows[j * kernel + ty] + x + tx - radius);
-        }
-        for (int k = 0; k < kernel * kernel; k++) add(sums + (j * kernel * kernel + k) * LANES, acc[k]);
+                for (int tx = 0; tx < kernel; tx++) {
+                    vf in = load(rows[j * kernel + ty] + x + tx - radius);
+                    HELD(in);
+                    for (int c = 0; c < count; c++) acc[c][ty * kernel + tx] += load(grad + c * stride + x) * in;
+                }
+        for (int c = 0; c < count; c++)
+            for (int k = 0; k < taps; k++) add(sums + ((c * inputs + j) * taps + k) * LANES, acc[c][k]);
     }
 }
 
@@ -207,7 +234,7 @@ INLINE int walk(const network *net, int channels, int kernel, const float *param
 
     rings r = {0};
     const int halo = ahead[0], span = round_up(x1 - x0 + 2 * halo, BLOCK), stride = span + 2 * MAX_RADIUS, origin = y0 - 4 * halo - 2 * MAX_RADIUS;
-    r.grad = calloc((size_t)channels * (size_t)stride, sizeof(float));
+    r.grad = aligned_zeros((size_t)channels * (size_t)stride * sizeof(float));
     int ok = r.grad != NULL && ring_alloc(&r.error, 2 * radius + 1, 1, stride, sizeof(float));
     r.error.origin = origin;
     for (int l = 0; l <= top; l++) {
@@ -279,8 +306,12 @@ INLINE int walk(const network *net, int channels, int kernel, const float *param
                 gate_row(channels, span, grad, ring_row(&r.out[1], y, 0), stride, sums + (size_t)(channels * inputs * taps) * LANES);
                 for (int j = 0; j < inputs; j++)
                     for (int ty = 0; ty < kernel; ty++) rows[j * kernel + ty] = ring_row(&r.out[0], y + ty - radius, j);
-                for (int c = 0; c < channels; c++)
-                    first_weight_row(inputs, kernel, span, rows, grad + c * stride, sums + (size_t)(c * inputs * taps) * LANES);
+                int c = 0;
+                for (; c + PAIR <= channels; c += PAIR)
+                    first_weight_row(PAIR, inputs, kernel, span, rows, grad + c * stride, stride, sums + (size_t)(c * inputs * taps) * LANES);
+                for (; c < channels; c++)
+                    first_weight_row(1, inputs, kernel, span, rows, grad + c * stride, stride, sums + (size_t)(c * inputs * taps) * LANES);
+
             } else {
                 const int at = first_size + (l - 2) * layer_size + channels * taps;
                 gate_row(channels, span, grad, ring_row(&r.out[l], y, 0), stride, sums + (size_t)(at + channels * channels) * LANES);

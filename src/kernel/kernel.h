@@ -52,9 +52,16 @@ static inline void *ring_row(const ring *r, int row, int plane) {
     return (char *)r->data + ((slot * (size_t)r->planes + (size_t)plane) * (size_t)r->stride + MAX_RADIUS) * r->item;
 }
 
+/* Zeros on a cache line's edge: a vector that lies across two lines costs twice. */
+static inline void *aligned_zeros(size_t bytes) {
+    bytes = (bytes + 63) / 64 * 64;
+    void *p = aligned_alloc(64, bytes);
+    return p ? memset(p, 0, bytes) : NULL;
+}
+
 static inline int ring_alloc(ring *r, int depth, int planes, int stride, size_t item) {
     *r = (ring){NULL, depth, planes, stride, 0, item};
-    r->data = calloc((size_t)depth * (size_t)planes * (size_t)stride, item);
+    r->data = aligned_zeros((size_t)depth * (size_t)planes * (size_t)stride * item);
     return r->data != NULL;
 }
 

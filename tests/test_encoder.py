@@ -1,0 +1,629 @@
+"""End to end: from a picture to a file with an inlay and back, and every case in which the file is left as it is."""
+
+import io
+import shutil
+import subprocess
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+from textures import coloured, jpeg_of, psnr, texture
+
+import inlay
+from inlay import decoder, encoder, kernel, payload, pictures, priors, reference
+from inlay.errors import FormatError, InlayError, InlayWarning, LimitError, UnsupportedError
+from inlay.formats import jpeg
+
+pytestmark = pytest.mark.filterwarnings("error")  # a warning that no test expects is a failure
+
+
+def program(name):
+    return shutil.which(name) or pytest.skip(f"{name} is not installed")
+
+
+def output(*command, data):
+    done = subprocess.run(command, input=data, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def luma_of(image):
+    """(H, W): as the issue defines it, Pillow's `convert("YCbCr")`, first plane."""
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    return np.asarray(image if image.mode == "L" else image.convert("RGB").convert("YCbCr").getchannel(0))
+
+
+def shown(data):
+    """What any viewer shows: Pillow's pixels."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image if image.mode == "L" else image.convert("RGB"))
+
+
+def restored_luma(data):
+    """By the reference decoder, from the bytes of the file."""
+    found = payload.read(jpeg.extract(data), priors.network_of)
+    return reference.restore(found.network, decoder.integer_parameters(found), jpeg.decode_base(data).luma)
+
+
+def pixels_as_format_says(data):
+    """FORMAT.md, section 7, in plain integers."""
+    base, luma = jpeg.decode_base(data), restored_luma(data).astype(np.int64)
+    if base.model == "gray":
+        return luma
+    if base.model == "rgb":
+        return np.clip(base.rest.astype(np.int64) + (luma - base.luma)[..., None], 0, 255)
+    b, r = (base.rest[..., k].astype(np.int64) - 128 for k in range(2))
+    red, blue = luma + (91881 * r + 32768 >> 16), luma + (116130 * b + 32768 >> 16)
+    return np.clip(np.stack([red, luma + (-22554 * b - 46802 * r + 32768 >> 16), blue], -1), 0, 255)
+
+
+def decoded_with_warning(data):
+    with pytest.warns(InlayWarning) as told:
+        pixels = inlay.decode(data)
+    assert len(told) == 1
+    return pixels, str(told[0].message)
+
+
+def assert_whole(encoded, original):
+    """What every file with an inlay must be."""
+    data, base = encoded.data, inlay.strip(encoded.data)
+    assert jpeg.extract(base) is None
+    assert len(base) == encoded.base_bytes
+    assert len(data) == encoded.base_bytes + encoded.payload_bytes
+    # Any viewer sees the base.
+    assert np.array_equal(shown(data), shown(base))
+    assert np.array_equal(inlay.decode(data, base=True), shown(base))
+    assert np.array_equal(inlay.decode(base), shown(base))
+    # The inlay brings what it says, measured on the file.
+    luma, original_luma = restored_luma(data), luma_of(original)
+    pixels = inlay.decode(data)
+    assert np.array_equal(pixels, pixels_as_format_says(data))
+    assert pixels.dtype == np.uint8
+    assert psnr(luma, original_luma) == pytest.approx(encoded.psnr_db, abs=1e-9)
+    assert psnr(jpeg.decode_base(base).luma, original_luma) == pytest.approx(encoded.psnr_base_db, abs=1e-9)
+    assert encoded.psnr_db > encoded.psnr_base_db
+    # And it can be read what.
+    report = inlay.info(data)
+    assert report["inlay"]["state"] == "matches"
+    assert report["inlay"]["gain_db"] == pytest.approx(encoded.psnr_db - encoded.psnr_base_db, abs=0.0101)
+    assert report["inlay"]["payload_bytes"] == encoded.payload_bytes
+    assert report["file_bytes"] == len(data)
+    assert report["base_bytes"] == len(base)
+    assert inlay.info(base)["inlay"] is None
+
+
+def assert_plain(encoded, *words):
+    """No inlay, and the reason."""
+    assert jpeg.extract(encoded.data) is None
+    assert encoded.payload is None
+    assert encoded.payload_bytes == 0
+    assert encoded.reason.startswith("no inlay: ")
+    for word in words:
+        assert word in encoded.reason
+
+
+# ------------------------------------------------------------------------------------------------ encode
+
+GRAY, COLOUR = texture(200, 150), coloured(200, 150)
+ENCODINGS = {
+    "gray": (GRAY, {"effort": 2}),
+    "gray, odd size": (texture(139, 101, 2), {"quality": 15}),
+    "gray, three columns of blocks": (texture(24, 400, 3), {}),
+    "gray, progressive, not optimised": (GRAY, {"progressive": True, "optimize": False}),
+    "gray, quality 30": (GRAY, {"quality": 30, "effort": 3}),
+    "gray, quality 75": (GRAY, {"quality": 75}),
+    "444": (COLOUR, {"subsampling": "444"}),
+    "422": (COLOUR, {"subsampling": "422"}),
+    "420": (COLOUR, {"subsampling": "420", "effort": 2}),
+    "420, odd size": (coloured(139, 101, 2), {"quality": 15, "effort": 2}),
+    "420, progressive": (COLOUR, {"progressive": True}),
+    "420, not optimised": (COLOUR, {"optimize": False}),
+}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_encode(name):
+    original, options = ENCODINGS[name]
+    encoded = encoder.encode(original, **{"quality": 20, "effort": 1, **options})
+    assert encoded.payload is not None, encoded.reason
+    assert_whole(encoded, original)
+    gain = encoded.psnr_db - encoded.psnr_base_db
+    assert gain > 0.3
+    assert encoded.reason == f"the inlay brings {gain:.2f} dB for {encoded.payload_bytes} bytes"
+    base = inlay.info(encoded.data)["base"]
+    assert (base["height"], base["width"]) == original.shape[:2]
+    expected = "gray" if original.ndim == 2 else ":".join(options.get("subsampling", "420"))
+    assert base["subsampling"] == expected
+    assert base["progressive"] == options.get("progressive", False)
+    if not base["progressive"]:
+        assert base["optimized_huffman"] == options.get("optimize", True)
+
+
+def test_the_base_is_what_pillow_writes():
+    settings = {"quality": 25, "progressive": True, "optimize": True}
+    data = inlay.encode(COLOUR, quality=25, effort=1, subsampling="422", progressive=True)
+    assert jpeg.extract(data) is not None
+    assert inlay.strip(data) == jpeg_of(COLOUR, subsampling=1, **settings)
+
+
+@pytest.mark.parametrize("effort", [1, 3])
+@pytest.mark.parametrize("quality", [10, 30, 80])
+@pytest.mark.parametrize("original", [GRAY, COLOUR, texture(64, 48, 5)], ids=["gray", "colour", "small"])
+def test_never_worse_than_a_plain_base_of_the_same_size(effort, quality, original):
+    """All better qualities whose file is not larger are tried, not only the next ones."""
+    encoded = encoder.encode(original, quality=quality, effort=effort)
+    original_luma = luma_of(original)
+    rivals = 0
+    for better in range(quality, 101):
+        base = jpeg_of(original, quality=better, optimize=True)
+        if len(base) <= len(encoded.data):
+            rivals += 1
+            assert psnr(jpeg.decode_base(base).luma, original_luma) <= encoded.psnr_db
+    assert rivals >= 1
+
+
+def test_more_effort_is_worth_it():
+    """Where bytes are no matter, which is so for a larger picture."""
+    original = texture(320, 240, 1)
+    gains = []
+    for effort in (1, 2, 4):
+        encoded = encoder.encode(original, quality=30, effort=effort)
+        gains.append(encoded.psnr_db - encoded.psnr_base_db)
+    assert gains[1] > gains[0] + 0.2
+    assert gains[2] > gains[1] + 0.05
+
+
+def test_effort_1_takes_the_prior_as_it_is():
+    encoded = encoder.encode(GRAY, quality=20, effort=1)
+    assert encoded.payload.coded == b""
+    assert encoded.payload.prior > 0
+    assert encoded.payload_bytes == 22
+    assert encoded.fit is None
+    prior = priors.prior(encoded.payload.prior)
+    assert np.array_equal(decoder.integer_parameters(encoded.payload), prior.values)
+
+
+def test_the_fit_is_told():
+    told = []
+    encoded = encoder.encode(GRAY, quality=20, effort=2, progress=lambda *step: told.append(step))
+    assert len(encoded.fit.history) == 25
+    assert encoded.fit.reason == "all 25 steps were made"
+    assert told[-1] == (25, 25)
+
+
+@pytest.mark.parametrize("preset", [None, "default", "paper"])
+def test_deterministic(preset):
+    options = {"quality": 20, "effort": 2, "preset": preset, "threads": 2, "seed": 3}
+    first, second = (inlay.encode(COLOUR, **options) for _ in range(2))
+    assert first == second
+    assert (jpeg.extract(first) is not None) or preset == "paper"
+
+
+def test_threads_are_the_callers_affair():
+    original = texture(200, 260)  # rows enough for three bands
+    for threads in (1, 3):
+        encoded = encoder.encode(original, quality=20, effort=2, threads=threads)
+        assert_whole(encoded, original)
+        assert np.array_equal(inlay.decode(encoded.data, threads=1), inlay.decode(encoded.data, threads=3))
+
+
+@pytest.mark.parametrize("path", kernel.ALL_PATHS)
+def test_every_path_decodes_to_the_same_bytes(path, monkeypatch):
+    if path not in kernel.paths():
+        pytest.skip(f"this machine or build has no {path} path")
+    data = inlay.encode(COLOUR, quality=20, effort=1)
+    monkeypatch.setenv("INLAY_PATH", path)
+    assert np.array_equal(inlay.decode(data), pixels_as_format_says(data))
+
+
+def test_the_paper_preset():
+    """Random weights, instance norm, the blank prior.  So short a fit of so small a picture need not pay, but must bring something."""
+    original = texture(256, 192, 2)
+    encoded = encoder.encode(original, quality=10, effort=4, preset="paper")
+    assert len(encoded.fit.history) == 100
+    assert np.mean(encoded.fit.history[-20:]) < 0.5 * np.mean(encoded.fit.history[:5])
+    if encoded.payload is None:
+        assert_plain(encoded)
+    else:
+        assert encoded.payload.prior == 0
+        assert (encoded.payload.network.weights, encoded.payload.network.size) == (378, 402)
+        assert_whole(encoded, original)
+
+
+def test_a_payload_without_a_prior_end_to_end(monkeypatch):
+    """With no prior shipped, the default preset fits from random weights, and the network stands in the payload."""
+    monkeypatch.setattr(priors, "candidates", lambda codec, network: [])
+    original = texture(256, 192, 2)
+    encoded = encoder.encode(original, quality=20, effort=4)
+    assert encoded.payload is not None, encoded.reason
+    assert encoded.payload.prior == 0
+    assert_whole(encoded, original)
+    network = inlay.info(encoded.data)["inlay"]["network"]
+    assert (network["channels"], network["layers"], network["kernel"], network["weights"], network["biases"]) == (6, 3, 3, 378, 24)
+
+
+def test_what_is_measured_is_the_luma_against_the_original():
+    encoded = encoder.encode(COLOUR, quality=20, effort=1)
+    before, after = shown(encoded.data).astype(float), inlay.decode(encoded.data).astype(float)
+    assert psnr(after, COLOUR) > psnr(before, COLOUR) + 0.3  # in RGB too
+
+
+# ------------------------------------------------------------------------------------------------ no inlay
+
+
+def test_flat_colour():
+    for original in (np.full((90, 120), 77, np.uint8), np.full((64, 64, 3), (200, 30, 90), np.uint8)):
+        encoded = encoder.encode(original, quality=30, effort=2)
+        assert_plain(encoded)
+        assert np.array_equal(inlay.decode(encoded.data), shown(encoded.data))
+    assert_plain(encoder.encode(np.full((90, 120), 128, np.uint8), effort=2), "the base has lost nothing")
+
+
+@pytest.mark.parametrize(("quality", "spread"), [(10, 3), (20, 8), (75, 8), (75, 60), (95, 60)])
+def test_noise(quality, spread):
+    noise = np.clip(np.random.default_rng(0).normal(128, spread, (96, 128)), 0, 255).astype(np.uint8)
+    encoded = encoder.encode(noise, quality=quality, effort=2)
+    assert_plain(encoded)
+    assert encoded.data == jpeg_of(noise, quality=quality, optimize=True)
+
+
+def test_noise_far_beyond_the_base():
+    """Where coarse steps take most of the noise away, its mean comes out too small: to stretch it is a gain, and a true one."""
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128), dtype=np.uint8)
+    encoded = encoder.encode(noise, quality=10, effort=2)
+    if encoded.payload is None:
+        assert_plain(encoded)
+    else:
+        assert_whole(encoded, noise)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (8, 8), (1, 40)])
+@pytest.mark.parametrize("effort", [1, 3])
+def test_tiny_pictures(shape, effort):
+    original = texture(*shape[::-1], seed=1)
+    encoded = encoder.encode(original, quality=20, effort=effort)
+    assert_plain(encoded)
+    assert encoded.data == jpeg_of(original, quality=20, optimize=True)
+    assert inlay.decode(encoded.data).shape == shape
+    assert_plain(encoder.encode(coloured(*shape[::-1], seed=1), quality=20, effort=1))
+
+
+def test_flat_base_of_an_original_that_is_not():
+    """The base has lost all there was; a fit has nothing to go by, and must not fail."""
+    original = np.clip(128 + np.random.default_rng(1).normal(0, 1.5, (64, 64)), 0, 255).round().astype(np.uint8)
+    assert len(np.unique(jpeg.decode_base(jpeg_of(original, quality=5)).luma)) == 1
+    for preset in ("default", "paper"):
+        encoded = encoder.encode(original, quality=5, effort=2, preset=preset)
+        assert encoded.psnr_db >= encoded.psnr_base_db
+
+
+def test_cmyk_comes_out_plain():
+    picture = Image.fromarray(coloured(120, 90)).convert("CMYK")
+    encoded = encoder.encode(picture, quality=30, effort=2)
+    assert_plain(encoded, "CMYK")
+    assert encoded.psnr_db is None
+    assert jpeg.describe(encoded.data)["components"] == 4
+
+
+# ------------------------------------------------------------------------------------------------ kinds of originals
+
+
+def test_arrays_and_images_are_the_same():
+    expected = inlay.encode(COLOUR, quality=20, effort=1)
+    assert jpeg.extract(expected) is not None
+    assert inlay.encode(Image.fromarray(COLOUR), quality=20, effort=1) == expected
+    assert inlay.encode(np.asfortranarray(COLOUR), quality=20, effort=1) == expected
+    assert inlay.encode(COLOUR[::1].astype(np.uint16) * 257, quality=20, effort=1) == expected
+    opaque = np.dstack([COLOUR, np.full(COLOUR.shape[:2], 255, np.uint8)])
+    assert inlay.encode(opaque, quality=20, effort=1) == expected
+    gray = inlay.encode(GRAY, quality=20, effort=1)
+    assert inlay.encode(GRAY[..., None], quality=20, effort=1) == gray
+    assert inlay.encode(GRAY.astype(np.uint16) * 257, quality=20, effort=1) == gray
+    assert inlay.encode(Image.fromarray(GRAY.astype(np.uint16) * 257), quality=20, effort=1) == gray
+    assert inlay.encode(Image.fromarray(GRAY).convert("LA"), quality=20, effort=1) == gray
+
+
+def test_sixteen_bits_are_rounded():
+    """(v + 128) // 257: the nearest of 8 bits."""
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    prepared, notes = pictures.prepare(values)
+    expected = np.rint(values / 257.0).astype(np.uint8)
+    assert np.array_equal(np.asarray(prepared), expected)
+    assert notes == ()
+
+
+def test_palette_and_two_levels():
+    palette = Image.fromarray(COLOUR).quantize(32)
+    encoded = encoder.encode(palette, quality=20, effort=1)
+    assert_whole(encoded, palette.convert("RGB"))
+    bits = Image.fromarray(GRAY).convert("1")
+    encoded = encoder.encode(bits, quality=20, effort=1)
+    assert np.array_equal(shown(encoded.data), shown(jpeg_of(bits.convert("L"), quality=20)))
+
+
+def test_transparency_is_laid_on_white():
+    alpha = np.where(np.add.outer(np.arange(150), np.arange(200)) > 170, 255, 0).astype(np.uint8)
+    encoded = encoder.encode(np.dstack([COLOUR, alpha]), quality=20, effort=1)
+    on_white = np.where(alpha[..., None] > 0, COLOUR, 255)
+    assert_whole(encoded, on_white.astype(np.uint8))
+    assert any("white" in note for note in encoded.notes)
+
+
+def test_orientation_and_metadata_of_the_original():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees
+    exif[0x010E] = "a description"
+    file = io.BytesIO()
+    Image.fromarray(COLOUR).save(file, "PNG", exif=exif, icc_profile=b"a profile" * 20)
+    encoded = encoder.encode(Image.open(file), quality=20, effort=1)
+    upright = np.rot90(COLOUR, -1)
+    assert_whole(encoded, upright)
+    assert inlay.decode(encoded.data).shape == upright.shape
+    with Image.open(io.BytesIO(encoded.data)) as opened:
+        assert opened.getexif().get(0x0112, 1) == 1
+        assert opened.getexif()[0x010E] == "a description"
+        assert opened.info["icc_profile"] == b"a profile" * 20
+
+
+# ------------------------------------------------------------------------------------------------ attach
+
+
+def attached(base, original, **options):
+    """The result, whose image data must be the base's, byte for byte."""
+    encoded = encoder.attach(base, original, **{"effort": 1, **options})
+    assert inlay.strip(encoded.data) == inlay.strip(base)
+    return encoded
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"quality": 20},
+        {"quality": 20, "progressive": True},
+        {"quality": 20, "subsampling": 1, "restart_marker_rows": 2},
+        {"quality": 20, "keep_rgb": True, "subsampling": 0},
+        {"qtables": [[24] * 64, [40] * 64], "subsampling": 0},
+    ],
+    ids=str,
+)
+def test_attach(settings):
+    base = jpeg_of(COLOUR, **settings)
+    encoded = attached(base, COLOUR)
+    assert encoded.payload is not None, encoded.reason
+    assert_whole(encoded, COLOUR)
+    scan = base.index(b"\xff\xda")
+    assert encoded.data.endswith(base[scan:])
+    assert jpeg.describe(encoded.data)["model"] == ("rgb" if "keep_rgb" in settings else "ycbcr")
+
+
+def test_attach_to_gray():
+    base = jpeg_of(GRAY, quality=20)
+    for original in (GRAY, Image.fromarray(GRAY), np.dstack([GRAY] * 3)):
+        encoded = attached(base, original)
+        assert encoded.payload is not None
+        assert inlay.decode(encoded.data).shape == GRAY.shape
+
+
+def test_attach_keeps_metadata():
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    base = jpeg_of(COLOUR, quality=20, exif=exif, icc_profile=b"a profile" * 20, comment=b"a comment")
+    encoded = attached(base, COLOUR)
+    assert encoded.payload is not None
+    before, after = (Image.open(io.BytesIO(data)) for data in (base, encoded.data))
+    for key in ("icc_profile", "exif", "comment"):
+        assert after.info[key] == before.info[key]
+
+
+def test_attach_twice_replaces():
+    base = jpeg_of(COLOUR, quality=20)
+    first = attached(base, COLOUR, effort=1).data
+    second = attached(first, COLOUR, effort=2).data
+    assert second == attached(base, COLOUR, effort=2).data
+    assert second != first
+    assert attached(second, COLOUR, effort=1).data == first
+    assert second.count(b"inlay\0") == 1
+
+
+def test_attach_where_none_pays_takes_the_old_one_away():
+    """The base is all that is left: an inlay for another original would be a lie."""
+    first = attached(jpeg_of(GRAY, quality=20), GRAY).data
+    assert jpeg.extract(first) is not None
+    noise = np.random.default_rng(1).integers(0, 256, GRAY.shape, dtype=np.uint8)
+    encoded = attached(first, noise, effort=1)
+    assert_plain(encoded)
+    assert encoded.data == inlay.strip(first)
+
+
+def test_attach_another_size():
+    base = jpeg_of(COLOUR, quality=20)
+    for wrong in (COLOUR[:, :-1], COLOUR[1:], np.ascontiguousarray(COLOUR.transpose(1, 0, 2))):
+        with pytest.raises(FormatError, match="expected the same picture at the same size"):
+            inlay.attach(base, wrong)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_attach_to_a_turned_base(orientation):
+    """A camera's file, stored turned; the original upright, as any viewer shows the file."""
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    base = jpeg_of(COLOUR, quality=20, exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(jpeg_of(COLOUR, quality=100, subsampling=0, exif=exif))))
+    upright = Image.fromarray(np.asarray(upright))  # without EXIF
+    encoded = attached(base, upright, effort=1)
+    assert encoded.payload is not None, encoded.reason
+    # The luma is restored as it is stored.
+    assert psnr(restored_luma(encoded.data), luma_of(COLOUR)) > psnr(jpeg.decode_base(base).luma, luma_of(COLOUR)) + 0.3
+    assert inlay.decode(encoded.data).shape == COLOUR.shape
+
+
+def test_attach_to_what_cannot_carry_one():
+    cmyk = jpeg_of(Image.fromarray(COLOUR).convert("CMYK"), quality=30)
+    encoded = encoder.attach(cmyk, COLOUR)
+    assert encoded.data == cmyk
+    assert_plain(encoded, "CMYK")
+    assert inlay.attach(cmyk, COLOUR) == cmyk
+
+    ppm = b"P6 200 150 255\n" + COLOUR.tobytes()
+    arithmetic = output(program("cjpeg"), "-arithmetic", "-quality", "30", data=ppm)
+    encoded = encoder.attach(arithmetic, COLOUR)
+    assert encoded.data == arithmetic
+    assert_plain(encoded, "arithmetic")
+
+
+# ------------------------------------------------------------------------------------------------ stale, damaged, of another version
+
+
+@pytest.fixture(scope="module")
+def inlaid():
+    """A file of whole blocks with a fitted inlay."""
+    encoded = encoder.encode(coloured(192, 144), quality=20, effort=2, optimize=False)
+    assert encoded.payload.coded
+    return encoded.data
+
+
+def assert_base(data, state):
+    """The base is shown, and the reader told why."""
+    pixels, message = decoded_with_warning(data)
+    assert np.array_equal(pixels, shown(data))
+    report = inlay.info(data)["inlay"]
+    assert report["state"] == state
+    if state != "stale":
+        assert message.startswith(report["reason"].removesuffix("; the base is shown"))
+    return message
+
+
+@pytest.mark.parametrize(
+    "options", [("-rotate", "180"), ("-rotate", "90"), ("-flip", "horizontal"), ("-transpose",), ("-crop", "96x96+16+16")]
+)
+def test_transformed_without_loss(inlaid, options):
+    """What jpegtran does to the pixels makes the inlay stale, though it copies the segment."""
+    data = output(program("jpegtran"), "-copy", "all", *options, data=inlaid)
+    assert jpeg.extract(data) == jpeg.extract(inlaid)
+    assert "belongs to another picture" in assert_base(data, "stale")
+
+
+@pytest.mark.parametrize("options", [("-optimize",), ("-progressive",), ("-optimize", "-progressive"), ("-restart", "1")])
+def test_transcoded_without_loss(inlaid, options):
+    data = output(program("jpegtran"), "-copy", "all", *options, data=inlaid)
+    assert data != inlaid
+    assert np.array_equal(inlay.decode(data), inlay.decode(inlaid))
+    assert inlay.info(data)["inlay"]["state"] == "matches"
+
+
+@pytest.mark.parametrize("quality", [15, 21, 30])
+def test_encoded_again_with_the_old_segment(inlaid, quality):
+    data = jpeg.embed(jpeg_of(shown(inlaid), quality=quality), jpeg.extract(inlaid))
+    assert "belongs to another picture" in assert_base(data, "stale")
+
+
+def test_another_pictures_segment(inlaid):
+    data = jpeg.embed(jpeg_of(coloured(192, 144, seed=9), quality=20), jpeg.extract(inlaid))
+    assert_base(data, "stale")
+
+
+def sealed(body):
+    import binascii
+
+    return body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
+
+
+def test_damaged_and_unsupported(inlaid):
+    raw, base = jpeg.extract(inlaid), inlay.strip(inlaid)
+    damaged = bytes([raw[0], raw[1], raw[2] ^ 1]) + raw[3:]
+    assert "damaged" in assert_base(jpeg.embed(base, damaged), "damaged")
+    assert_base(jpeg.embed(base, b""), "damaged")
+    assert "version 2" in assert_base(jpeg.embed(base, sealed(b"\2" + raw[1:-2])), "unsupported")
+    assert "prior 255" in assert_base(jpeg.embed(base, sealed(raw[:1] + b"\xff" + raw[2:-2])), "unsupported")
+    too_far = sealed(raw[: -2 - len(payload.read(raw, priors.network_of).coded)] + b"\xff" * 300)
+    assert "parameter" in assert_base(jpeg.embed(base, too_far), "damaged")
+    # Nothing of this is in the way of the base, of stripping it, or of a new inlay.
+    for data in (jpeg.embed(base, damaged), jpeg.embed(base, too_far)):
+        assert np.array_equal(inlay.decode(data, base=True), shown(base))
+        assert inlay.strip(data) == base
+
+
+def test_a_payload_in_a_file_that_cannot_carry_one(inlaid):
+    cmyk = jpeg_of(Image.fromarray(coloured(192, 144)).convert("CMYK"), quality=30)
+    data = jpeg.embed(cmyk, jpeg.extract(inlaid))
+    assert "CMYK" in assert_base(data, "unsupported")
+    arithmetic = output(program("jpegtran"), "-copy", "all", "-arithmetic", data=inlaid)
+    assert "arithmetic" in assert_base(arithmetic, "unsupported")
+
+
+# ------------------------------------------------------------------------------------------------ errors
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: inlay.encode(GRAY, quality=0),
+        lambda: inlay.encode(GRAY, quality=101),
+        lambda: inlay.encode(GRAY, effort=0),
+        lambda: inlay.encode(GRAY, effort=10),
+        lambda: inlay.encode(GRAY, preset="none such"),
+        lambda: inlay.encode(GRAY, format="gif"),
+        lambda: inlay.encode(COLOUR, subsampling="411"),
+        lambda: inlay.encode(GRAY.astype(np.float32)),
+        lambda: inlay.encode(GRAY.astype(np.int64)),
+        lambda: inlay.encode(GRAY > 100),
+        lambda: inlay.encode(np.zeros((0, 5), np.uint8)),
+        lambda: inlay.encode(np.zeros((5, 5, 2), np.uint8)),
+        lambda: inlay.encode(np.zeros((5, 5, 5), np.uint8)),
+        lambda: inlay.encode(np.zeros((2, 5, 5, 3), np.uint8)),
+        lambda: inlay.encode(np.zeros(5, np.uint8)),
+        lambda: inlay.encode(np.zeros((1, 65501), np.uint8)),
+        lambda: inlay.encode(Image.new("F", (8, 8))),
+        lambda: inlay.encode(Image.new("I", (8, 8), 70000)),
+        lambda: inlay.encode(Image.open(io.BytesIO(png()[:-300]))),
+        lambda: inlay.attach(b"", GRAY),
+        lambda: inlay.attach(png(), GRAY),
+        lambda: inlay.attach(jpeg_of(GRAY), GRAY, effort=10),
+        lambda: inlay.attach(jpeg_of(GRAY), GRAY.astype(float)),
+        lambda: inlay.attach(jpeg_of(GRAY)[:-500], GRAY),
+        lambda: inlay.attach(jpeg_of(GRAY)[:100], GRAY),
+        lambda: inlay.decode(b""),
+        lambda: inlay.decode(png()),
+        lambda: inlay.decode(jpeg_of(GRAY)[:300]),
+        lambda: inlay.decode(jpeg_of(GRAY), max_pixels=29_999),
+        lambda: inlay.info(b"\xff\xd8\xff"),
+        lambda: inlay.info(jpeg_of(GRAY), max_pixels=29_999),
+        lambda: inlay.strip(b"GIF89a"),
+        lambda: inlay.strip(jpeg_of(GRAY)[:50]),
+    ],
+)
+def test_every_error_is_an_inlay_error(call):
+    with pytest.raises(InlayError) as error:
+        call()
+    assert len(str(error.value)) > 10
+    assert isinstance(error.value, InlayError)
+
+
+def png():
+    file = io.BytesIO()
+    Image.fromarray(GRAY).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_errors_say_which():
+    with pytest.raises(LimitError, match="200x150 pixels, at most 29999 are allowed"):
+        inlay.decode(jpeg_of(GRAY), max_pixels=29_999)
+    assert inlay.decode(jpeg_of(GRAY), max_pixels=30_000).shape == (150, 200)
+    with pytest.raises(FormatError, match="not a JPEG file: it begins with 89 50 4e 47"):
+        inlay.decode(png())
+    with pytest.raises(UnsupportedError, match="float32"):
+        inlay.encode(GRAY.astype(np.float32))
+    with pytest.raises(InlayError, match="effort 10, expected 1 to 9"):
+        inlay.encode(GRAY, effort=10)
+    with pytest.raises(InlayError, match="no preset 'x'; expected one of default, paper"):
+        inlay.encode(GRAY, preset="x")
+
+
+def test_a_file_that_pays_can_be_used_at_once():
+    """The two lines of the README."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert inlay.decode(inlay.encode(COLOUR, quality=20, effort=1)).shape == COLOUR.shape

@@ -1,0 +1,211 @@
+"""From float parameters to coded levels: the quadratic tells the truth near by, and bits are bought with error."""
+
+import numpy as np
+import pytest
+from textures import jpeg_of, texture
+
+from inlay import floatnet, parameters, reference
+from inlay.curvature import gauss_newton
+from inlay.fit import Schedule, fit, he_init, mean_squared_error
+from inlay.formats import jpeg
+from inlay.kernel import PEAK_MSE
+from inlay.network import Network
+from inlay.parameters import Prior, blank_prior
+from inlay.quantize import UNIT, quantise
+
+NETWORKS = [Network(), Network(channels=4, layers=2, dilations=(2, 1), inputs=3), Network(channels=3, layers=1, kernel=5)]
+networks = pytest.mark.parametrize("index", range(len(NETWORKS)), ids=[str(n) for n in NETWORKS])
+COARSENESSES = (-1, 0, 1, 2, 3, 4, 5)
+
+
+@pytest.fixture(scope="module")
+def fits():
+    """For each network: base, original, fitted parameters, their error and its matrix over the whole picture."""
+    original = texture(118, 96, seed=4)
+    base = jpeg.decode_base(jpeg_of(original, quality=15)).luma
+    found = []
+    for network in NETWORKS:
+        start = he_init(network, np.random.default_rng(0))
+        result = fit(network, start, Schedule(150, rate=0.02, batch_px=1 << 20), base=base, original=original)
+        mse = mean_squared_error(network, result.parameters, base=base, original=original)
+        assert mse < 0.97 * ((base.astype(float) - original) ** 2).mean()
+        hessian = gauss_newton(network, result.parameters, base, sample_px=1 << 20)
+        found.append((network, base, original, result.parameters, mse, hessian))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ the quadratic
+
+
+@networks
+def test_the_matrix_says_how_the_answer_moves(fits, index):
+    """mean (net(p + d) - net(p))^2 is d^T H d for a small d, but for the damping, which only adds."""
+    network, base, _, fitted, _, hessian = fits[index]
+    height, width = base.shape
+    planes = floatnet.inputs(network, base, (0, height, 0, width), np.float64)
+    here = floatnet.answer(network, fitted.astype(np.float64), planes)
+    rng, ratios = np.random.default_rng(1), []
+    for _ in range(12):
+        d = rng.normal(0, 3e-4, network.size)
+        moved = floatnet.answer(network, fitted + d, planes)
+        ratios.append(d @ hessian @ d / (PEAK_MSE * float(((moved - here) ** 2).mean())))
+    assert min(ratios) > 0.85
+    assert max(ratios) < 1.3
+    assert 0.98 < np.mean(ratios) < 1.12
+
+
+@networks
+def test_the_quadratic_predicts_the_error(fits, index):
+    """The error of net(p + d) is that of net(p) and about d^T H d more, where the slope plays no part."""
+    network, base, original, fitted, mse, hessian = fits[index]
+    rng, ratios = np.random.default_rng(2), []
+    for _ in range(12):
+        d = rng.normal(0, 3e-3, network.size).astype(np.float32)
+        # Both ways, so that the slope's share falls out: the fit is not quite at its minimum.
+        ahead, behind = (mean_squared_error(network, p, base=base, original=original) for p in (fitted + d, fitted - d))
+        ratios.append(((ahead + behind) / 2 - mse) / (d @ hessian @ d))
+    assert 0.8 < np.mean(ratios) < 1.35
+    assert min(ratios) > 0.6
+    assert max(ratios) < 1.8
+
+
+@networks
+def test_the_matrix_is_symmetric_and_positive(fits, index):
+    hessian = fits[index][-1]
+    assert hessian.shape == (NETWORKS[index].size,) * 2
+    np.testing.assert_allclose(hessian, hessian.T, rtol=1e-6, atol=1e-9 * np.abs(hessian).max())
+    assert np.linalg.eigvalsh(hessian).min() > 0
+
+
+def test_a_sample_is_about_the_whole():
+    """Fewer pixels give about the same matrix; the seed picks them."""
+    network, base = Network(), texture(354, 240, seed=1)
+    prior = he_init(network, np.random.default_rng(3))
+    prior[network.tensors[-1].slice] = np.random.default_rng(4).normal(0, 0.1, network.tensors[-1].size)
+    whole, some, again, other = (
+        gauss_newton(network, prior, base, sample_px=px, seed=seed) for px, seed in ((100_000, 0), (20_000, 0), (20_000, 0), (20_000, 1))
+    )
+    assert np.array_equal(some, again)
+    assert not np.array_equal(some, other)
+    assert np.trace(some) == pytest.approx(np.trace(whole), rel=0.3)
+    assert np.trace(other) == pytest.approx(np.trace(whole), rel=0.3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (8, 8), (2, 300)])
+def test_the_matrix_of_tiny_pictures(shape):
+    base = np.random.default_rng(5).integers(0, 256, shape, dtype=np.uint8)
+    hessian = gauss_newton(Network(), np.random.default_rng(6).normal(0, 0.2, 402).astype(np.float32), base)
+    assert np.isfinite(hessian).all()
+    assert np.linalg.eigvalsh(hessian).min() > 0
+
+
+# ------------------------------------------------------------------------------------------------ levels
+
+
+def relative_to(fitted, network, rng, exponent):
+    """A prior near the fitted parameters, as a shipped one is near those of a picture."""
+    strayed = rng.normal(0, 0.05, network.size)
+    values = np.rint((fitted + strayed) * UNIT).astype(np.int64)
+    full = np.ones(network.size, np.int64)
+    return Prior(200, network, values, exponent * full, np.maximum(np.rint(np.abs(strayed) * UNIT), 1).astype(np.int64))
+
+
+def decoded(prior, quantised):
+    return parameters.decode(prior, quantised.coded)
+
+
+@networks
+@pytest.mark.parametrize("blank", [True, False])
+def test_the_coded_bytes_are_the_levels(fits, index, blank):
+    network, _, _, fitted, mse, hessian = fits[index]
+    prior = blank_prior(network) if blank else relative_to(fitted, network, np.random.default_rng(7), 6)
+    for coarseness in COARSENESSES:
+        quantised = quantise(prior, fitted, hessian, mse, 1e-3, coarseness)
+        assert quantised.coarseness == coarseness
+        assert quantised.levels.dtype == np.int64
+        assert np.array_equal(decoded(prior, quantised), parameters.apply(prior, quantised.levels, coarseness))
+        assert quantised.coded == parameters.encode(prior, quantised.levels, coarseness)
+
+
+@networks
+def test_fine_steps_and_free_bits_give_the_parameters_back(fits, index):
+    network, base, original, fitted, mse, hessian = fits[index]
+    prior = relative_to(fitted, network, np.random.default_rng(8), 2)
+    quantised = quantise(prior, fitted, hessian, mse, 0.0, -2)  # steps of 1
+    found = decoded(prior, quantised)
+    # Each is within a step or so: they may make up for one another's rounding.
+    assert np.abs(found - fitted * UNIT).max() < 2.5
+    assert np.abs(found - fitted * UNIT).mean() < 0.6
+    assert quantised.expected_mse == pytest.approx(mse, rel=1e-3)
+    # What the exact decoder makes of it has the error of the float network, but for rounding to whole grey levels.
+    restored = reference.restore(network, found, base)
+    assert float(((restored.astype(float) - original) ** 2).mean()) == pytest.approx(mse, rel=0.01, abs=0.3)
+
+
+@networks
+def test_the_expected_error_is_that_of_the_quadratic(fits, index):
+    network, _, _, fitted, mse, hessian = fits[index]
+    prior = relative_to(fitted, network, np.random.default_rng(9), 6)
+    for coarseness in (0, 2, 4):
+        quantised = quantise(prior, fitted, hessian, mse, 1e-3, coarseness)
+        d = decoded(prior, quantised) / UNIT - fitted
+        assert quantised.expected_mse == pytest.approx(mse + d @ hessian @ d, rel=1e-5)
+
+
+@networks
+def test_what_is_expected_is_what_the_decoder_gives(fits, index):
+    """At steps as an encoder picks them, the exact decoder's error is about the expected one."""
+    network, base, original, fitted, mse, hessian = fits[index]
+    prior = relative_to(fitted, network, np.random.default_rng(10), 6)
+    for coarseness in (-1, 0, 1):
+        quantised = quantise(prior, fitted, hessian, mse, mse * 1e-5, coarseness)
+        restored = reference.restore(network, decoded(prior, quantised), base)
+        real = float(((restored.astype(float) - original) ** 2).mean())
+        assert real == pytest.approx(quantised.expected_mse, rel=0.05)
+
+
+@networks
+@pytest.mark.parametrize("coarseness", [-1, 1, 3])
+def test_the_dearer_a_bit_the_fewer_bytes(fits, index, coarseness):
+    network, _, _, fitted, mse, hessian = fits[index]
+    prior = relative_to(fitted, network, np.random.default_rng(11), 6)
+    found = [quantise(prior, fitted, hessian, mse, price * mse, coarseness) for price in (0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e9)]
+    # Level by level is not quite the optimum, so a few bytes and per cent of slack where the price hardly matters.
+    sizes, errors = [len(q.coded) for q in found], [q.expected_mse for q in found]
+    for i in range(1, len(found)):
+        assert sizes[i] <= min(sizes[:i]) + 3
+        assert errors[i] >= 0.97 * max(errors[:i])
+    assert sizes[2] > sizes[4] > sizes[6]
+    # Where bits are priceless, the prior is taken as it is.
+    assert found[-1].coded == b""
+    assert not found[-1].levels.any()
+
+
+@networks
+@pytest.mark.parametrize("coarseness", [0, 2, 4])
+def test_better_than_rounding(fits, index, coarseness):
+    """D + lambda * R, counted with the real bytes, is less than with each parameter rounded for itself: at coarse steps by far."""
+    network, _, _, fitted, mse, hessian = fits[index]
+    prior = relative_to(fitted, network, np.random.default_rng(12), 6)
+    rounded = np.rint((fitted * UNIT - prior.values) / 2.0 ** prior.steps(coarseness)).astype(np.int64)
+    d = parameters.apply(prior, rounded, coarseness) / UNIT - fitted
+    for price in (mse * 1e-5, mse * 1e-4):
+        quantised = quantise(prior, fitted, hessian, mse, price, coarseness)
+        cost = quantised.expected_mse + price * 8 * len(quantised.coded)
+        plain_cost = mse + d @ hessian @ d + price * 8 * len(parameters.encode(prior, rounded, coarseness))
+        assert cost < (1.005 if coarseness == 0 else 0.99) * plain_cost
+
+
+def test_deterministic(fits):
+    network, _, _, fitted, mse, hessian = fits[0]
+    first, second = (quantise(blank_prior(network), fitted, hessian, mse, 1e-3, 1) for _ in range(2))
+    assert first.coded == second.coded
+    assert np.array_equal(first.levels, second.levels)
+
+
+def test_it_leaves_its_arguments_alone(fits):
+    network, _, _, fitted, mse, hessian = fits[1]
+    kept = fitted.copy(), hessian.copy()
+    quantise(blank_prior(network), fitted, hessian, mse, 1e-3, 1)
+    assert np.array_equal(fitted, kept[0])
+    assert np.array_equal(hessian, kept[1])
