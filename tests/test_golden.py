@@ -1,0 +1,46 @@
+"""The golden files decode to the recorded bytes: on every path, and with the decoder that was written from FORMAT.md alone."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import format_decoder
+import numpy as np
+import pytest
+
+import inlay
+from inlay import decoder, kernel, priors
+
+GOLDEN = Path(__file__).parent / "golden"
+RECORD = json.loads((GOLDEN / "golden.json").read_text())
+
+
+def test_nothing_is_missing():
+    assert len(RECORD) >= 9
+    assert {f.stem for f in GOLDEN.glob("*.jpg")} == set(RECORD)
+
+
+@pytest.mark.parametrize("name", RECORD)
+def test_file_is_unchanged(name):
+    assert hashlib.sha256((GOLDEN / f"{name}.jpg").read_bytes()).hexdigest() == RECORD[name]["sha256"]
+
+
+@pytest.mark.parametrize("path", kernel.ALL_PATHS)
+@pytest.mark.parametrize("name", RECORD)
+def test_decodes_to_the_recorded_bytes(name, path, monkeypatch):
+    if path not in kernel.paths():
+        pytest.skip(f"this machine or build has no {path} path")
+    monkeypatch.setenv("INLAY_PATH", path)
+    data, record = (GOLDEN / f"{name}.jpg").read_bytes(), RECORD[name]
+    decoded = decoder.decode(data)
+    assert (decoded.state, list(decoded.pixels.shape)) == (record["state"], record["shape"])
+    assert hashlib.sha256(decoded.pixels.tobytes()).hexdigest() == record["pixels_sha256"]
+    assert hashlib.sha256(inlay.decode(data, base=True).tobytes()).hexdigest() == record["base_sha256"]
+
+
+@pytest.mark.parametrize("name", RECORD)
+def test_second_decoder_agrees(name):
+    data = (GOLDEN / f"{name}.jpg").read_bytes()
+    state, pixels = format_decoder.decode(data, Path(priors.__file__).parent)
+    assert state == "restored"
+    assert np.array_equal(pixels, inlay.decode(data))
