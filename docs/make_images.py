@@ -66,7 +66,7 @@ def main() -> None:
         f"JPEG, {made.base_bytes:,} bytes, {made.psnr_base_db:.2f} dB": inlay.decode(made.data, base=True),
         f"the same file with its inlay, +{made.payload_bytes} bytes, {made.psnr_db:.2f} dB": inlay.decode(made.data),
     }
-    top, left, height, width, zoom, band = 190, 300, 170, 150, 3, 30
+    top, left, height, width, zoom, band = 110, 215, 150, 150, 3, 30
     sheet = Image.new("RGB", (width * zoom * 3 + 20, height * zoom + band), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(17)
     for i, (label, pixels) in enumerate(shown.items()):

@@ -117,9 +117,7 @@ def test_gradient_agrees_with_numpy(network: Network, path: str) -> None:
         expected_loss += loss
         expected += gradient
     for threads in (1, 2):
-        loss, gradient = kernel.gradient(
-            network, parameters, rectangles, base=base, target=target, threads=threads, path=path
-        )
+        loss, gradient = kernel.gradient(network, parameters, rectangles, base=base, target=target, threads=threads, path=path)
         assert loss == pytest.approx(expected_loss, rel=1e-5)
         np.testing.assert_allclose(gradient, expected, rtol=2e-4, atol=2e-5 * np.abs(expected).max())
     alone = kernel.squared_error(network, parameters, rectangles, base=base, target=target, path=path)

@@ -117,9 +117,7 @@ def entries(data):
 def rotated_422():
     if not shutil.which("jpegtran"):
         pytest.skip("jpegtran is not installed")
-    done = subprocess.run(
-        ["jpegtran", "-rotate", "90"], input=saved(picture(64, 48), subsampling=1), capture_output=True, timeout=60
-    )
+    done = subprocess.run(["jpegtran", "-rotate", "90"], input=saved(picture(64, 48), subsampling=1), capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -486,9 +484,7 @@ def test_hostile_metadata_is_no_reason_to_refuse_the_picture():
 
 def test_plausibility_bound():
     size = struct.pack(">HH", 8000, 8000)
-    with pytest.raises(
-        FormatError, match=f"8000x8000 pixels need at least 125000 bytes; the JPEG file has {len(BASE)}"
-    ):
+    with pytest.raises(FormatError, match=f"8000x8000 pixels need at least 125000 bytes; the JPEG file has {len(BASE)}"):
         jpeg.decode_pixels(with_sof(BASE, 1, size))
     # Of 4:2:0 the first component is the large one; where it is the small one, it has a quarter of the blocks.
     with pytest.raises(FormatError, match="at least 31250 bytes"):
@@ -757,9 +753,7 @@ def test_encode_base_drops_a_dpi_that_means_nothing(dpi):
     assert jpeg.encode_base(image, 70, {}) == jpeg.encode_base(picture(), 70, {})
 
 
-@pytest.mark.parametrize(
-    ("key", "most"), [("exif", 65533), ("xmp", 65533 - 29), ("comment", 65533), ("icc_profile", 255 * (65533 - 14))]
-)
+@pytest.mark.parametrize(("key", "most"), [("exif", 65533), ("xmp", 65533 - 29), ("comment", 65533), ("icc_profile", 255 * (65533 - 14))])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 def test_metadata_larger_than_the_container_allows(key, most, options):
     image = picture()

@@ -53,7 +53,9 @@ def files():
         "prior-alone-gray": encoder.encode(texture(160, 120, seed=1), quality=20, effort=1).data,
         "fitted-gray": encoder.encode(texture(200, 120, seed=2), quality=15, effort=3).data,
         "fitted-420": encoder.encode(coloured(199, 121, seed=3), quality=20, effort=3).data,
-        "fitted-444-progressive": encoder.encode(coloured(160, 120, seed=4), quality=20, effort=3, subsampling="444", progressive=True).data,
+        "fitted-444-progressive": encoder.encode(
+            coloured(160, 120, seed=4), quality=20, effort=3, subsampling="444", progressive=True
+        ).data,
         "blank-default": with_network(base_file(gray, quality=30), Network(), 1),
         "blank-phase-inputs": with_network(base_file(colour, quality=30, subsampling=1), Network(channels=8, inputs=3), 2),
         "blank-dilated-5x5": with_network(base_file(gray, quality=50), Network(5, 2, 5, (3, 1)), 3),

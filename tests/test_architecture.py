@@ -1,0 +1,70 @@
+"""The shape of the package: which way its modules import, and what an import costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import inlay
+
+PACKAGE = Path(inlay.__file__).parent
+DECODE_SIDE = {
+    "errors", "formats", "payload", "rangecoder", "parameters", "network", "reference", "kernel", "fingerprint", "priors", "decoder",
+}  # fmt: skip
+EDGES = {"cli", "cli_support", "demo", "evaluate_cli", "export", "pretrain_cli", "__main__", "docs"}
+
+
+def module_files(name):
+    path = PACKAGE / name
+    return sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+
+
+def imported_siblings(path):
+    """Names of the package's own modules that a file imports, anywhere in it."""
+    level_of_package = len(path.relative_to(PACKAGE).parts)
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == level_of_package:
+            found |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            assert not any(name.split(".")[0] == "inlay" for name in names), f"{path} names its own package absolutely"
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(DECODE_SIDE))
+def test_decode_side_imports_nothing_above_it(name):
+    for path in module_files(name):
+        assert imported_siblings(path) <= DECODE_SIDE, path
+
+
+def library_files():
+    return [p for p in sorted(PACKAGE.rglob("*.py")) if p.stem not in EDGES]
+
+
+@pytest.mark.parametrize("path", library_files(), ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_library_never_prints_exits_or_logs(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in ("print", "sys.exit", "exit", "quit", "logging.basicConfig"), f"{path}:{node.lineno}"
+
+
+def modules_after(statement):
+    code = f"import sys; {statement}; print(' '.join(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_import_pulls_in_no_framework():
+    assert not modules_after("import inlay") & {"torch", "jax", "scipy", "skimage", "matplotlib", "click", "rich", "numpy", "PIL"}
+
+
+def test_decoding_needs_only_numpy_pillow_and_the_decode_side():
+    golden = Path(__file__).parent / "golden" / "fitted-420.jpg"
+    loaded = modules_after(f"import inlay; inlay.decode(open({str(golden)!r}, 'rb').read())")
+    assert {"numpy", "PIL", "inlay.kernel"} <= loaded
+    assert not loaded & {"torch", "jax", "scipy", "skimage", "matplotlib", "click", "rich", "constriction", "bjontegaard"}
+    assert not loaded & {f"inlay.{above}" for above in ("fit", "encoder", "quantize", "curvature", "pretrain", "evaluate", "cli")}
