@@ -162,9 +162,9 @@ def belongs(luma: np.ndarray, unit: int, sums: list[int]) -> bool:
 
 # --- 5. The coded parameters ---
 
-LIMITS = [2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304]
-ZERO = [452, 429, 400, 362, 316, 265, 212, 163, 121, 88, 63, 45, 32, 23, 16, 11]
-STOP = [480, 467, 449, 424, 391, 349, 300, 247, 196, 150, 112, 83, 60, 43, 31, 22]
+LIMITS = [2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304, 431, 609, 861, 1218, 1722, 2435, 3444, 4871]
+ZERO = [452, 429, 400, 362, 316, 265, 212, 163, 121, 88, 161, 120, 182, 136, 192, 144, 197, 148, 199, 150, 200, 151, 201, 152]
+STOP = [480, 467, 449, 424, 391, 349, 300, 247, 196, 150, 200, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152]
 
 
 class RangeDecoder:
@@ -192,7 +192,7 @@ class RangeDecoder:
         start = (STOP if n else ZERO)[g]
         counts = self.contexts.setdefault((g, n), [start, 512 - start])
         bit = self.bit((self.range >> 14) * ((counts[0] << 14) // sum(counts)))
-        counts[bit] += 32
+        counts[bit] += 30
         if sum(counts) > 8192:
             counts[:] = [(count + 1) >> 1 for count in counts]
         return bit
@@ -226,6 +226,8 @@ def read_parameters(coded: bytes, prior: Prior) -> list[int]:
             while k < 15 and decoder.plain():
                 k += 1
             n = 14 + 2**k - 1 + decoder.number(k)
+        f = max(0, (g - 8) // 2)
+        n = n * 2**f + decoder.number(f)
         level = -n if n and decoder.plain() else n
         a, b = a + (n << s) - (a >> 5), b + spread - (b >> 5)
         parameters.append(value + level * 2**s)

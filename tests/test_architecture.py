@@ -40,6 +40,39 @@ def test_decode_side_imports_nothing_above_it(name):
         assert imported_siblings(path) <= DECODE_SIDE, path
 
 
+def imported_packages(path):
+    """Names of the other packages that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("name", sorted(DECODE_SIDE))
+def test_decode_side_needs_numpy_and_pillow_alone(name):
+    for path in module_files(name):
+        assert imported_packages(path) <= {"numpy", "PIL"} | set(sys.stdlib_module_names), path
+
+
+def test_formats_know_nothing_of_what_they_carry():
+    for path in module_files("formats"):
+        assert imported_siblings(path) <= {"formats", "errors"}, path
+
+
+def test_imports_go_one_way():
+    """No circle: modules can be put in an order in which each imports only those before it."""
+    names = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in library_files()} - {"__init__"}
+    needs = {name: set().union(*map(imported_siblings, module_files(name))) & names - {name} for name in names}
+    assert {"decoder", "fit", "quantize"} <= needs["encoder"]
+    while needs:
+        free = {name for name, above in needs.items() if not above & set(needs)}
+        assert free, f"a circle among {sorted(needs)}"
+        needs = {name: above for name, above in needs.items() if name not in free}
+
+
 def library_files():
     return [p for p in sorted(PACKAGE.rglob("*.py")) if p.stem not in EDGES]
 

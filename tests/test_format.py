@@ -4,6 +4,7 @@ import io
 import json
 import math
 from collections import Counter
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
@@ -97,15 +98,34 @@ def insert(base, *parts):
     return b"\xff\xd8" + b"".join(segments) + rest
 
 
-class Encoder(page.RangeDecoder):
-    """The decoder's questions, answered: bit(b) codes the next bit of a list."""
+def number(value, bits):
+    return [value >> i & 1 for i in reversed(range(bits))]
 
-    def __init__(self, bits):
+
+class Encoder(page.RangeDecoder):
+    """The decoder's questions, answered: bit(b) codes the next bit, and the first question on a level draws that level's bits."""
+
+    def __init__(self, coarseness, levels):
         super().__init__(b"")
-        self.bits, self.low, self.count = iter(bits), 0, 4
+        self.bits, self.levels = deque(number(coarseness + 4, 4)), iter(levels)
+        self.low, self.count = 0, 4
+
+    def in_context(self, g, n):
+        if n == 0:
+            self.draw(next(self.levels), max(0, (g - 8) // 2))
+        return super().in_context(g, n)
+
+    def draw(self, level, fold):
+        size = abs(level)
+        n = size >> fold
+        self.bits += min(n, 14) * [1] + (n < 14) * [0]
+        if n >= 14:
+            k = (n - 13).bit_length() - 1
+            self.bits += k * [1] + (k < 15) * [0] + number(n - 13 - 2**k, k)
+        self.bits += number(size & 2**fold - 1, fold) + ([int(level < 0)] if size else [])
 
     def bit(self, b):
-        bit = next(self.bits)
+        bit = self.bits.popleft()
         self.low, self.range = (self.low + b, self.range - b) if bit else (self.low, b)
         while self.range < 2**24:
             self.low, self.range, self.count = self.low << 8, self.range << 8, self.count + 1
@@ -113,18 +133,7 @@ class Encoder(page.RangeDecoder):
 
 
 def encode_levels(prior, coarseness, levels, monkeypatch):
-    def number(value, bits):
-        return [value >> i & 1 for i in reversed(range(bits))]
-
-    bits = number(coarseness + 4, 4)
-    for level in levels:
-        n = abs(level)
-        bits += min(n, 14) * [1] + (n < 14) * [0]
-        if n >= 14:
-            k = (n - 13).bit_length() - 1
-            bits += k * [1] + (k < 15) * [0] + number(n - 13 - 2**k, k)
-        bits += [int(level < 0)] if n else []
-    encoder = Encoder(bits)
+    encoder = Encoder(coarseness, levels)
     with monkeypatch.context() as patch:
         patch.setattr(page, "RangeDecoder", lambda coded: encoder)
         with suppress(page.NotRestored):  # a parameter out of range: the bits up to there are all that a decoder sees
@@ -333,7 +342,7 @@ def test_shapes_out_of_range(shape):
 
 def test_segments():
     base = jpeg(picture(60, 40, True, 11), progressive=True)
-    payload = craft(luma_of(base), [1, 1], b"\x45\x12\x99\xa0")
+    payload = craft(luma_of(base), [1, 1], b"\x05\x12\x99\xa0")
     segments, rest = split_file(base)
     whole = segment(0xE9, b"inlay\0" + payload)
     for i in range(len(segments) + 1):  # anywhere before SOS

@@ -192,16 +192,16 @@ def test_many_segments(files):
 
 
 def test_every_value_of_every_field(files):
-    """Each byte before the coded ones takes all its values: other versions, priors, networks, fingerprints."""
+    """Each byte before the coded ones takes all its values, or those at the ends of ranges: other networks, other fingerprints."""
     for name in ("gray, prior only", "gray, no prior", "444, no prior"):
         data, found = files[name], Counter()
         base, body = inlay.strip(data), jpeg.extract(data)[:-2]
         for at in range(22 if "no prior" in name else 10):
-            for value in range(256):
+            for value in range(256) if at < 6 else (0, 1, 7, 8, 9, 15, 16, 17, 127, 128, 240, 255):
                 found[outcome(jpeg.embed(base, sealed(body[:at] + bytes([value]) + body[at + 1 :])))] += 1
         assert set(found) == {"restored", "base"}
-        assert found["restored"] >= 256  # the gain is for information
-        assert found["base"] >= 1800
+        assert found["restored"] >= 12  # the gain is for information
+        assert found["base"] >= 500
 
 
 def test_damaged_parameters(files):
@@ -247,7 +247,7 @@ def test_extreme_parameters(files):
     """As large as 16 bits hold, and as large as the bounds of the sums allow; one more is refused."""
     data = files["gray, no prior"]
     base, body = inlay.strip(data), jpeg.extract(data)[:-2]
-    for network in (Network(), Network(1, 0, 1), Network(9, 1, 5, (8,), 3)):
+    for network in (Network(), Network(1, 0, 1), Network(2, 1, 5, (8,), 3)):
         full = np.ones(network.size, np.int64)
         for sign in (1, -1):
             # At coarseness -4 a step is 4: 8191 of them are 32764.
@@ -270,11 +270,15 @@ def test_a_payload_of_a_megabyte(files):
 # ------------------------------------------------------------------------------------------------ memory
 
 MEMORY = """
-import pickle, resource, sys, warnings
+import pickle, sys, warnings
 import numpy as np
 import inlay
 warnings.simplefilter("ignore")
 first, rest = pickle.load(sys.stdin.buffer)
+
+def peak_kib():
+    # Not ru_maxrss, which a process inherits from its parent.
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 
 def use(data):
     for call in (inlay.decode, inlay.info, inlay.strip):
@@ -285,10 +289,10 @@ def use(data):
 
 for data in first:
     use(data)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_kib()
 for data in rest:
     use(data)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak_kib() - before)
 """
 
 
@@ -299,11 +303,11 @@ def growth_bytes(first, rest):
     return 1024 * int(done.stdout)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in kibibytes on Linux")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it needs /proc")
 def test_memory(files):
     """What a damaged file may claim is bounded by its bytes: a block takes a bit at least, so 8 * 64 pixels a byte.
 
-    Allowed are 30 bytes a pixel of that (planes, float copies of bands, libjpeg's coefficients) and 16 MiB.
+    Allowed are 30 bytes a pixel of that (planes, float copies of bands, libjpeg's coefficients) and 8 MiB.
     """
     data = files["444, no prior"]
     damaged = [damage(data, np.random.default_rng((4, i))) for i in range(1500)]
@@ -313,15 +317,15 @@ def test_memory(files):
         damaged.append(data[: frame.offset + 5] + size + data[frame.offset + 9 :])
     longest = max(map(len, damaged))
     assert longest < 2000
-    assert growth_bytes(list(files.values()), damaged) < 30 * 8 * 64 * longest + (16 << 20)
+    assert growth_bytes(list(files.values()), damaged) < 30 * 8 * 64 * longest + (8 << 20)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in kibibytes on Linux")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it needs /proc")
 def test_memory_of_the_largest_network(files):
-    """Its rows, not its picture: 9 rings of 33 rows of 32 channels a thread, some 20 MB, are the most that a payload can ask for."""
+    """Its rows, not its picture: 9 rings of 33 rows of 32 channels a thread, some 15 MB, are the most that a payload can ask for."""
     data = files["gray, no prior"]
     base, body = inlay.strip(data), jpeg.extract(data)[:-2]
     network = Network(32, 8, 5, (8,) * 8, 3)
     largest = with_levels(base, body, network, np.ones(network.size, np.int64), 0)
     assert outcome(largest) == "restored"
-    assert growth_bytes(list(files.values()), [largest]) < 48 << 20
+    assert growth_bytes(list(files.values()), [largest]) < 24 << 20

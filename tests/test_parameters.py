@@ -157,7 +157,7 @@ def test_steps_stay_within_their_limits():
 
 @pytest.mark.parametrize(
     ("name", "numbers"),
-    [("LIMITS", parameters.CLASS_LIMITS), ("ZERO", parameters.ZERO_COUNTS), ("STOP", parameters.STOP_COUNTS)],
+    [("LIMITS", parameters.GROUP_LIMITS), ("ZERO", parameters.ZERO_COUNTS), ("STOP", parameters.STOP_COUNTS)],
 )
 def test_the_tables_of_format_md(name, numbers):
     line = re.search(rf"^ +{name} += ([\d ]+)$", FORMAT.read_text("utf-8"), re.MULTILINE)
@@ -227,11 +227,15 @@ def test_bytes_left_over_are_ignored():
 
 
 def test_first_counts_are_counts():
+    limits = parameters.GROUP_LIMITS
+    assert list(limits) == sorted(set(limits))
+    for counts in (parameters.ZERO_COUNTS, parameters.STOP_COUNTS, parameters.FOLDS):
+        assert len(counts) == len(limits) + 1
     for counts in (parameters.ZERO_COUNTS, parameters.STOP_COUNTS):
-        assert len(counts) == len(parameters.CLASS_LIMITS) + 1
         assert all(0 < c < parameters.COUNT_TOTAL for c in counts)
-        assert list(counts) == sorted(counts, reverse=True)  # the larger a level is expected, the rarer its end
-    assert list(parameters.CLASS_LIMITS) == sorted(set(parameters.CLASS_LIMITS))
+        for fold in set(parameters.FOLDS):  # the larger a level is expected, of those folded alike, the rarer its end
+            alike = [c for c, f in zip(counts, parameters.FOLDS, strict=True) if f == fold]
+            assert alike == sorted(alike, reverse=True)
 
 
 # ------------------------------------------------------------------------------------------------ how short
@@ -262,11 +266,11 @@ def laplace_bits(levels, scale):
 
 
 def assert_short(prior, coarseness, sets):
-    """The sets' mean at most 2 % above `constriction`, or 3 bytes where that is less (its own unit is a word of 4)."""
+    """The sets' mean at most 2 % above `constriction`, or 4 bytes where that is less, for that is its own unit."""
     ours = np.mean([len(encode(prior, levels, coarseness)) for levels in sets])
     theirs = np.mean([constriction_bytes(prior, levels) for levels in sets])
     size = np.mean([np.abs(levels).mean() for levels in sets])
-    allowed = max(1.02 * theirs, theirs + 3)
+    allowed = max(1.02 * theirs, theirs + 4)
     assert ours <= allowed, f"{ours:.1f} bytes, constriction {theirs:.1f} ({ours / theirs - 1:+.1%}); mean size of a level {size:.2f}"
 
 
@@ -286,7 +290,7 @@ def fitted():
     original = texture(160, 120, seed=3)
     base = jpeg.decode_base(jpeg_of(original, quality=20)).luma
     found = []
-    for prior in [blank_prior(Network()), *priors.candidates("jpeg", Network())[:3]]:
+    for prior in [blank_prior(Network()), *priors.candidates("jpeg", Network())[:3]]:  # at least three are shipped
         start = (prior.values / UNIT).astype(np.float32)
         if prior.number == 0:
             start = he_init(Network(), np.random.default_rng(0))
@@ -297,11 +301,15 @@ def fitted():
     return found
 
 
-@pytest.mark.parametrize("coarseness", range(6))
-def test_within_2_percent_of_constriction_on_fitted_levels(fitted, coarseness):
-    """What the encoder really codes: fitted to a picture, chosen by D + lambda * R."""
-    assert len(fitted) >= 2, "there is no shipped prior"
-    for prior, parameters_, mse, hessian in fitted:
+@pytest.mark.parametrize("index", range(4))
+def test_within_2_percent_of_constriction_on_fitted_levels(fitted, index):
+    """What the encoder really codes, fitted to a picture and chosen by D + lambda * R: each prior's mean over the coarsenesses."""
+    prior, parameters_, mse, hessian = fitted[index]
+    ours, theirs = [], []
+    for coarseness in range(6):
         quantised = quantise(prior, parameters_, hessian, mse, mse / 4000, coarseness)
         assert quantised.levels.any()
-        assert_short(prior, coarseness, [quantised.levels])
+        ours.append(len(quantised.coded))
+        theirs.append(constriction_bytes(prior, quantised.levels))
+    assert np.mean(ours) <= 1.02 * np.mean(theirs), (ours, theirs)
+    assert all(a <= max(1.03 * b, b + 4) for a, b in zip(ours, theirs, strict=True)), (ours, theirs)

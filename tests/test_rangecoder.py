@@ -80,7 +80,7 @@ def golden_sequence():
             yield "bits", i // 25 % 12, (state >> 8) % (1 << i // 25 % 12)
 
 
-GOLDEN = "490dd45a26432d285b03550efeed672d8ae2af6e8fb91a014d2c13cb595b62f3872c8d59dc4c87e3d593b0f32b7210f128480aa2"
+GOLDEN = "490f81d7bca1be1d358963559c2e486a202340fc9b94db756524bb4d76df835bf53c51ab9e3b6af8b7f220f03ab670d7b0046b1f"
 
 
 def test_golden_bytes():

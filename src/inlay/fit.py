@@ -146,6 +146,8 @@ def fit(
     if schedule.norm:
         everything = (0, base.shape[0], 0, base.shape[1])
         parameters = floatnet.fold(network, parameters, floatnet.inputs(network, base, everything)).astype(np.float32)
+    if not np.isfinite(mean_squared_error(network, parameters, base=base, original=original)):
+        return FitResult(start, history, f"the error grew without bound at step {schedule.steps}; the start is kept")
     return FitResult(parameters, history, f"all {schedule.steps} steps were made")
 
 
@@ -163,6 +165,8 @@ def _gauss_newton_step(
     threads: int | None,
 ) -> Vector:
     """The best of some damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963), or the parameters themselves."""
+    if not matrix.any():  # no parameter makes a difference: a flat base, and a last layer of zeros
+        return parameters
     loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
     slope = gradient / (2 * _area(patches))
     best = parameters

@@ -9,6 +9,7 @@ Encoder and decoder run the same `_code_levels`, so they cannot disagree.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from math import isqrt
 
@@ -26,12 +27,14 @@ COARSENESS_BIAS = 4  # so it runs from -4 to 11
 MAX_EXPONENT = 14
 # Steps of a level's size that have a bit of their own; larger ones end in an Exp-Golomb code of at most so many bits.
 UNARY, MAX_GOLOMB = 14, 15
-# Contexts: class k holds expected sizes around 2^(k/2 - 3).  Starting counts, of 512, for "it is 0" and for "it goes no further",
-# from the two-sided geometric distribution with that mean; class upper limits are in sixteenths of a level.
-CLASS_LIMITS = (2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304)
-ZERO_COUNTS = (452, 429, 400, 362, 316, 265, 212, 163, 121, 88, 63, 45, 32, 23, 16, 11)
-STOP_COUNTS = (480, 467, 449, 424, 391, 349, 300, 247, 196, 150, 112, 83, 60, 43, 31, 22)
-COUNT_TOTAL = 16 * COUNT_STEP  # 512
+# Contexts: group g holds expected sizes around 2^(g/2 - 3).  Of large levels the lowest bits say next to nothing; `FOLDS[g]` of them
+# are coded as they are, and only what is above them in steps.  Starting counts, of 512, for "it is 0" and for "it goes no further", are
+# those of the two-sided geometric distribution with that mean size; the groups' upper limits are in sixteenths of a level.
+GROUP_LIMITS = (2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304, 431, 609, 861, 1218, 1722, 2435, 3444, 4871)
+ZERO_COUNTS = (452, 429, 400, 362, 316, 265, 212, 163, 121, 88, 161, 120, 182, 136, 192, 144, 197, 148, 199, 150, 200, 151, 201, 152)
+STOP_COUNTS = (480, 467, 449, 424, 391, 349, 300, 247, 196, 150, 200, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152)
+FOLDS = tuple(max(0, (g - 8) // 2) for g in range(24))
+COUNT_TOTAL = 512
 
 
 @dataclass(frozen=True)
@@ -103,16 +106,18 @@ def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels
     spreads, exponents = prior.spreads.tolist(), prior.steps(coarseness).tolist()
     for i, (spread, exponent) in enumerate(zip(spreads, exponents, strict=True)):
         size16 = (16 * spread * strayed // expected) >> exponent
-        group = sum(size16 >= limit for limit in CLASS_LIMITS)
+        group = bisect_right(GROUP_LIMITS, size16)
+        fold = FOLDS[group]
         level = levels[i] if levels is not None else 0
-        size = 0
+        folded, size = abs(level) >> fold, 0
         while size < UNARY:
-            more = coder.bit(model(group, size, STOP_COUNTS if size else ZERO_COUNTS), int(abs(level) > size))
+            more = coder.bit(model(group, size, STOP_COUNTS if size else ZERO_COUNTS), int(folded > size))
             if not more:
                 break
             size += 1
         else:
-            size += _code_golomb(coder, abs(level) - UNARY)
+            size += _code_golomb(coder, folded - UNARY)
+        size = size << fold | coder.bits(fold, abs(level) & (1 << fold) - 1)
         if size and coder.bits(1, int(level < 0)):
             size = -size
         out.append(size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 TOP = 1 << 32  # the range's size at the start
 LEAST = 1 << 24  # below it a byte moves out
 SCALE_BITS = 14  # of a probability
-COUNT_STEP = 32  # what a coded bit adds to its count
+COUNT_STEP = 30  # what a coded bit adds to its count
 COUNT_LIMIT = 1 << 13  # where both counts are halved, so that old bits fade
 
 
