@@ -3,8 +3,7 @@
 import io
 import json
 import math
-from collections import Counter
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from pathlib import Path
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .errors import FormatError
 from .network import Network
-from .rangecoder import COUNT_STEP, Bit, Decoder, Encoder
+from .rangecoder import Bit, Decoder, Encoder
 
 Integers = NDArray[np.int64]
 
