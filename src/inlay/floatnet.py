@@ -137,11 +137,11 @@ def _windows(planes: Array, kernel: int, dilation: int) -> list[tuple[int, int, 
 
 
 def _conv(planes: Array, weight: Array, dilation: int) -> Array:
-    return sum(np.tensordot(weight[:, :, ty, tx], seen, 1) for ty, tx, seen in _windows(planes, weight.shape[-1], dilation))  # type: ignore[return-value]
+    return sum(np.tensordot(weight[:, :, ty, tx], seen, 1) for ty, tx, seen in _windows(planes, weight.shape[-1], dilation))  # type: ignore[return-value]  # sum() may be the int 0
 
 
 def _depthwise(planes: Array, weight: Array, dilation: int) -> Array:
-    return sum(weight[:, ty, tx, None, None] * seen for ty, tx, seen in _windows(planes, weight.shape[-1], dilation))  # type: ignore[return-value]
+    return sum(weight[:, ty, tx, None, None] * seen for ty, tx, seen in _windows(planes, weight.shape[-1], dilation))  # type: ignore[return-value]  # sum() may be the int 0
 
 
 def _weight_gradient(planes: Array, grad: Array, kernel: int, dilation: int) -> Array:

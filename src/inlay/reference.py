@@ -55,14 +55,14 @@ def _activate(values: Integers) -> Integers:
 def _conv(planes: Integers, weight: Integers, dilation: int, bias: Integers) -> Integers:
     """k x k convolution (correlation) where all inputs are there: (I, H, W) to (O, H - k + 1, W - k + 1)."""
     windows = _windows(planes, weight.shape[-1], dilation)
-    sums: Integers = sum(np.tensordot(weight[:, :, ty, tx], window, 1) for ty, tx, window in windows)  # type: ignore[assignment]
+    sums: Integers = sum(np.tensordot(weight[:, :, ty, tx], window, 1) for ty, tx, window in windows)  # type: ignore[assignment]  # sum() may be the int 0
     return sums + (bias[:, None, None] << WEIGHT_BITS)
 
 
 def _depthwise(planes: Integers, weight: Integers, dilation: int) -> Integers:
     """The same, each plane with its own (k, k) kernel."""
     windows = _windows(planes, weight.shape[-1], dilation)
-    return sum(weight[:, ty, tx, None, None] * window for ty, tx, window in windows)  # type: ignore[return-value]
+    return sum(weight[:, ty, tx, None, None] * window for ty, tx, window in windows)  # type: ignore[return-value]  # sum() may be the int 0
 
 
 def _windows(planes: Integers, kernel: int, dilation: int) -> list[tuple[int, int, Integers]]:
