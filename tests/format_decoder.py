@@ -107,11 +107,15 @@ class Network(NamedTuple):
     dilations: list[int]
 
     def tensors(self) -> list[tuple[str, tuple[int, ...], int]]:
-        """Name, shape and fan_in (0: a bias) of every tensor, in the order of the parameter vector."""
+        """Name, shape and the blank prior's spread of every tensor, in the order of the parameter vector."""
         c, k, i = self.channels, self.kernel, self.inputs
-        layer = [("depthwise.weight", (c, k, k), k * k), ("pointwise.weight", (c, c), c), ("pointwise.bias", (c,), 0)]
-        first = [("first.weight", (c, i, k, k), i * k * k), ("first.bias", (c,), 0)]
-        return first + self.layers * layer + [("last.weight", (c, k, k), c * k * k)]
+        layer = [
+            ("depthwise.weight", (c, k, k), isqrt(12 * 2**20 // (k * k))),
+            ("pointwise.weight", (c, c), isqrt(25 * 2**20 // c)),
+            ("pointwise.bias", (c,), 600),
+        ]
+        first = [("first.weight", (c, i, k, k), isqrt(16 * 2**20 // (i * k * k))), ("first.bias", (c,), 600)]
+        return first + self.layers * layer + [("last.weight", (c, k, k), isqrt(2 * 2**20 // (c * k * k)))]
 
 
 class Prior(NamedTuple):
@@ -123,8 +127,8 @@ class Prior(NamedTuple):
 
 def blank_prior(network: Network) -> Prior:
     spreads = []
-    for _, shape, fan_in in network.tensors():
-        spreads += prod(shape) * [isqrt(2**24 // fan_in) if fan_in else 400]  # floor(4096 * sqrt(1 / fan_in))
+    for _, shape, spread in network.tensors():
+        spreads += prod(shape) * [spread]
     return Prior(network, len(spreads) * [0], len(spreads) * [6], spreads)
 
 
@@ -162,9 +166,20 @@ def belongs(luma: np.ndarray, unit: int, sums: list[int]) -> bool:
 
 # --- 5. The coded parameters ---
 
-LIMITS = [2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304, 431, 609, 861, 1218, 1722, 2435, 3444, 4871]
-ZERO = [452, 429, 400, 362, 316, 265, 212, 163, 121, 88, 161, 120, 182, 136, 192, 144, 197, 148, 199, 150, 200, 151, 201, 152]
-STOP = [480, 467, 449, 424, 391, 349, 300, 247, 196, 150, 200, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152]
+# fmt: off
+LIMITS = [
+    2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304, 431, 609, 861, 1218, 1722,
+    2435, 3444, 4871, 6889, 9742, 13777, 19484, 27554, 38968, 55109, 77936,
+]
+ZERO = [
+    508, 506, 504, 501, 496, 490, 481, 469, 452, 429, 400, 362, 316, 265, 212, 163, 121, 88, 161, 120,
+    182, 136, 192, 144, 197, 148, 199, 150, 200, 151, 201, 152,
+]
+STOP = [
+    510, 509, 508, 506, 504, 501, 496, 489, 480, 467, 449, 424, 391, 349, 300, 247, 196, 150, 200, 152,
+    201, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152,
+]
+# fmt: on
 
 
 class RangeDecoder:
@@ -216,7 +231,7 @@ def read_parameters(coded: bytes, prior: Prior) -> list[int]:
     parameters = []
     for value, exponent, spread in zip(prior.values, prior.exponents, prior.spreads, strict=True):
         s = min(max(exponent + coarseness, 0), 14)
-        m = (16 * spread * a // b) >> s
+        m = (256 * spread * a // b) >> s
         g = sum(limit <= m for limit in LIMITS)
         n = 0
         while n < 14 and decoder.in_context(g, n):
@@ -226,7 +241,7 @@ def read_parameters(coded: bytes, prior: Prior) -> list[int]:
             while k < 15 and decoder.plain():
                 k += 1
             n = 14 + 2**k - 1 + decoder.number(k)
-        f = max(0, (g - 8) // 2)
+        f = max(0, (g - 16) // 2)
         n = n * 2**f + decoder.number(f)
         level = -n if n and decoder.plain() else n
         a, b = a + (n << s) - (a >> 5), b + spread - (b >> 5)

@@ -566,6 +566,10 @@ def test_a_payload_in_a_file_that_cannot_carry_one(inlaid):
         lambda: inlay.encode(GRAY, quality=0),
         lambda: inlay.encode(GRAY, quality=101),
         lambda: inlay.encode(GRAY, effort=0),
+        lambda: inlay.encode(GRAY, threads=-1),
+        lambda: inlay.encode(GRAY, seed=-1),
+        lambda: inlay.attach(jpeg_of(GRAY), GRAY, threads=0),
+        lambda: inlay.decode(inlay.encode(GRAY, quality=20, effort=1), threads=0),
         lambda: inlay.encode(GRAY, effort=10),
         lambda: inlay.encode(GRAY, preset="none such"),
         lambda: inlay.encode(GRAY, format="gif"),
@@ -630,3 +634,18 @@ def test_a_file_that_pays_can_be_used_at_once():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert inlay.decode(inlay.encode(COLOUR, quality=20, effort=1)).shape == COLOUR.shape
+
+
+def test_effort_1_without_a_prior_says_so():
+    encoded = encoder.encode(GRAY, quality=20, effort=1, preset="paper")
+    assert encoded.payload is None
+    assert encoded.reason == "no inlay: effort 1 takes a prior as it is, and there is none for this preset"
+
+
+@pytest.mark.parametrize(("image", "quality"), [(texture(160, 120, seed=0), 10), (texture(160, 120, seed=1), 20)])
+def test_more_effort_is_no_worse(image, quality):
+    """By what is minimised, D + lambda * R; also for a small picture, where few parameters are worth their bytes."""
+    results = [encoder.encode(image, quality=quality, effort=effort) for effort in (1, 2, 3, 5)]
+    gains = [r.psnr_db - r.psnr_base_db for r in results]
+    assert gains == sorted(gains)
+    assert gains[-1] > gains[0] + 0.5

@@ -111,7 +111,7 @@ class Encoder(page.RangeDecoder):
 
     def in_context(self, g, n):
         if n == 0:
-            self.draw(next(self.levels), max(0, (g - 8) // 2))
+            self.draw(next(self.levels), max(0, (g - 16) // 2))
         return super().in_context(g, n)
 
     def draw(self, level, fold):
@@ -217,9 +217,9 @@ def test_random_networks_and_parameters(seed):
             head = blank_head(channels, int(rng.integers(9)), rng.choice([1, 3, 5]), rng.choice([1, 3]), rng.integers(1, 9, 8))
         coded = rng.integers(0, 256, rng.choice([0, 1, 2, 3, 5, 20, 100, 400, 3000]), np.uint8)
         if len(coded) and i % 3:
-            coded[0] = coded[0] & 15 | rng.integers(9) << 4  # not too coarse
-        if len(coded) > 3 and i % 5 < 2:
-            coded[rng.integers(1, len(coded)) :][: rng.integers(1, 7)] = 255  # large levels
+            coded[0] = coded[0] & 15 | rng.integers(12) << 4  # not too coarse
+        if len(coded) > 3 and i % 5 < 3:
+            coded[rng.integers(1, len(coded)) :][: rng.integers(1, 60)] = 255  # large levels
         states[agreed(insert(base, craft(luma_of(base), head, coded.tobytes())))[0]] += 1
     assert states["restored"] >= 10 and states["damaged"] >= 3 and states.total() == states["restored"] + states["damaged"]
 

@@ -5,13 +5,13 @@ import pytest
 from textures import jpeg_of, texture
 
 from inlay import floatnet, parameters, reference
-from inlay.curvature import gauss_newton
+from inlay.curvature import gauss_newton, sample
 from inlay.fit import Schedule, fit, he_init, mean_squared_error
 from inlay.formats import jpeg
 from inlay.kernel import PEAK_MSE
 from inlay.network import Network
-from inlay.parameters import Prior, blank_prior
-from inlay.quantize import UNIT, quantise
+from inlay.parameters import UNIT, Prior, blank_prior
+from inlay.quantize import quantise
 
 NETWORKS = [Network(), Network(channels=4, layers=2, dilations=(2, 1), inputs=3), Network(channels=3, layers=1, kernel=5)]
 networks = pytest.mark.parametrize("index", range(len(NETWORKS)), ids=[str(n) for n in NETWORKS])
@@ -29,7 +29,7 @@ def fits():
         result = fit(network, start, Schedule(150, rate=0.02, batch_px=1 << 20), base=base, original=original)
         mse = mean_squared_error(network, result.parameters, base=base, original=original)
         assert mse < 0.97 * ((base.astype(float) - original) ** 2).mean()
-        hessian = gauss_newton(network, result.parameters, base, sample_px=1 << 20)
+        hessian = gauss_newton(network, result.parameters, base, sample(base.shape, 1 << 20))
         found.append((network, base, original, result.parameters, mse, hessian))
     return found
 
@@ -83,7 +83,8 @@ def test_a_sample_is_about_the_whole():
     prior = he_init(network, np.random.default_rng(3))
     prior[network.tensors[-1].slice] = np.random.default_rng(4).normal(0, 0.1, network.tensors[-1].size)
     whole, some, again, other = (
-        gauss_newton(network, prior, base, sample_px=px, seed=seed) for px, seed in ((100_000, 0), (20_000, 0), (20_000, 0), (20_000, 1))
+        gauss_newton(network, prior, base, sample(base.shape, px, seed))
+        for px, seed in ((100_000, 0), (20_000, 0), (20_000, 0), (20_000, 1))
     )
     assert np.array_equal(some, again)
     assert not np.array_equal(some, other)
@@ -94,7 +95,7 @@ def test_a_sample_is_about_the_whole():
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (2, 300)])
 def test_the_matrix_of_tiny_pictures(shape):
     base = np.random.default_rng(5).integers(0, 256, shape, dtype=np.uint8)
-    hessian = gauss_newton(Network(), np.random.default_rng(6).normal(0, 0.2, 402).astype(np.float32), base)
+    hessian = gauss_newton(Network(), np.random.default_rng(6).normal(0, 0.2, 402).astype(np.float32), base, sample(shape, 32768))
     assert np.isfinite(hessian).all()
     assert np.linalg.eigvalsh(hessian).min() > 0
 

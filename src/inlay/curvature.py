@@ -15,17 +15,25 @@ from .network import Network
 DAMPING = 0.02
 
 
+def sample(shape: tuple[int, ...], pixels: int, seed: int = 0) -> NDArray[np.int32]:
+    """Rectangles (n, 4) of a random part of a plane, of about so many pixels."""
+    rectangles = np.random.default_rng(seed).permutation(tiles(shape, 48, 118))
+    sums = np.cumsum((rectangles[:, 1] - rectangles[:, 0]) * (rectangles[:, 3] - rectangles[:, 2]))
+    return rectangles[: int(np.searchsorted(sums, pixels)) + 1]
+
+
 def gauss_newton(
-    network: Network, parameters: NDArray[np.float32], base: NDArray[np.uint8], *, sample_px: int = 32768, seed: int = 0
+    network: Network,
+    parameters: NDArray[np.float32],
+    base: NDArray[np.uint8],
+    rectangles: NDArray[np.int32],
+    *,
+    threads: int | None = None,
 ) -> NDArray[np.float64]:
     """H (size, size): the mean squared error grows by d^T H d (grey levels^2) when d is added to `parameters`.
 
-    J^T J of the answer's derivatives, by differences, over a random sample of tiles of the picture.
+    J^T J of the answer's derivatives, by differences, over `rectangles` (n, 4) of the plane `base`.
     """
-    rng = np.random.default_rng(seed)
-    rectangles = rng.permutation(tiles(base.shape, 48, 118))
-    pixels = np.cumsum((rectangles[:, 1] - rectangles[:, 0]) * (rectangles[:, 3] - rectangles[:, 2]))
-    rectangles = rectangles[: int(np.searchsorted(pixels, sample_px)) + 1]
     base, step = np.ascontiguousarray(base), np.float32(2.0**-9)
     here = kernel.answers(network, parameters, rectangles, base=base)
 
@@ -34,7 +42,7 @@ def gauss_newton(
         moved[index] += step
         return (kernel.answers(network, moved, rectangles, base=base) - here) / step
 
-    columns: NDArray[np.float32] = np.stack(kernel.parallel(derivative, range(network.size)))
+    columns: NDArray[np.float32] = np.stack(kernel.parallel(derivative, range(network.size), threads))
     hessian = (columns @ columns.T).astype(np.float64) * (PEAK_MSE / columns.shape[1])
     # The quadratic holds near the parameters only: along directions that it takes for flat, a far walk must not look free.
     diagonal = np.diag(hessian)

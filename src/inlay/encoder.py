@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import formats, kernel, payload, pictures, presets, priors
-from .curvature import gauss_newton
+from .curvature import gauss_newton, sample
 from .decoder import integer_parameters
 from .errors import FormatError, InlayError
 from .fingerprint import fingerprint
-from .fit import FitResult, Pixels, fit, he_init, mean_squared_error, random_patches
+from .fit import FitResult, Pixels, RateCost, fit, he_init, mean_squared_error, random_patches
 from .formats import Format
-from .parameters import Prior, blank_prior
+from .parameters import UNIT, Prior, blank_prior
 from .payload import Payload
 from .presets import Preset
-from .quantize import UNIT, quantise
+from .quantize import quantise
 
 Progress = Callable[[int, int], None]
 COARSENESSES = range(-1, 6)
@@ -145,7 +145,9 @@ class _Job:
         self.module, self.data, self.image, self.better_bases = module, data, image, better_bases
         self.preset: Preset = presets.by_name(preset)
         self.schedule = self.preset.at(effort)
-        self.seed, self.threads, self.progress = seed, threads, progress
+        if seed < 0:
+            raise InlayError(f"seed {seed}, expected 0 or more")
+        self.seed, self.threads, self.progress = seed, kernel.threads_of(threads), progress
         self.original = pictures.luma(image)
 
     def run(self, notes: tuple[str, ...]) -> Encoded:
@@ -162,6 +164,8 @@ class _Job:
         mse_per_byte = self._exchange_rate(mse)
         found, fitted = self._candidates(mse, mse_per_byte)
         best = min(found, key=lambda c: c.mse + mse_per_byte * c.payload_bytes, default=None)
+        if best is None and not fitted:
+            return replace(plain, reason="no inlay: effort 1 takes a prior as it is, and there is none for this preset")
         if best is None or best.mse + mse_per_byte * best.payload_bytes >= mse:
             return replace(plain, reason="no inlay: none was worth its bytes", fit=fitted)
         data = self.module.embed(self.data, payload.write(best.payload))
@@ -185,10 +189,12 @@ class _Job:
             return found, None
         fitted = fit(
             network, start, self.schedule,
-            base=self.base, original=self.original, seed=self.seed, threads=self.threads, progress=self.progress,
+            base=self.base, original=self.original, rate_cost=RateCost(prior, mse_per_byte / 8) if self.preset.from_prior else None,
+            seed=self.seed, threads=self.threads, progress=self.progress,
         )  # fmt: skip
         fitted_mse = mean_squared_error(network, fitted.parameters, base=self.base, original=self.original)
-        hessian = gauss_newton(network, fitted.parameters, self.base, seed=self.seed)
+        part = sample(self.base.shape, 32768, self.seed)
+        hessian = gauss_newton(network, fitted.parameters, self.base, part, threads=self.threads)
         for coarseness in COARSENESSES:
             quantised = quantise(prior, fitted.parameters, hessian, fitted_mse, mse_per_byte / 8, coarseness)
             if candidate := self._candidate(prior, quantised.coded, mse):

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import floatnet, kernel
-from .curvature import gauss_newton
+from .curvature import gauss_newton, sample
 from .kernel import PEAK_MSE, tiles
 from .network import Network
+from .parameters import UNIT, Prior
 
 Vector = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -35,24 +36,37 @@ def he_init(network: Network, rng: np.random.Generator) -> Vector:
 
 
 class Adam:
-    """Adam (Kingma and Ba 2015) with the gradient clipped to a norm; the state of one parameter vector."""
+    """Adam (Kingma and Ba 2015) with the gradient clipped to a norm; the state of one parameter vector.
+
+    After `turn` it walks along the eigenvectors of a matrix, where parameters hardly disturb one another (Vyas et al. 2024, "SOAP").
+    """
 
     def __init__(self, size: int, *, beta1: float = 0.9, beta2: float = 0.99, clip: float | None = None) -> None:
         """Clip: the largest norm of a gradient that is let through unscaled; None for no clipping."""
         self.beta1, self.beta2, self.clip, self.count = beta1, beta2, clip, 0
         self.mean, self.square = np.zeros(size), np.zeros(size)
+        self.axes: NDArray[np.float64] | None = None  # (size, size), a column an axis; None: the parameters themselves
+
+    def turn(self, matrix: NDArray[np.float64]) -> None:
+        """Walk along the eigenvectors of `matrix` from now on; what is known of the gradient turns with it."""
+        axes = np.linalg.eigh(matrix)[1]
+        turned = axes.T if self.axes is None else axes.T @ self.axes
+        self.mean, self.square, self.axes = turned @ self.mean, turned**2 @ self.square, axes
 
     def move(self, gradient: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
         """What to subtract from the parameters."""
         if self.clip is not None:
             gradient = gradient * min(1.0, self.clip / (float(np.linalg.norm(gradient)) + 1e-12))
         self.count += 1
+        # einsum, not @: the threads of a BLAS, woken for so little, cost more than all the rest of a step on a busy machine.
+        if self.axes is not None:
+            gradient = np.einsum("ij,i->j", self.axes, gradient)
         self.mean += (1 - self.beta1) * (gradient - self.mean)
         self.square += (1 - self.beta2) * (gradient**2 - self.square)
         mean = self.mean / (1 - self.beta1**self.count)
         square = self.square / (1 - self.beta2**self.count)
         moved: NDArray[np.float64] = rate * mean / (np.sqrt(square) + 1e-8)
-        return moved
+        return moved if self.axes is None else np.einsum("ij,j->i", self.axes, moved)
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,30 @@ class Schedule:
         """The learning rate of step 0, 1, ..."""
         cosine = 0.5 * (1 + np.cos(np.pi * step / max(1, self.steps)))
         return float((self.final_rate + (self.rate - self.final_rate) * cosine) * min(1.0, (step + 1) / self.warmup))
+
+
+@dataclass(frozen=True)
+class RateCost:
+    """What it costs the payload that parameters stray from their prior, so that a fit goes only where it pays.
+
+    lmbda * n log2(mean of |d_i| / spread_i), d_i being the distance of parameter i: the length of an ideal code for Laplace-distributed
+    parameters, but for a constant; |d| is rounded off below 0.2 spreads, where steps become longer than distances.
+    """
+
+    prior: Prior
+    mse_per_bit: float  # lmbda
+
+    def gradient(self, parameters: Vector) -> NDArray[np.float64]:
+        """Of the cost, in grey levels^2."""
+        spreads = self.prior.spreads / UNIT
+        distances = parameters - self.prior.values / UNIT
+        sizes = np.sqrt(distances**2 + (0.2 * spreads) ** 2)
+        slopes: NDArray[np.float64] = distances / sizes / (spreads * np.mean(sizes / spreads))
+        return slopes * (self.mse_per_bit / np.log(2))
+
+    def curvature(self) -> NDArray[np.float64]:
+        """The diagonal C for which d^T C d has the cost's slope where every parameter has strayed by its spread."""
+        return np.diag(self.mse_per_bit / np.log(2) / 2 / (self.prior.spreads / UNIT) ** 2)
 
 
 @dataclass(frozen=True)
@@ -103,25 +141,27 @@ def fit(
     *,
     base: Pixels,
     original: Pixels,
+    rate_cost: RateCost | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FitResult:
     """Parameters that bring net(base) as near to `original` as the schedule's steps allow, from `start`.
 
-    base, original: (H, W) uint8 planes.  The same seed gives the same result on the same kernel path and thread count.
+    base, original: (H, W) uint8 planes.  rate_cost: minimise the squared error plus this, from the prior as start.  The same seed
+    gives the same result on the same kernel path and thread count.
     `progress` is told the steps done and the steps in all.
     """
     base, original = np.ascontiguousarray(base), np.ascontiguousarray(original)
     rng, parameters = np.random.default_rng(seed), start.astype(np.float32).copy()
     adam = Adam(network.size, beta2=schedule.beta2, clip=schedule.clip)
-    axes: NDArray[np.float64] | None = None
     if schedule.second_order:
         patches = random_patches(rng, base.shape, schedule)
-        matrix = gauss_newton(network, parameters, base, sample_px=16384, seed=seed) / PEAK_MSE
+        matrix = gauss_newton(network, parameters, base, sample(base.shape, 16384, seed), threads=threads) / PEAK_MSE
+        if rate_cost is not None:
+            matrix += rate_cost.curvature() / PEAK_MSE
         parameters = _gauss_newton_step(network, parameters, matrix, patches, base, original, threads)
-        # Along these axes the parameters hardly disturb one another (Vyas et al. 2024, "SOAP").
-        axes = np.linalg.eigh(matrix)[1]
+        adam.turn(matrix)
     history: list[float] = []
     for step in range(schedule.steps):
         patches = random_patches(rng, base.shape, schedule)
@@ -129,18 +169,14 @@ def fit(
             loss, gradient = _normed_gradient(network, parameters, patches, base, original)
         else:
             loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
-        pixels = _area(patches)
+        pixels = area(patches)
         history.append(loss / pixels * PEAK_MSE)
         if not np.isfinite(history[-1]):
             return FitResult(start, history, f"the error grew without bound at step {step}; the start is kept")
         gradient /= pixels
-        if axes is None:
-            move = adam.move(gradient, schedule.rate_at(step))
-        else:
-            # einsum, not @: the threads of a BLAS, woken for so little, cost more than all the rest of a step on a busy machine.
-            along = adam.move(np.einsum("ij,i->j", axes, gradient), schedule.rate_at(step))
-            move = np.einsum("ij,j->i", axes, along)
-        parameters -= move.astype(np.float32)
+        if rate_cost is not None:
+            gradient += rate_cost.gradient(parameters) / PEAK_MSE
+        parameters -= adam.move(gradient, schedule.rate_at(step)).astype(np.float32)
         if progress:
             progress(step + 1, schedule.steps)
     if schedule.norm:
@@ -151,7 +187,8 @@ def fit(
     return FitResult(parameters, history, f"all {schedule.steps} steps were made")
 
 
-def _area(rectangles: Rectangles) -> int:
+def area(rectangles: Rectangles) -> int:
+    """Pixels of rectangles (n, 4) together."""
     return int(((rectangles[:, 1] - rectangles[:, 0]) * (rectangles[:, 3] - rectangles[:, 2])).sum())
 
 
@@ -168,7 +205,7 @@ def _gauss_newton_step(
     if not matrix.any():  # no parameter makes a difference: a flat base, and a last layer of zeros
         return parameters
     loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
-    slope = gradient / (2 * _area(patches))
+    slope = gradient / (2 * area(patches))
     best = parameters
     for damping in (0.0, 0.03, 1.0):
         step = np.linalg.solve(matrix + damping * np.diag(np.diag(matrix)), slope)

@@ -78,6 +78,13 @@ def default_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads_of(threads: int | None) -> int:
+    """The number of threads that is meant: all processors for None."""
+    if threads is not None and threads < 1:
+        raise InlayError(f"{threads} threads, expected at least 1")
+    return threads or default_threads()
+
+
 def restore(
     network: Network,
     parameters: NDArray[np.int16],
@@ -106,7 +113,7 @@ def restore(
         )  # fmt: skip
         return status
 
-    if any(_in_parallel(band, _bands(0, height, threads or default_threads()))):
+    if any(_in_parallel(band, _bands(0, height, threads_of(threads)))):
         raise MemoryError("no memory for the restoration network's rows")
     return out
 
@@ -132,7 +139,7 @@ def gradient(
     def part(rectangles: NDArray[np.int32]) -> tuple[float, NDArray[np.float64]]:
         return _gradient(network, parameters, rectangles, base, target, path, True, None)
 
-    losses, gradients = zip(*_in_parallel(part, _spread(rectangles, threads or default_threads())), strict=True)
+    losses, gradients = zip(*_in_parallel(part, _spread(rectangles, threads_of(threads))), strict=True)
     return sum(losses), np.sum(gradients, axis=0)
 
 
@@ -151,7 +158,7 @@ def squared_error(
     def part(rectangles: NDArray[np.int32]) -> float:
         return _gradient(network, parameters, rectangles, base, target, path, False, None)[0]
 
-    return sum(_in_parallel(part, _spread(rectangles, threads or default_threads())))
+    return sum(_in_parallel(part, _spread(rectangles, threads_of(threads))))
 
 
 def answers(
@@ -231,7 +238,7 @@ def _edges(size: int, count: int) -> list[int]:
 
 def parallel(work: Callable[[S], T], items: Iterable[S], threads: int | None = None) -> list[T]:
     """`work` of each item, on a pool of threads (a kernel call inside releases the GIL); results in order."""
-    return list(_pool(threads or default_threads()).map(work, items))
+    return list(_pool(threads_of(threads)).map(work, items))
 
 
 def _in_parallel(work: Callable[[S], T], parts: Sequence[S]) -> list[T]:

@@ -35,7 +35,7 @@ MAX_CHANNELS, MAX_LAYERS, MAX_KERNEL, MAX_DILATION = 32, 8, 5, 8
 
 @dataclass(frozen=True)
 class Tensor:
-    """A run of the parameter vector.  `kind` is weight or bias; `fan_in` counts the products that one output sums."""
+    """A run of the parameter vector.  `fan_in` counts the products that one output sums."""
 
     name: str
     shape: tuple[int, ...]
@@ -51,6 +51,11 @@ class Tensor:
     def slice(self) -> slice:
         """Where they stand in the parameter vector."""
         return slice(self.offset, self.offset + self.size)
+
+    @property
+    def kind(self) -> str:
+        """Of its layer: first, depthwise, pointwise, or last."""
+        return self.name.split(".")[0].rstrip("0123456789")
 
     @property
     def is_bias(self) -> bool:

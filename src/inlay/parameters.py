@@ -17,23 +17,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FormatError
-from .network import Network
+from .network import WEIGHT_BITS, Network
 from .rangecoder import Bit, Decoder, Encoder
 
 Integers = NDArray[np.int64]
 
+UNIT = float(1 << WEIGHT_BITS)  # integer parameters to a float one
 COARSENESS_BITS = 4  # of the exponent added to every step of the prior
 COARSENESS_BIAS = 4  # so it runs from -4 to 11
 MAX_EXPONENT = 14
+# The blank prior's spreads: of a bias, and 2^-20 fan_in spread^2 of a weight.
+BLANK_BIAS = 600
+BLANK_WEIGHTS = {"first": 16, "depthwise": 12, "pointwise": 25, "last": 2}
 # Steps of a level's size that have a bit of their own; larger ones end in an Exp-Golomb code of at most so many bits.
 UNARY, MAX_GOLOMB = 14, 15
-# Contexts: group g holds expected sizes around 2^(g/2 - 3).  Of large levels the lowest bits say next to nothing; `FOLDS[g]` of them
+# Contexts: group g holds expected sizes around 2^(g/2 - 7).  Of large levels the lowest bits say next to nothing; `FOLDS[g]` of them
 # are coded as they are, and only what is above them in steps.  Starting counts, of 512, for "it is 0" and for "it goes no further", are
-# those of the two-sided geometric distribution with that mean size; the groups' upper limits are in sixteenths of a level.
-GROUP_LIMITS = (2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304, 431, 609, 861, 1218, 1722, 2435, 3444, 4871)
-ZERO_COUNTS = (452, 429, 400, 362, 316, 265, 212, 163, 121, 88, 161, 120, 182, 136, 192, 144, 197, 148, 199, 150, 200, 151, 201, 152)
-STOP_COUNTS = (480, 467, 449, 424, 391, 349, 300, 247, 196, 150, 200, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152)
-FOLDS = tuple(max(0, (g - 8) // 2) for g in range(24))
+# those of the two-sided geometric distribution with that mean size; the groups' upper limits are in 2^-8 of a level.
+# fmt: off
+GROUP_LIMITS = (
+    2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304, 431, 609, 861, 1218, 1722,
+    2435, 3444, 4871, 6889, 9742, 13777, 19484, 27554, 38968, 55109, 77936,
+)
+ZERO_COUNTS = (
+    508, 506, 504, 501, 496, 490, 481, 469, 452, 429, 400, 362, 316, 265, 212, 163, 121, 88, 161, 120,
+    182, 136, 192, 144, 197, 148, 199, 150, 200, 151, 201, 152,
+)
+STOP_COUNTS = (
+    510, 509, 508, 506, 504, 501, 496, 489, 480, 467, 449, 424, 391, 349, 300, 247, 196, 150, 200, 152,
+    201, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152,
+)
+# fmt: on
+FOLDS = tuple(max(0, (g - 16) // 2) for g in range(32))
 COUNT_TOTAL = 512
 
 
@@ -56,10 +71,10 @@ class Prior:
 
 
 def blank_prior(network: Network) -> Prior:
-    """The prior of a network without one: zeros, steps of 2^-6, spreads of He initialisation."""
+    """The prior of a network without one: zeros, steps of 2^-6, spreads as fits from He initialisation leave them."""
     spreads = np.zeros(network.size, np.int64)
     for t in network.tensors:
-        spreads[t.slice] = 400 if t.is_bias else isqrt((1 << 24) // t.fan_in)
+        spreads[t.slice] = BLANK_BIAS if t.is_bias else isqrt((BLANK_WEIGHTS[t.kind] << 20) // t.fan_in)
     zeros = np.zeros(network.size, np.int64)
     return Prior(0, network, zeros, zeros + 6, spreads)
 
@@ -87,9 +102,13 @@ def decode(prior: Prior, coded: bytes) -> NDArray[np.int16]:
 def apply(prior: Prior, levels: Integers, coarseness: int) -> NDArray[np.int16]:
     """The parameters that levels stand for; FormatError where they leave 16 bits."""
     values = prior.values + (levels << prior.steps(coarseness))
-    if np.abs(values).max(initial=0) > 32767:
-        raise FormatError(f"a network parameter is {int(np.abs(values).max())}, expected at most 32767")
+    _check_range(int(np.abs(values).max(initial=0)))
     return values.astype(np.int16)
+
+
+def _check_range(value: int) -> None:
+    if abs(value) > 32767:
+        raise FormatError(f"a network parameter is {abs(value)}, expected at most 32767")
 
 
 def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels: list[int] | None) -> list[int]:
@@ -103,10 +122,10 @@ def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels
 
     strayed = expected = 8 * (int(prior.spreads.sum()) // len(prior.spreads) + 1)
     out = []
-    spreads, exponents = prior.spreads.tolist(), prior.steps(coarseness).tolist()
-    for i, (spread, exponent) in enumerate(zip(spreads, exponents, strict=True)):
-        size16 = (16 * spread * strayed // expected) >> exponent
-        group = bisect_right(GROUP_LIMITS, size16)
+    known = zip(prior.values.tolist(), prior.spreads.tolist(), prior.steps(coarseness).tolist(), strict=True)
+    for i, (value, spread, exponent) in enumerate(known):
+        # Below 2^45: spreads and steps of parameters are 16-bit numbers, and 32 of them fade before more come.
+        group = bisect_right(GROUP_LIMITS, (256 * spread * strayed // expected) >> exponent)
         fold = FOLDS[group]
         level = levels[i] if levels is not None else 0
         folded, size = abs(level) >> fold, 0
@@ -120,6 +139,8 @@ def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels
         size = size << fold | coder.bits(fold, abs(level) & (1 << fold) - 1)
         if size and coder.bits(1, int(level < 0)):
             size = -size
+        if levels is None:
+            _check_range(value + (size << exponent))
         out.append(size)
         strayed += (abs(size) << exponent) - (strayed >> 5)
         expected += spread - (expected >> 5)

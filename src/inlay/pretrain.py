@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import kernel, pictures
-from .curvature import gauss_newton
+from .curvature import gauss_newton, sample
 from .errors import FormatError, InlayError
-from .fit import Adam, Pixels, Rectangles, Schedule, Vector, fit, he_init
+from .fit import Adam, Pixels, Rectangles, Schedule, Vector, area, fit, he_init
 from .formats import by_name
 from .kernel import PEAK_MSE
 from .network import Network, check_bounds
-from .quantize import UNIT
+from .parameters import UNIT
 
-PATCH, BATCH = 64, 16
+# Pixels of the patches of a step; rows of a patch; its columns together with the halo, which fill whole vectors of the kernel.
+BATCH_PX, ROWS, WIDTH = 65536, 64, 96
 CHECKPOINT_EVERY = 2000
+FIRST_TURN = 100  # when Adam first turns to the eigenvectors of the Gauss-Newton matrix; then at every checkpoint
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,25 @@ class Corpus:
     places: NDArray[np.int64]
     skipped: tuple[str, ...]  # names of files that are no pictures, or too small ones
 
-    def draw(self, rng: np.random.Generator, count: int, halo_px: int) -> Rectangles:
-        """Random patches (count, 4) whose halo stays inside their picture."""
+    def draw(self, rng: np.random.Generator, pixels: int, halo_px: int) -> Rectangles:
+        """Random patches (n, 4) of so many pixels together, whose halo stays inside their picture."""
+        rows, columns = patch_size(halo_px)
+        count = max(1, pixels // (rows * columns))
         top, height, width = self.places[rng.integers(0, len(self.places), count)].T
-        y = top + halo_px + (rng.random(count) * (height - PATCH - 2 * halo_px)).astype(np.int64)
-        x = halo_px + (rng.random(count) * (width - PATCH - 2 * halo_px)).astype(np.int64)
-        return np.stack([y, y + PATCH, x, x + PATCH], axis=1).astype(np.int32)
+        y = top + halo_px + (rng.random(count) * (height - rows - 2 * halo_px + 1)).astype(np.int64)
+        x = halo_px + (rng.random(count) * (width - columns - 2 * halo_px + 1)).astype(np.int64)
+        return np.stack([y, y + rows, x, x + columns], axis=1).astype(np.int32)
 
     def picture(self, index: int) -> tuple[Pixels, Pixels]:
         """Base and original of one picture."""
         top, height, width = self.places[index]
         here = (slice(top, top + height), slice(0, width))
         return np.ascontiguousarray(self.base[here]), np.ascontiguousarray(self.original[here])
+
+
+def patch_size(halo_px: int) -> tuple[int, int]:
+    """Rows and columns of a training patch of a network with that halo."""
+    return ROWS, max(32, WIDTH - 2 * halo_px)
 
 
 def images_in(folders: Sequence[Path]) -> list[Path]:
@@ -63,7 +72,7 @@ def load(files: Sequence[Path], codec: str, quality: tuple[int, int], network: N
     rng, module = np.random.default_rng(seed), by_name(codec)
     pairs, places, top = [], [], 0
     skipped: list[str] = []
-    least = PATCH + 2 * network.halo_px
+    rows, columns = (side + 2 * network.halo_px for side in patch_size(network.halo_px))
     for file in files:
         try:
             with Image.open(file) as opened:
@@ -71,7 +80,7 @@ def load(files: Sequence[Path], codec: str, quality: tuple[int, int], network: N
         except (OSError, InlayError, Image.DecompressionBombError):
             skipped.append(file.name)
             continue
-        if min(luma.size) < least:
+        if luma.height < rows or luma.width < columns:
             skipped.append(file.name)
             continue
         options: dict[str, Any] = {"subsampling": "444", "progressive": False, "optimize": False}
@@ -80,7 +89,7 @@ def load(files: Sequence[Path], codec: str, quality: tuple[int, int], network: N
         places.append((top, *pairs[-1][0].shape))
         top += places[-1][1]
     if not pairs:
-        raise FormatError(f"{len(files)} files, none an image of at least {least}x{least} pixels")
+        raise FormatError(f"{len(files)} files, none an image of at least {columns}x{rows} pixels")
     width = max(p[2] for p in places)
     base, original = (np.zeros((top, width), np.uint8) for _ in range(2))
     for (b, o), (y, h, w) in zip(pairs, places, strict=True):
@@ -102,7 +111,8 @@ def train(
 ) -> tuple[Vector, list[float]]:
     """Parameters and, every CHECKPOINT_EVERY steps, the mean gain over the batches since (dB).
 
-    Adam on batches of random patches, rate falling along half a cosine.  With `checkpoint`, an interrupted run goes on from there.
+    Adam on batches of random patches, along the eigenvectors of the Gauss-Newton matrix of other such patches, the rate falling along
+    half a cosine.  With `checkpoint`, an interrupted run goes on from there.
     """
     rng = np.random.default_rng(seed)
     parameters = he_init(network, rng) if start is None else start.astype(np.float32).copy()
@@ -113,11 +123,16 @@ def train(
             parameters, adam.mean, adam.square = saved["parameters"], saved["mean"], saved["square"]
             done = adam.count = int(saved["done"])
             history = saved["history"].tolist()
+            adam.axes = saved["axes"] if saved["axes"].size else None
     for step in range(done, steps):
         # Each step has its own generator, so a resumed run sees the batches that it would have seen.
-        patches = corpus.draw(np.random.default_rng((seed, step)), BATCH, network.halo_px)
+        drawn = np.random.default_rng((seed, step))
+        if step == FIRST_TURN or (step and step % CHECKPOINT_EVERY == 0):
+            some = corpus.draw(drawn, 16384, network.halo_px)
+            adam.turn(gauss_newton(network, parameters, corpus.base, some, threads=threads) / PEAK_MSE)
+        patches = corpus.draw(drawn, BATCH_PX, network.halo_px)
         loss, gradient = kernel.gradient(network, parameters, patches, base=corpus.base, target=corpus.original, threads=threads)
-        parameters -= adam.move(gradient / (BATCH * PATCH**2), schedule.rate_at(step)).astype(np.float32)
+        parameters -= adam.move(gradient / area(patches), schedule.rate_at(step)).astype(np.float32)
         error += loss
         for y0, y1, x0, x1 in patches:
             difference = corpus.base[y0:y1, x0:x1].astype(np.int64) - corpus.original[y0:y1, x0:x1]
@@ -126,8 +141,9 @@ def train(
             history.append(round(float(10 * np.log10(plain / error)), 4))
             error = plain = 0.0
             if checkpoint is not None:
+                axes = np.zeros(0) if adam.axes is None else adam.axes
                 with checkpoint.with_suffix(".tmp").open("wb") as out:
-                    np.savez(out, parameters=parameters, mean=adam.mean, square=adam.square, done=step + 1, history=history)
+                    np.savez(out, parameters=parameters, mean=adam.mean, square=adam.square, axes=axes, done=step + 1, history=history)
                 checkpoint.with_suffix(".tmp").replace(checkpoint)
         if progress:
             progress(step + 1, steps)
@@ -151,7 +167,7 @@ def survey(
         mse = float(((base.astype(np.float64) - original) ** 2).mean())
         fitted = fit(network, parameters, schedule, base=base, original=original, seed=int(index)).parameters
         strayed += np.abs(fitted - parameters) / len(chosen)
-        curvature += np.diag(gauss_newton(network, parameters, base, sample_px=8192)) / mse / len(chosen)
+        curvature += np.diag(gauss_newton(network, parameters, base, sample(base.shape, 8192))) / mse / len(chosen)
     step = np.sqrt(12 * 0.0005 / network.size / np.maximum(curvature, 1e-9)) * UNIT
     exponents = np.clip(np.rint(np.log2(step)), 0, 12).astype(np.int64)
     return exponents, np.maximum(np.rint(strayed * UNIT), 1).astype(np.int64)

@@ -32,13 +32,14 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
 )
 @click.option("--channels", type=click.IntRange(1), metavar="N", help="Of the network; the start's, or 6.")
 @click.option("--layers", type=click.IntRange(0), metavar="N", help="Separable layers of the network; the start's, or 3.")
+@click.option("--dilations", metavar="N,N...", help="Of each separable layer's convolution; the start's, or all 1.")
 @click.option(
     "--steps",
     type=click.IntRange(1),
     metavar="N",
     default=60_000,
     show_default=True,
-    help="Training steps, each on 16 patches of 64x64 pixels.",
+    help="Training steps, each on patches of 65,536 pixels.",
 )
 @click.option(
     "--rate",
@@ -68,7 +69,7 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
 @click.pass_context
 def pretrain(
     ctx: click.Context, folder: tuple[str, ...], folders: tuple[str, ...], codec: str, quality: tuple[int, int],
-    channels: int | None, layers: int | None, steps: int, rate: float, start: str | None, pictures: int, seed: int,
+    channels: int | None, layers: int | None, dilations: str | None, steps: int, rate: float, start: str | None, pictures: int, seed: int,
     threads: int | None, checkpoint: str | None, output: str,
 ) -> None:  # fmt: skip
     """Train a prior from folders of images.
@@ -96,10 +97,15 @@ def pretrain(
             raise Failure(f"{name}: there is no such folder of images")
     check_output(output)
     shape = _network_of(start) if start is not None else {}
-    asked = {key: value for key, value in (("channels", channels), ("layers", layers)) if value is not None}
+    asked: dict[str, Any] = {key: value for key, value in (("channels", channels), ("layers", layers)) if value is not None}
+    if dilations is not None:
+        try:
+            asked["dilations"] = [int(word) for word in dilations.split(",")]
+        except ValueError:
+            raise click.BadParameter(f"{dilations!r} is not a list of numbers", param_hint="--dilations") from None
     if start is not None and shape | asked != shape:
         raise click.UsageError(f"{start} is a prior of {shape['channels']} channels and {shape['layers']} layers; it cannot begin another")
-    with about("--channels, --layers"):
+    with about("--channels, --layers, --dilations"):
         network = Network(**(shape | asked))
     if checkpoint is not None:
         check_output(checkpoint)

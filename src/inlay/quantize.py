@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .parameters import Integers, Prior, encode
+from .parameters import UNIT, Integers, Prior, encode
 
-UNIT = 4096.0  # integer parameters to a float one
 SWEEPS = 12
 
 
