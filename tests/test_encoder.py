@@ -29,9 +29,12 @@ def output(*command, data):
 
 
 def luma_of(image):
-    """(H, W): as the issue defines it, Pillow's `convert("YCbCr")`, first plane."""
+    """(H, W): as libjpeg's encoder computes it, rounded to nearest."""
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    return np.asarray(image if image.mode == "L" else image.convert("RGB").convert("YCbCr").getchannel(0))
+    if image.mode == "L":
+        return np.asarray(image)
+    red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")).astype(int), 2, 0)
+    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)
 
 
 def shown(data):
@@ -619,13 +622,13 @@ def test_errors_say_which():
     with pytest.raises(LimitError, match="200x150 pixels, at most 29999 are allowed"):
         inlay.decode(jpeg_of(GRAY), max_pixels=29_999)
     assert inlay.decode(jpeg_of(GRAY), max_pixels=30_000).shape == (150, 200)
-    with pytest.raises(FormatError, match="not a JPEG file: it begins with 89 50 4e 47"):
+    with pytest.raises(FormatError, match="not a JPEG or JPEG2000 file: it begins with 89 50 4e 47"):
         inlay.decode(png())
     with pytest.raises(UnsupportedError, match="float32"):
         inlay.encode(GRAY.astype(np.float32))
     with pytest.raises(InlayError, match="effort 10, expected 1 to 9"):
         inlay.encode(GRAY, effort=10)
-    with pytest.raises(InlayError, match="no preset 'x'; expected one of default, paper"):
+    with pytest.raises(InlayError, match="no preset 'x'; expected one of default, large, best, paper"):
         inlay.encode(GRAY, preset="x")
 
 
@@ -639,7 +642,7 @@ def test_a_file_that_pays_can_be_used_at_once():
 def test_effort_1_without_a_prior_says_so():
     encoded = encoder.encode(GRAY, quality=20, effort=1, preset="paper")
     assert encoded.payload is None
-    assert encoded.reason == "no inlay: effort 1 takes a prior as it is, and there is none for this preset"
+    assert encoded.reason == "no inlay: this preset has no prior for jpeg"
 
 
 @pytest.mark.parametrize(("image", "quality"), [(texture(160, 120, seed=0), 10), (texture(160, 120, seed=1), 20)])
@@ -649,3 +652,14 @@ def test_more_effort_is_no_worse(image, quality):
     gains = [r.psnr_db - r.psnr_base_db for r in results]
     assert gains == sorted(gains)
     assert gains[-1] > gains[0] + 0.5
+
+
+@pytest.mark.parametrize("settings", [{"quality": 20}, {"format": "jpeg2000", "rate_bpp": 0.8}], ids=["jpeg", "jpeg2000"])
+def test_colour_gains_too_and_keeps_its_brightness(settings):
+    """The original's luma is rounded as the base's is: half a grey level would be learnt, and added to red, green and blue."""
+    original = coloured(320, 240, seed=5)
+    encoded = encoder.encode(original, effort=3, **settings)
+    assert encoded.payload is not None
+    base, restored = (inlay.decode(encoded.data, base=which) for which in (True, False))
+    assert psnr(restored, original) > psnr(base, original) + 0.1
+    assert abs(restored.mean() - original.mean()) < 0.15

@@ -1,5 +1,7 @@
-"""The bench: its numbers are right, a run resumes and never takes over what has changed, the report repeats what the lines say."""
+"""The bench: its numbers are right, a run resumes and never takes over what has changed."""
 
+import base64
+import io
 import json
 import subprocess
 import sys
@@ -10,11 +12,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from inlay import decoder, encoder, evaluate, formats, metrics, report, runs
+from inlay import decoder, encoder, evaluate, formats, kernel, metrics, peers, provenance, report, runs, speed
 from inlay.cli import main
 from inlay.errors import InlayError
 from inlay.evaluate import Settings
-from inlay.metrics import Curve
 
 QUALITIES = (10, 20, 30, 40)
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -41,57 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def measured(folder: Path, run: Path, **settings) -> evaluate.Summary:
-    return evaluate.bench([folder], evaluate.at_qualities(Settings(effort=1, **settings), QUALITIES), run, jobs=1)
-
-
-# ------------------------------------------------------------------------------------------------ metrics
-
-
-def test_psnr_by_hand() -> None:
-    a = np.array([[0, 255], [10, 20]], np.uint8)
-    b = np.array([[255, 255], [12, 20]], np.uint8)
-    assert metrics.mse(a, b) == (255**2 + 4) / 4
-    assert metrics.psnr_db(a, b) == pytest.approx(10 * np.log10(65025 * 4 / 65029))
-    assert metrics.psnr_db(a, a) == float("inf")
-    for wrong in (a[:1], a.astype(np.int16), a[None]):
-        with pytest.raises(ValueError, match="expected uint8 arrays of one shape"):
-            metrics.mse(a, wrong)
-
-
-def test_bjontegaard_by_hand() -> None:
-    anchor = Curve([0.2, 0.35, 0.5, 0.7], [27.0, 29.5, 31.0, 32.2])
-    assert metrics.bd_rate(anchor, anchor) == metrics.bd_psnr(anchor, anchor) == 0
-    cheaper = Curve([0.8 * r for r in anchor.bpp], anchor.psnr_db)
-    assert metrics.bd_rate(anchor, cheaper) == pytest.approx(-20)
-    assert metrics.bd_rate(cheaper, anchor) == pytest.approx(25)
-    better = Curve(anchor.bpp, [p + 1.25 for p in anchor.psnr_db])
-    assert metrics.bd_psnr(anchor, better) == pytest.approx(1.25)
-    # A straight line of 6 dB a factor of 2, one dB higher: 2^(-1/6) of the rate.
-    line = Curve([1, 2, 4, 8], [20, 26, 32, 38])
-    above = Curve([1, 2, 4, 8], [21, 27, 33, 39])
-    assert metrics.bd_rate(line, above) == pytest.approx(100 * (2 ** (-1 / 6) - 1))
-
-
-@pytest.mark.parametrize(
-    ("test", "message"),
-    [
-        (Curve([1, 2, 3, 4], [30, 31, 31, 32]), "does not rise"),
-        (Curve([1, 2, 2, 4], [30, 31, 32, 33]), "does not rise"),
-        (Curve([1, 2, 3, 4], [30, 31, 32, np.inf]), "not a finite number"),
-        (Curve([1, 2, 3, 4], [60, 61, 62, 63]), "no common range"),
-        (Curve([1], [30]), "two points or more"),
-        (Curve([1, 2], [30]), "two points or more"),
-    ],
-)
-def test_bjontegaard_refuses(test: Curve, message: str) -> None:
-    with pytest.raises(InlayError, match=message):
-        metrics.bd_rate(Curve([1, 2, 3, 4], [30, 32, 33, 34]), test)
-
-
-def test_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "bjontegaard", None)
-    with pytest.raises(InlayError, match=r"pip install 'inlay\[bench\]'"):
-        metrics.bd_rate(Curve([1, 2], [1, 2]), Curve([1, 2], [1, 2]))
+    return evaluate.bench([folder], evaluate.at_points(Settings(effort=1, **settings), qualities=QUALITIES), run, jobs=1)
 
 
 # ------------------------------------------------------------------------------------------------ bench
@@ -172,7 +123,7 @@ def test_edges_cannot_change_a_measurement() -> None:
     """What the digest of the code leaves out is not imported by what measures."""
     script = "import sys, inlay.evaluate; print(*(m for m in sys.modules if m.startswith('inlay.')))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert not {f"inlay.{edge}" for edge in evaluate.EDGES} & set(loaded)
+    assert not {f"inlay.{edge}" for edge in provenance.EDGES} & set(loaded)
     assert "inlay.encoder" in loaded
 
 
@@ -218,132 +169,162 @@ def test_nothing_to_measure_fails(folder: Path, tmp_path: Path) -> None:
         result = CliRunner().invoke(main, ["bench", "--images", *map(str, images), *run])
         assert result.exit_code == 1
         assert message in result.output
-    for wrong in (["--quality", "0,10"], ["--quality", "ten"], ["--preset", "none"], ["--images", str(tmp_path / "nowhere")]):
-        assert CliRunner().invoke(main, ["bench", "--images", str(folder), *run, *wrong]).exit_code == 2
-
-
-# ------------------------------------------------------------------------------------------------ report
-
-
-def line(image: str, quality: int, plain: tuple[int, float], inlay: tuple[int, float], **more) -> dict:
-    """A line as the bench writes it; (bytes, PSNR) without and with an inlay, of a picture of 100 x 80 pixels."""
-    return {
-        "image": image, "set": "kodak", "sha256": image, **Settings(quality=quality).__dict__, "threads": 1, "code": "c",
-        "width": 100, "height": 80, "plain_bytes": plain[0], "file_bytes": inlay[0], "payload_bytes": inlay[0] - plain[0],
-        "psnr_plain_db": plain[1], "psnr_db": inlay[1], "gain_db": None, "reason": "", "prior": 1,
-        "network": {"channels": 6, "layers": 3, "weights": 378, "biases": 24}, "encode_s": 1.0, "decode_s": 0.1,
-        "versions": {"inlay": "0"}, "machine": "one", **more,
-    }  # fmt: skip
-
-
-PLAIN = {"a": [(300, 27.0), (480, 29.1), (600, 30.4), (710, 31.2)], "b": [(500, 25.0), (820, 27.3), (1050, 28.5), (1240, 29.4)]}
-GAIN_DB = {"a": 1.0, "b": 0.5}
-
-
-def stored(**more) -> list[dict]:
-    return [
-        line(image, q, point, (point[0] + 100, point[1] + GAIN_DB[image]), **more)
-        for image, points in PLAIN.items()
-        for q, point in zip(QUALITIES, points, strict=True)
-    ]
-
-
-def write(run: Path, lines: list[dict]) -> Path:
-    run.write_text("".join(json.dumps(each) + "\n" for each in lines))
-    return run
-
-
-def direct(points: list[tuple[int, float]], gain_db: float) -> tuple[float, float]:
-    """BD-rate and BD-PSNR of 100 bytes and `gain_db` more, by the package itself."""
-    import bjontegaard
-
-    size, psnr = np.array(points).T
-    curves = (8 * size / 8000, psnr, 8 * (size + 100) / 8000, psnr + gain_db)
-    return tuple(f(*curves, method="akima", min_overlap=0) for f in (bjontegaard.bd_rate, bjontegaard.bd_psnr))
-
-
-def test_report_equals_a_direct_computation(tmp_path: Path) -> None:
-    live1 = [each for each in stored(set="LIVE1") if each["image"] == "a"]
-    (table,) = report.tables([write(tmp_path / "1.jsonl", stored()), write(tmp_path / "2.jsonl", live1)])
-    by_image = {image: direct(points, GAIN_DB[image]) for image, points in PLAIN.items()}
-    kodak, live = table.sets
-    assert (kodak.name, kodak.images, live.name, live.images) == ("kodak", 2, "LIVE1", 1)
-    expected = np.mean(list(by_image.values()), 0)
-    assert (kodak.per_image.bd_rate_percent, kodak.per_image.bd_psnr_db) == pytest.approx(tuple(expected))
-    curve = direct(np.mean(list(PLAIN.values()), 0), 0.75)
-    assert (kodak.average_curve.bd_rate_percent, kodak.average_curve.bd_psnr_db) == pytest.approx(curve)
-    assert live.per_image == live.average_curve
-    weighted = table.average("per_image")
-    assert weighted.bd_rate_percent == pytest.approx((2 * by_image["a"][0] + by_image["b"][0]) / 3)
-    assert table.average("average_curve").bd_psnr_db == pytest.approx((2 * curve[1] + by_image["a"][1]) / 3)
-    assert [p.bpp for p in kodak.points] == pytest.approx([(PLAIN["a"][i][0] + PLAIN["b"][i][0] + 200) / 2000 for i in range(4)])
-    page = report.markdown([table])
-    assert f"| kodak | 2 | {expected[0]:.2f} % | {expected[1]:+.3f} dB |" in page
-    assert "| -17.05 % | +0.998 dB |" in page  # the paper's
-    assert "| -15.27 % | +0.906 dB |" in page
-    assert "-16.18" not in page  # its average is over three sets
-    assert "378 weights and 24 biases" in page
-
-
-def test_the_papers_averages_are_weighted() -> None:
-    images = {"live1": 29, "kodak": 24, "classic5": 5}
-    for codec, average in report.PAPER_AVERAGE.items():
-        for column in (0, 1):
-            mean = sum(n * report.PAPER[codec][name][column] for name, n in images.items()) / 58
-            assert mean == pytest.approx(average[column], abs=0.006)
-
-
-def test_report_leaves_out_and_says_so(tmp_path: Path) -> None:
-    lines = stored()
-    lines += [line("half", q, (300, 20.0 + q), (310, 20.1 + q)) for q in QUALITIES[:2]]
-    lines += [line("exact", q, (300 + q, None), (300 + q, None)) for q in QUALITIES]
-    lines += [line("two", q, (300 + q, 20.0 + q), (300 + q, 20.1 + q), sha256=str(q)) for q in QUALITIES]
-    lines += [line("falls", q, (300 + q, 60.0 - q), (300 + q, 60.1 - q)) for q in QUALITIES]
-    before = [{**each, "psnr_db": 1.0, "code": "old"} for each in stored()[:1]]
-    (table,) = report.tables([write(tmp_path / "run.jsonl", before + lines)])
-    notes = "\n".join(table.notes)
-    assert "Not used: 1 older lines" in notes
-    for image, reason in (
-        ("half", "every quality"),
-        ("exact", "infinite"),
-        ("two", "different pictures"),
-        ("falls", "does not rise"),
+    for wrong, message in (
+        (["--quality", "0,10"], "'0,10'; expected numbers from 1 to 100"),
+        (["--quality", "ten"], "'ten'; expected numbers from 1 to 100"),
+        (["--rate", "0"], "'0'; expected bits a pixel, above 0"),
+        (["--rate", "0.5,nan"], "'0.5,nan'; expected bits a pixel"),
+        (["--rate", "0.5", "--quality", "10"], "expected one of them"),
+        (["--codec", "gif"], "'gif' is not one of"),
+        (["--crop", "gray.png:1,2,3"], "'gray.png:1,2,3'; expected FILE:x,y,width,height"),
+        (["--preset", "none"], "'none' is not one of"),
+        (["--images", str(tmp_path / "nowhere")], "does not exist"),
+        (["--speed"], "not both"),
     ):
-        assert any(image in note and reason in note for note in table.notes), image
-    assert "versions of the code" not in notes
-    assert table.sets[0].per_image == report.tables([write(tmp_path / "good.jsonl", stored())])[0].sets[0].per_image
-    mixed = report.tables([write(tmp_path / "mixed.jsonl", [*stored()[1:], *before])])
-    assert "2 versions of the code" in "\n".join(mixed[0].notes)
+        result = CliRunner().invoke(main, ["bench", "--images", str(folder), *run, *wrong])
+        assert result.exit_code == 2, result.output
+        assert message in " ".join(result.output.replace("│", "").split())
+    assert CliRunner().invoke(main, ["bench", *run]).exit_code == 2
 
 
-def test_report_command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From pictures to a page, and the page again without the pictures; settings are not mixed."""
-    run, out = tmp_path / "run.jsonl", tmp_path / "out"
-    for optimize in (False, True):
-        measured(folder, run, optimize=optimize)
-    for path in folder.iterdir():
-        path.unlink()
-    runner = CliRunner()
-    printed = runner.invoke(main, ["report", str(run)])
-    assert printed.exit_code == 0
-    result = runner.invoke(main, ["report", str(run), "-o", str(out)])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (Settings(quality=None), "expected one of the two"),
+        (Settings(quality=20, rate_bpp=0.5), "expected one of the two"),
+        (Settings(quality=0), "quality 0, expected 1 to 100"),
+        (Settings("jpeg2000", None, rate_bpp=-1.0), "rate -1.0, expected more than 0"),
+        (Settings(quality=None, rate_bpp=0.5), "rate_bpp 0.5 for jpeg, which takes none; expected a quality"),
+        (Settings("webp", None, rate_bpp=0.5), "rate_bpp 0.5 for webp"),
+        (Settings("jpeg2000", optimize=True), "optimize True for jpeg2000"),
+        (Settings("gif"), "unknown format 'gif'"),
+        (Settings(preset="none"), "no preset 'none'"),
+    ],
+)
+def test_settings_that_cannot_be_measured(folder: Path, tmp_path: Path, settings: Settings, message: str) -> None:
+    with pytest.raises(InlayError, match=message):
+        evaluate.bench([folder], [settings], tmp_path / "run.jsonl")
+    assert not (tmp_path / "run.jsonl").exists()
+
+
+# ------------------------------------------------------------------------------------------------ JPEG 2000, peers
+
+
+def test_a_rate(folder: Path) -> None:
+    luma = np.asarray(Image.open(folder / "gray.png"))
+    plain = formats.by_name("jpeg2000").encode_base(Image.fromarray(luma), None, {"rate_bpp": 1.0})
+    line = evaluate.measure(folder / "gray.png", Settings("jpeg2000", None, effort=1, rate_bpp=1.0))
+    assert (line["codec"], line["quality"], line["rate_bpp"]) == ("jpeg2000", None, 1.0)
+    assert line["plain_bytes"] == len(plain)
+    assert line["psnr_plain_db"] == pytest.approx(metrics.psnr_db(decoder.decode(plain).pixels, luma), abs=1e-6)
+    assert "OpenJPEG" in line["versions"]
+    by_quality = evaluate.measure(folder / "gray.png", Settings("jpeg2000", 20, effort=1))
+    assert (by_quality["quality"], by_quality["rate_bpp"]) == (20, None)
+    assert runs.key(line) != runs.key(by_quality)
+
+
+@pytest.mark.parametrize("name", peers.NAMES)
+def test_a_peer(folder: Path, name: str) -> None:
+    if name == "jxl":
+        pytest.importorskip("pillow_jxl")
+    luma = np.asarray(Image.open(folder / "gray.png"))
+    line = evaluate.measure(folder / "gray.png", Settings(name, 40))
+    file = peers.encode(name, luma, 40)
+    assert (line["plain_bytes"], line["file_bytes"], line["payload_bytes"]) == (len(file), len(file), 0)
+    decoded = peers.decode(name, file)
+    assert decoded.shape == luma.shape and decoded.dtype == np.uint8
+    assert line["psnr_db"] == line["psnr_plain_db"] == pytest.approx(metrics.psnr_db(decoded, luma), abs=1e-6)
+    assert line["psnr_db"] > 22
+    assert (line["preset"], line["effort"], line["network"], line["prior"]) == ("none", 0, None, None)
+    assert peers.library(name) in line["code"]
+    assert set(line) == {"image", *runs.KEY, *runs.MEASURED}
+    sizes = [len(peers.encode(name, luma, quality)) for quality in peers.QUALITIES[name]]
+    assert sizes == sorted(set(sizes))
+
+
+def test_a_peer_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    with pytest.raises(InlayError, match=r"pip install 'inlay\[bench\]'"):
+        Settings("jxl", 50).check()
+    monkeypatch.setattr(peers.features, "check", lambda name: False)
+    with pytest.raises(InlayError, match="without avif"):
+        Settings("avif", 50).check()
+
+
+def test_all_codecs_in_one_command(folder: Path, tmp_path: Path) -> None:
+    """Each at its own points; a peer is measured once, however many presets there are."""
+    run = tmp_path / "run.jsonl"
+    arguments = ["bench", "--images", str(folder), "--codec", "jpeg", "--codec", "webp", "--codec", "jpeg2000", "-e", "1", "-j", "1"]
+    result = CliRunner().invoke(main, [*arguments, "--preset", "default", "--preset", "paper", "-o", str(run)])
     assert result.exit_code == 0, result.output
-    page = (out / "results.md").read_text()
-    assert page.startswith(printed.stdout)
-    assert page.count("\n## ") == 2
-    assert "default Huffman tables" in page and "optimised Huffman tables" in page
-    assert (out / "rd-tiny.svg").read_bytes().startswith(b"<?xml")
-    again = tmp_path / "again"
-    runner.invoke(main, ["report", str(run), "-o", str(again)])
-    assert (again / "rd-tiny.svg").read_bytes() == (out / "rd-tiny.svg").read_bytes()
+    lines = runs.read_lines(run)
+    assert len(lines) == 2 * (2 * 4 + 5 + 2 * 5)
+    assert {line["rate_bpp"] for line in lines if line["codec"] == "jpeg2000"} == {0.2, 0.3, 0.5, 0.7, 1.0}
+    result = CliRunner().invoke(main, [*arguments, "-o", str(run)])
+    assert f"0 measured, {2 * (4 + 5 + 5)} were there" in result.output
 
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    result = runner.invoke(main, ["report", str(run), "-o", str(again)])
-    assert result.exit_code == 0
-    assert "no figures: " in result.output
-    result = runner.invoke(main, ["report", str(write(tmp_path / "none.jsonl", []))])
-    assert result.exit_code == 1
-    assert "no measurement" in result.output
+
+# ------------------------------------------------------------------------------------------------ what else a line holds
+
+
+def test_metrics_and_crops_are_added(folder: Path, tmp_path: Path) -> None:
+    """A line is taken over only if it has what is asked for; what it has is not lost when more is asked for."""
+    run, box = tmp_path / "run.jsonl", (8, 16, 24, 32)
+    settings = [Settings(quality=20, effort=1)]
+    evaluate.bench([folder], settings, run, jobs=1)
+    assert evaluate.bench([folder], settings, run, jobs=1, metrics="all").measured == 2
+    assert evaluate.bench([folder], settings, run, jobs=1).reused == 2
+    again = evaluate.bench([folder], settings, run, jobs=1, crops={"gray.png": box})
+    assert (again.measured, again.reused) == (1, 1)
+    assert evaluate.bench([folder], settings, run, jobs=1, metrics="all", crops={"gray.png": box}).reused == 2
+
+    _, plain, _, _, line = runs.read_lines(run)
+    assert plain["ssim"] is None and plain["crop"] is None
+    luma = np.asarray(Image.open(folder / "gray.png"))
+    file = encoder.encode(luma, quality=20, effort=1, optimize=False, threads=1).data
+    base = formats.by_name("jpeg").strip(file)
+    pixels = {"original": luma, "plain": decoder.decode(base).pixels, "restored": decoder.decode(file).pixels}
+    assert line["ssim"] == pytest.approx(metrics.ssim(luma, pixels["restored"]), abs=1e-6)
+    assert line["ssim_plain"] == pytest.approx(metrics.ssim(luma, pixels["plain"]), abs=1e-6)
+    assert line["ssimulacra2"] == pytest.approx(metrics.ssimulacra2(luma, pixels["restored"]), abs=1e-6)
+    assert line["ms_ssim"] is None  # 96 rows are too few
+    assert (line["psnr_db"], line["file_bytes"]) == (plain["psnr_db"], plain["file_bytes"])
+    for name, expected in pixels.items():
+        kept = np.asarray(Image.open(io.BytesIO(base64.b64decode(line["crop"][name]))))
+        assert np.array_equal(kept, expected[16:48, 8:32])
+
+
+def test_crops_that_do_not_fit(folder: Path, tmp_path: Path) -> None:
+    settings, run = [Settings(quality=20, effort=1)], tmp_path / "run.jsonl"
+    with pytest.raises(InlayError, match=r"no file nobody\.png"):
+        evaluate.bench([folder], settings, run, jobs=1, crops={"nobody.png": (0, 0, 8, 8)})
+    summary = evaluate.bench([folder], settings, run, jobs=1, crops={"gray.png": (100, 0, 16, 16)})
+    assert summary.measured == 1
+    assert "leaves its 112x96 pixels" in summary.skipped[folder / "gray.png"]
+
+
+def test_lines_of_before_are_read(tmp_path: Path) -> None:
+    for stored in (Path(__file__).parents[1] / "docs" / "runs").glob("*-tables.jsonl"):
+        lines = runs.read_lines(stored)
+        assert lines and all(line["crop"] is None or line["crop"]["box"] for line in lines)
+        assert all((line["quality"] is None) != (line["rate_bpp"] is None) for line in lines)
+
+
+def test_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times stand among measurements, and are told apart; the paper's network is among those timed."""
+    monkeypatch.setattr(speed, "SIZES_PX", ((64, 48),))
+    monkeypatch.setattr(speed, "REPEATS", 1)
+    run = tmp_path / "run.jsonl"
+    assert CliRunner().invoke(main, ["bench", "--speed", "-o", str(run)]).exit_code == 0
+    lines = runs.read_speeds(run)
+    assert runs.read_lines(run) == runs.recover(run) == []
+    assert {line["threads"] for line in lines} == {1, kernel.default_threads()}
+    first = lines[0]
+    assert (first["network"]["weights"], first["network"]["macs_per_pixel"], first["width"], first["height"]) == (378, 378, 64, 48)
+    assert all(0 < line["restore_s"] < 10 and 0 < line["decode_s"] < 10 for line in lines)
+    run.write_text(json.dumps({name: value for name, value in first.items() if name != "restore_s"}) + "\n")
+    with pytest.raises(InlayError, match="line 1, is not a measurement"):
+        runs.read_speeds(run)
 
 
 def test_on_a_real_photograph(tmp_path: Path) -> None:
@@ -358,5 +339,5 @@ def test_on_a_real_photograph(tmp_path: Path) -> None:
     for each in runs.read_lines(run):
         assert each["set"] == "photograph"
         assert each["psnr_db"] >= each["psnr_plain_db"]
-    (table,) = report.tables([run])
+    (table,) = report.results([run]).tables
     assert table.sets[0].per_image.bd_rate_percent < -3  # the shipped prior alone, no fitting

@@ -725,7 +725,7 @@ def test_encode_base(mode, subsampling, progressive, optimize):
 
 def test_encode_base_defaults():
     image = picture()
-    assert jpeg.encode_base(image, 70, {}) == saved(image, subsampling=2)
+    assert jpeg.encode_base(image, 70, {}) == saved(image, subsampling=2, optimize=True)
 
 
 def test_encode_base_keeps_metadata():

@@ -1,4 +1,4 @@
-"""inlay: JPEG files that carry a tiny neural network, fitted to the picture, which makes them look better.
+"""inlay: JPEG and JPEG 2000 files that carry a tiny neural network, fitted to the picture, which makes them look better.
 
 data = inlay.encode(image, quality=40)   # a JPEG file that every viewer opens
 pixels = inlay.decode(data)              # the restored picture
@@ -37,27 +37,30 @@ def encode(
     image: Image.Image | NDArray[np.generic],
     *,
     format: str = "jpeg",
-    quality: int = 75,
+    quality: int | None = None,
     effort: int = 5,
     preset: str | None = None,
-    subsampling: str = "420",
-    progressive: bool = False,
-    optimize: bool = True,
+    subsampling: str | None = None,
+    progressive: bool | None = None,
+    optimize: bool | None = None,
+    rate_bpp: float | None = None,
+    psnr_db: float | None = None,
     seed: int = 0,
     threads: int | None = None,
 ) -> bytes:
     """A base file of `image` with an inlay inside, or the plain base file where an inlay does not pay.
 
     image: a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16; alpha is laid on white.  Its ICC, EXIF and
-    XMP are kept, its EXIF orientation applied.  quality: 1..100, the base codec's.  effort: 1 (the shipped prior as it is) to 9.
-    preset: "default" or "paper".  subsampling ("444", "422", "420"), progressive, optimize: of the base.  The same seed gives the
-    same file on the same kind of machine.  Raises `InlayError`.
+    XMP are kept, its EXIF orientation applied.  format: "jpeg" or "jpeg2000".  quality: 1..100, the base codec's, 75 if nothing says
+    how good; rate_bpp (bits a pixel) or psnr_db in its place for JPEG 2000.  effort: 1 (the shipped prior as it is) to 9.  preset:
+    one of `inlay encode --help`.  subsampling ("444", "422", "420", the default), progressive, optimize (the default): of a JPEG
+    base.  The same seed gives the same file on the same kind of machine.  Raises `InlayError`.
     """
     from . import encoder
 
     encoded = encoder.encode(
-        image, format=format, quality=quality, effort=effort, preset=preset, subsampling=subsampling,
-        progressive=progressive, optimize=optimize, seed=seed, threads=threads,
+        image, format=format, quality=quality, effort=effort, preset=preset, seed=seed, threads=threads,
+        subsampling=subsampling, progressive=progressive, optimize=optimize, rate_bpp=rate_bpp, psnr_db=psnr_db,
     )  # fmt: skip
     return encoded.data
 
@@ -73,8 +76,8 @@ def attach(
 ) -> bytes:
     """`base` with an inlay that brings it nearer to `original`; `base` unchanged where none pays or none can apply (CMYK, 12 bits).
 
-    base: a JPEG file of any encoder; every byte of it is kept (an earlier inlay is replaced).  original: the picture that it was made
-    from, at the same size.  The rest as for `encode`.  Raises `InlayError`.
+    base: a JPEG or JP2 file of any encoder; every byte of it is kept (an earlier inlay is replaced).  original: the picture that it
+    was made from, at the same size.  The rest as for `encode`.  Raises `InlayError`.
     """
     from . import encoder
 

@@ -31,6 +31,7 @@ from .cli_support import (
 
 if TYPE_CHECKING:
     from .encoder import Encoded
+    from .formats import Format
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,7 +46,7 @@ LAZY = {
 @click.group(cls=LazyGroup, lazy=LAZY, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="inlay")
 def main() -> None:
-    """JPEG files that carry a tiny neural network, fitted to the picture, which makes them look better.
+    """JPEG and JPEG 2000 files that carry a tiny neural network, fitted to the picture, which makes them look better.
 
     Every viewer opens the file as before; `inlay decode` shows a picture closer to the original.
 
@@ -76,68 +77,71 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Report as one JS
 
 @main.command()
 @source()
-@output("OUT.jpg")
+@output("OUT.jpg|OUT.jp2")
 @click.option(
     "-q",
     "--quality",
     type=click.IntRange(1, 100),
     metavar="1..100",
-    default=75,
-    show_default=True,
-    help="Of the base, as libjpeg counts it.",
+    help="Of the base: as libjpeg counts it, or for JPEG 2000 a PSNR of 26 + Q / 5 dB.  [default: 75]",
 )
+@click.option("--rate", "rate_bpp", type=float, metavar="BPP", help="JPEG 2000: bits a pixel of the base, in place of -q.")
+@click.option("--psnr", "psnr_db", type=float, metavar="DB", help="JPEG 2000: PSNR of the base, in place of -q.")
+@click.option("--format", metavar="NAME", help="jpeg or jpeg2000; OUT's extension says it if left out.")
 @fitting_options
-@click.option(
-    "--subsampling", type=click.Choice(["444", "422", "420"]), default="420", show_default=True, help="Of the base's colour planes."
-)
-@click.option("--progressive", is_flag=True, help="Write a progressive base.")
+@click.option("--subsampling", type=click.Choice(["444", "422", "420"]), help="JPEG: of the base's colour planes.  [default: 420]")
+@click.option("--progressive", is_flag=True, default=None, help="JPEG: write a progressive base.")
 @click.option(
     "--optimize/--no-optimize",
-    default=True,
-    show_default=True,
-    help="Huffman tables of the base: made for the picture, or the standard's.",
+    default=None,
+    help="JPEG: Huffman tables of the base made for the picture, or the standard's.  [default: optimize]",
 )
 @as_json
 def encode(
-    source: str, output: str, quality: int, effort: int, preset: str | None, seed: int, threads: int | None,
-    subsampling: str, progressive: bool, optimize: bool, as_json: bool,
+    source: str, output: str, quality: int | None, format: str | None, effort: int, preset: str | None, seed: int,
+    threads: int | None, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Write a picture as a JPEG file with an inlay.
+    """Write a picture as a JPEG or JPEG 2000 file with an inlay.
 
     IN is whatever Pillow opens: PNG, TIFF, WebP, PPM, JPEG and more, 16 bits, palettes and alpha (laid on white) included.  Its
     ICC profile, EXIF and XMP are kept, its EXIF orientation is applied.  Where an inlay would not pay, or cannot apply (CMYK), the
-    plain JPEG is written, and the report says so.
+    plain base file is written, and the report says so.
 
     \b
     Examples:
       inlay encode photo.png -o photo.jpg -q 40 -e 7
+      inlay encode photo.png -o photo.jp2 --rate 0.5
       convert scan.psd ppm:- | inlay encode - -o scan.jpg --json
     """
     from . import encoder
-    from .formats import jpeg
 
-    _check_is_jpeg(output, jpeg.EXTENSIONS)
+    module = _format_of(output, format)
+    given = {name: value for name, value in options.items() if value is not None}
+    if foreign := sorted(given.keys() - module.OPTIONS):
+        raise click.UsageError(f"--{foreign[0].partition('_')[0]} does not apply to {module.NAME}")
+    if sum(value is not None for value in (quality, given.get("rate_bpp"), given.get("psnr_db"))) > 1:
+        raise click.UsageError("expected at most one of --quality, --rate and --psnr")
     check_output(output)
     picture = open_picture(source)
     begun = time.perf_counter()
     with about(source), Progress("fitting") as progress:
         encoded = encoder.encode(
-            picture, quality=quality, effort=effort, preset=preset, subsampling=subsampling, progressive=progressive,
-            optimize=optimize, seed=seed, threads=threads, progress=progress,
+            picture, format=module.NAME, quality=quality, effort=effort, preset=preset, seed=seed, threads=threads,
+            progress=progress, **given,
         )  # fmt: skip
     _finish("encode", encoded, output, time.perf_counter() - begun, as_json)
 
 
 @main.command()
-@source("BASE.jpg")
-@click.option("--original", metavar="MASTER", required=True, help="The picture that BASE.jpg was made from, at the same size.")
-@output("OUT.jpg")
+@source("BASE")
+@click.option("--original", metavar="MASTER", required=True, help="The picture that BASE was made from, at the same size.")
+@output("OUT")
 @fitting_options
 @as_json
 def attach(source: str, original: str, output: str, effort: int, preset: str | None, seed: int, threads: int | None, as_json: bool) -> None:
-    """Add an inlay to an existing JPEG file; its image data stays byte for byte.
+    """Add an inlay to an existing JPEG or JP2 file; its image data stays byte for byte.
 
-    The inlay brings BASE.jpg, a file of any encoder, nearer to MASTER.  An inlay that it had is replaced.  Where none pays, or none
+    The inlay brings BASE, a file of any encoder, nearer to MASTER.  An inlay that it had is replaced.  Where none pays, or none
     can apply (CMYK, 12 bits, lossless, arithmetic coding), the file is written as it is, and the report says so.
 
     \b
@@ -145,13 +149,14 @@ def attach(source: str, original: str, output: str, effort: int, preset: str | N
       inlay attach photo.jpg --original photo.tif -o photo-with-inlay.jpg
       cjpeg -quality 50 photo.ppm | inlay attach - --original photo.ppm -o photo.jpg
     """
-    from . import encoder, pictures
-    from .formats import jpeg
+    from . import encoder, formats, pictures
 
     check_names(BASE=source, MASTER=original)
-    _check_is_jpeg(output, jpeg.EXTENSIONS)
     check_output(output)
     base = read(source)
+    with about(source):
+        module = formats.by_content(base)
+    _format_of(output, module.NAME)
     picture = open_picture(original)
     begun = time.perf_counter()
     with about(original):
@@ -161,15 +166,22 @@ def attach(source: str, original: str, output: str, effort: int, preset: str | N
     _finish("attach", encoded, output, time.perf_counter() - begun, as_json, notes)
 
 
-def _check_is_jpeg(output: str, extensions: tuple[str, ...]) -> None:
-    """A usage error if the name promises another kind of picture."""
+def _format_of(output: str, name: str | None) -> Format:
+    """The base format called `name`, or the one of OUT's extension; a usage error if that promises another kind of picture."""
     from pathlib import Path
 
     from PIL import Image
 
+    from . import formats
+
     suffix = Path(output).suffix.lower()
-    if suffix not in extensions and suffix in Image.registered_extensions():
-        raise click.BadParameter(f"{output}: a JPEG file is written; expected a name in {extensions[0]}", param_hint="-o")
+    by_suffix = formats.by_extension(suffix)
+    with about("--format"):
+        module = formats.by_name(name) if name else by_suffix or formats.by_name("jpeg")
+    if by_suffix is not module and suffix in Image.registered_extensions():
+        written = module.NAME.upper() if name else " or ".join(m.NAME.upper() for m in formats.all_formats())
+        raise click.BadParameter(f"{output}: a {written} file is written; expected a name in {module.EXTENSIONS[0]}", param_hint="-o")
+    return module
 
 
 def _finish(command: str, encoded: Encoded, output: str, seconds: float, as_json: bool, notes: tuple[str, ...] = ()) -> None:
@@ -268,8 +280,8 @@ def info(source: str, as_json: bool) -> None:
 def _described(name: str, found: dict[str, Any]) -> str:
     """What `decoder.info` found, for people."""
     base, inlay = found["base"], found["inlay"]
-    coding = [str(base["model"]), base["subsampling"]] if base["model"] != base["subsampling"] else [base["model"]]
-    coding += ["progressive"] if base["progressive"] else []
+    coding = dict.fromkeys(str(base[key]) for key in ("model", "subsampling", "wavelet") if key in base)
+    coding |= {"progressive": None} if base.get("progressive") else {}
     rows = {
         "file": f"{name}, {found['file_bytes']} bytes",
         "base": f"{found['format'].upper()}, {base['width']}x{base['height']}, {', '.join(coding)}, {found['base_bytes']} bytes",
@@ -291,7 +303,7 @@ def _described(name: str, found: dict[str, Any]) -> str:
 
 @main.command()
 @source()
-@output("OUT.jpg")
+@output("OUT")
 def strip(source: str, output: str) -> None:
     """Write the base file alone, byte for byte as it was before the inlay.
 

@@ -28,21 +28,24 @@ def gauss_newton(
     base: NDArray[np.uint8],
     rectangles: NDArray[np.int32],
     *,
+    active: NDArray[np.intp] | None = None,
     threads: int | None = None,
 ) -> NDArray[np.float64]:
     """H (size, size): the mean squared error grows by d^T H d (grey levels^2) when d is added to `parameters`.
 
-    J^T J of the answer's derivatives, by differences, over `rectangles` (n, 4) of the plane `base`.
+    J^T J of the answer's derivatives, by differences, over `rectangles` (n, 4) of the plane `base`.  With `active`, the rows and
+    columns of those parameters alone.
     """
     base, step = np.ascontiguousarray(base), np.float32(2.0**-9)
     here = kernel.answers(network, parameters, rectangles, base=base)
 
     def derivative(index: int) -> NDArray[np.float32]:
-        moved = parameters.astype(np.float32).copy()
-        moved[index] += step
-        return (kernel.answers(network, moved, rectangles, base=base) - here) / step
+        there = parameters.astype(np.float32).copy()
+        there[index] += step
+        return (kernel.answers(network, there, rectangles, base=base) - here) / step
 
-    columns: NDArray[np.float32] = np.stack(kernel.parallel(derivative, range(network.size), threads))
+    moved = range(network.size) if active is None else active.tolist()
+    columns: NDArray[np.float32] = np.stack(kernel.parallel(derivative, moved, threads))
     hessian = (columns @ columns.T).astype(np.float64) * (PEAK_MSE / columns.shape[1])
     # The quadratic holds near the parameters only: along directions that it takes for flat, a far walk must not look free.
     diagonal = np.diag(hessian)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,9 @@ from .curvature import gauss_newton, sample
 from .decoder import integer_parameters
 from .errors import FormatError, InlayError
 from .fingerprint import fingerprint
-from .fit import FitResult, Pixels, RateCost, fit, he_init, mean_squared_error, random_patches
+from .fit import FitResult, Pixels, RateCost, Vector, fit, he_init, mean_squared_error, random_patches
 from .formats import Format
+from .network import Network
 from .parameters import UNIT, Prior, blank_prior
 from .payload import Payload
 from .presets import Preset
@@ -28,9 +30,12 @@ from .quantize import quantise
 
 Progress = Callable[[int, int], None]
 COARSENESSES = range(-1, 6)
-# Factors on the base's quantisation steps, tried in turn until the file changes, to see what a byte buys.
+# How much coarser to make the base, tried in turn until the file changes, to see what a byte buys.
 NEIGHBOURS = (0.93, 0.85, 0.7, 0.5, 1.1, 1.5, 2.0)
-FINER = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9)  # the same, to see what a plain base of the size of base and inlay would be
+# The same, to see what a plain base of the size of base and inlay would be.
+FINER = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
+QUALITY = 75
+MAX_ACTIVE = 800  # parameters that are fitted at most
 
 
 @dataclass(frozen=True)
@@ -56,31 +61,25 @@ def encode(
     image: Image.Image | NDArray[np.generic],
     *,
     format: str = "jpeg",
-    quality: int = 75,
+    quality: int | None = None,
     effort: int = 5,
     preset: str | None = None,
-    subsampling: str = "420",
-    progressive: bool = False,
-    optimize: bool = True,
     seed: int = 0,
     threads: int | None = None,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Encoded:
-    """`image` as a base file of that quality with an inlay, where one pays."""
-    if not 1 <= quality <= 100:
-        raise InlayError(f"quality {quality}, expected 1 to 100")
+    """`image` as a base file of that quality with an inlay, where one pays.
+
+    options: the base codec's, as its `encode_base` takes them; those that are None are left to it.
+    """
     module = formats.by_name(format)
+    given = {name: value for name, value in options.items() if value is not None}
+    if quality is None and not given.keys() & {"rate_bpp", "psnr_db"}:
+        quality = QUALITY
     prepared, notes = pictures.prepare(image)
-    options = {"subsampling": subsampling, "progressive": progressive, "optimize": optimize}
-    data = module.encode_base(prepared, quality, options)
-
-    def better_bases() -> Iterator[tuple[int, bytes]]:
-        for better in range(quality + 1, 101):
-            coded = module.encode_base(prepared, better, options)
-            yield len(coded), coded
-
-    job = _Job(module, data, prepared, better_bases, preset, effort, seed, threads, progress)
-    return job.run(notes)
+    data = module.encode_base(prepared, quality, given)
+    return _Job(module, data, prepared, preset, effort, seed, threads, progress).run(notes)
 
 
 def attach(
@@ -101,20 +100,11 @@ def attach(
     data = module.strip(base)
     described = module.describe(data)
     size = (described["width"], described["height"])
-    prepared, notes = pictures.prepare(original, turned_as=data)
+    prepared, notes = pictures.prepare(original, turned_as=module.metadata(data).get("exif"))
     if prepared.size != size:
         found, expected = ("x".join(map(str, s)) for s in (prepared.size, size))
         raise FormatError(f"the original has {found} pixels, the base {expected}; expected the same picture at the same size")
-
-    def better_bases() -> Iterator[tuple[int, bytes]]:
-        # Another encoder made the base, and it has its metadata: what counts is how much more the same procedure needs.
-        same = module.requantised(data, prepared, 1.0) or data
-        for factor in FINER:
-            if coded := module.requantised(data, prepared, factor):
-                yield len(data) + len(coded) - len(same), coded
-
-    job = _Job(module, data, prepared, better_bases, preset, effort, seed, threads, progress)
-    return job.run(notes)
+    return _Job(module, data, prepared, preset, effort, seed, threads, progress).run(notes)
 
 
 @dataclass(frozen=True)
@@ -125,26 +115,27 @@ class _Candidate:
     luma: Pixels
     mse: float
     payload_bytes: int
+    fit: FitResult | None = field(default=None, repr=False)
 
 
 class _Job:
-    """One encoding: a base file, the picture that it stands for, and the way to better bases of the same kind."""
+    """One encoding: a base file and the picture that it stands for."""
 
     def __init__(
         self,
         module: Format,
         data: bytes,
         image: Image.Image,
-        better_bases: Callable[[], Iterator[tuple[int, bytes]]],
         preset: str | None,
         effort: int,
         seed: int,
         threads: int | None,
         progress: Progress | None,
     ) -> None:
-        self.module, self.data, self.image, self.better_bases = module, data, image, better_bases
+        self.module, self.data, self.image = module, data, image
         self.preset: Preset = presets.by_name(preset)
-        self.schedule = self.preset.at(effort)
+        self.preset.at(effort)  # tells a wrong effort before anything is computed
+        self.effort = effort
         if seed < 0:
             raise InlayError(f"seed {seed}, expected 0 or more")
         self.seed, self.threads, self.progress = seed, kernel.threads_of(threads), progress
@@ -162,10 +153,11 @@ class _Job:
         if mse == 0:
             return replace(plain, reason="no inlay: the base has lost nothing")
         mse_per_byte = self._exchange_rate(mse)
-        found, fitted = self._candidates(mse, mse_per_byte)
+        found = [c for network in self.preset.networks for c in self._candidates(network, mse, mse_per_byte)]
         best = min(found, key=lambda c: c.mse + mse_per_byte * c.payload_bytes, default=None)
-        if best is None and not fitted:
-            return replace(plain, reason="no inlay: effort 1 takes a prior as it is, and there is none for this preset")
+        fitted = best.fit if best else None
+        if not found:
+            return replace(plain, reason=f"no inlay: this preset has no prior for {self.module.NAME}")
         if best is None or best.mse + mse_per_byte * best.payload_bytes >= mse:
             return replace(plain, reason="no inlay: none was worth its bytes", fit=fitted)
         data = self.module.embed(self.data, payload.write(best.payload))
@@ -176,40 +168,56 @@ class _Job:
         reason = f"the inlay brings {gain_db:.2f} dB for {len(data) - len(self.data)} bytes"
         return Encoded(data, len(self.data), _psnr(mse), _psnr(best.mse), reason, best.payload, fitted, notes)
 
-    def _candidates(self, mse: float, mse_per_byte: float) -> tuple[list[_Candidate], FitResult | None]:
-        network = self.preset.network
-        found = []
-        prior = self._best_prior() if self.preset.from_prior else None
+    def _candidates(self, network: Network, mse: float, mse_per_byte: float) -> list[_Candidate]:
+        """Payloads of one network: the prior as it is, and the fitted parameters at every coarseness."""
+        found, rate_cost, prior = [], None, None
+        if self.preset.from_prior:
+            prior = self._best_prior(network)
+            if prior is None and len(self.preset.networks) > 1:  # other networks have one
+                return []
         if prior is not None:
             found = [c for c in [self._candidate(prior, b"", mse)] if c]
-            start = (prior.values / UNIT).astype(np.float32)
+            start, rate_cost = (prior.values / UNIT).astype(np.float32), RateCost(prior, mse_per_byte / 8)
         else:
             prior, start = blank_prior(network), he_init(network, np.random.default_rng(self.seed))
-        if self.schedule.steps == 0:
-            return found, None
+        schedule = self.preset.at(self.effort, network)
+        if schedule.steps == 0:
+            return found
+        active = self._active(prior, start)
         fitted = fit(
-            network, start, self.schedule,
-            base=self.base, original=self.original, rate_cost=RateCost(prior, mse_per_byte / 8) if self.preset.from_prior else None,
+            network, start, schedule, base=self.base, original=self.original, rate_cost=rate_cost, active=active,
             seed=self.seed, threads=self.threads, progress=self.progress,
         )  # fmt: skip
         fitted_mse = mean_squared_error(network, fitted.parameters, base=self.base, original=self.original)
         part = sample(self.base.shape, 32768, self.seed)
-        hessian = gauss_newton(network, fitted.parameters, self.base, part, threads=self.threads)
+        hessian = gauss_newton(network, fitted.parameters, self.base, part, active=active, threads=self.threads)
         for coarseness in COARSENESSES:
-            quantised = quantise(prior, fitted.parameters, hessian, fitted_mse, mse_per_byte / 8, coarseness)
+            quantised = quantise(prior, fitted.parameters, hessian, fitted_mse, mse_per_byte / 8, coarseness, active)
             if candidate := self._candidate(prior, quantised.coded, mse):
-                found.append(candidate)
-        return found, fitted
+                found.append(replace(candidate, fit=fitted))
+        return found
 
-    def _best_prior(self) -> Prior | None:
+    def _active(self, prior: Prior, start: Vector) -> NDArray[np.intp]:
+        """The parameters to fit: those that promise most, where a network has more than would be worth their bytes.
+
+        A parameter's step is as long as makes the same error for all (`pretrain.survey`), so slope times step tells what moving it gains.
+        """
+        network = prior.network
+        if network.size <= MAX_ACTIVE or not self.preset.from_prior:
+            return np.arange(network.size)
+        patches = random_patches(np.random.default_rng(self.seed), self.base.shape, self.preset.schedule)
+        _, slope = kernel.gradient(network, start, patches, base=self.base, target=self.original, threads=self.threads)
+        return np.sort(np.argsort(-np.abs(slope) * np.exp2(prior.exponents), kind="stable")[:MAX_ACTIVE])
+
+    def _best_prior(self, network: Network) -> Prior | None:
         """The shipped prior that suits the picture best as it is, told from some patches; None if there is none."""
-        patches = random_patches(np.random.default_rng(self.seed), self.base.shape, self.schedule)
+        patches = random_patches(np.random.default_rng(self.seed), self.base.shape, self.preset.schedule)
 
         def error(prior: Prior) -> float:
             values = (prior.values / UNIT).astype(np.float32)
             return kernel.squared_error(prior.network, values, patches, base=self.base, target=self.original, threads=self.threads)
 
-        return min(priors.candidates(self.module.NAME, self.preset.network), key=error, default=None)
+        return min(priors.candidates(self.module.NAME, network), key=error, default=None)
 
     def _candidate(self, prior: Prior, coded: bytes, mse: float) -> _Candidate | None:
         """The candidate as the decoder will see it; None where its parameters leave their bounds."""
@@ -238,11 +246,15 @@ class _Job:
         return 0.0
 
     def _bases_within(self, size: int) -> Iterator[bytes]:
-        """The better bases that are no larger than `size`."""
-        for better_size, better in self.better_bases():
-            if better_size > size:
+        """Finer bases, made as this one was, that are no larger than `size`."""
+        # Another encoder may have made the base, and it has its metadata: what counts is how much more the same procedure needs.
+        same = self.module.requantised(self.data, self.image, 1.0) or self.data
+        for factor in FINER:
+            finer = self.module.requantised(self.data, self.image, factor)
+            if finer and len(self.data) + len(finer) - len(same) > size:
                 return
-            yield better
+            if finer:
+                yield finer
 
     def _verify(self, data: bytes, best: _Candidate) -> None:
         """Decodes the finished file from its bytes and compares: what is returned has been seen to work."""

@@ -1,66 +1,98 @@
 """The bench: real files, encoded and decoded again, measured, one JSON line a measurement (DESIGN.md, section 5).
 
 A measurement takes one picture's luma at one setting, writes the plain base file and the file with an inlay, decodes both
-from their bytes with the real decoder, and keeps sizes and PSNRs.  Lines are appended to a run file as they come, so an
-interrupted run goes on where it stopped; a line is taken over only if picture, settings and code are what they were.
+from their bytes with the real decoder, and keeps sizes and what the pixels are worth; of a peer there is the plain file alone.
+Lines are appended to a run file as they come, so an interrupted run goes on where it stopped; a line is taken over only if
+picture, settings and code are what they were, and nothing is missing from it that is asked for now.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
-import json
 import math
-import multiprocessing
-import os
-import platform
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
-from multiprocessing import connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import PIL
-from PIL import Image, UnidentifiedImageError, features
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
-from . import __version__, decoder, encoder, formats, kernel, metrics, pictures, presets, runs
+from . import decoder, encoder, formats, kernel, metrics, peers, pictures, presets, runs
 from .errors import InlayError, LimitError, UnsupportedError
+from .processes import THREADS, run_all
+from .provenance import code, machine, versions
 from .runs import Line
 
+Pixels = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
+Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
-# Modules that encoding, decoding and measuring never import: a change to them leaves the lines that are there good.
-EDGES = {"__main__", "cli", "cli_support", "demo", "evaluate_cli", "export", "plots", "pretrain", "pretrain_cli", "report"}
-# One process, one thread, also inside numpy's linear algebra: then the lines do not depend on `jobs`.
-THREADS = 1
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), str(THREADS))
+BASE_OPTIONS = ("optimize", "progressive", "rate_bpp")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured of a picture; every field is part of a line, and of its key."""
+    """What is measured of a picture; every field is part of a line, and of its key.  One of quality and rate_bpp is None."""
 
     codec: str = "jpeg"
-    quality: int = 75  # the base codec's own
+    quality: int | None = 75  # the base codec's own
     preset: str = presets.DEFAULT
     effort: int = 5
     optimize: bool = False  # Huffman tables of the base: the file's own instead of the standard's
     progressive: bool = False
     seed: int = 0
+    rate_bpp: float | None = None  # of the base, where the codec takes a rate
+
+    def __post_init__(self) -> None:
+        if self.codec in peers.NAMES:  # nothing is fitted
+            for name, value in {"preset": "none", "effort": 0, "seed": 0}.items():
+                object.__setattr__(self, name, value)
 
     def check(self) -> None:
         """InlayError if nothing could be measured so."""
-        formats.by_name(self.codec)
-        presets.by_name(self.preset).at(self.effort)
-        if not 1 <= self.quality <= 100:
+        if (self.quality is None) == (self.rate_bpp is None):
+            raise InlayError(f"quality {self.quality} and rate {self.rate_bpp}, expected one of the two")
+        if self.quality is not None and not 1 <= self.quality <= 100:
             raise InlayError(f"quality {self.quality}, expected 1 to 100")
+        if self.rate_bpp is not None and not 0 < self.rate_bpp <= 24:
+            raise InlayError(f"rate {self.rate_bpp}, expected more than 0 bits a pixel, at most 24")
+        if self.codec in peers.NAMES:
+            peers.library(self.codec)
+            taken: set[str] = set()
+        else:
+            taken = formats.by_name(self.codec).OPTIONS
+            presets.by_name(self.preset).at(self.effort)
+        for name, value in self.base_options().items():
+            if name not in taken:
+                expected = "; expected a quality" if name == "rate_bpp" else ""
+                raise InlayError(f"{name} {value} for {self.codec}, which takes none{expected}")
+
+    def base_options(self) -> dict[str, Any]:
+        """The base codec's options that are set."""
+        return {name: value for name in BASE_OPTIONS if (value := getattr(self, name)) not in (None, False)}
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What a line holds besides sizes and PSNRs."""
+
+    metrics: str = "psnr"  # or "all": SSIM, MS-SSIM and SSIMULACRA2 too
+    crop: Box | None = None  # a part whose pixels are kept
+
+    @classmethod
+    def of(cls, line: Line) -> Detail:
+        """What a line has."""
+        return cls(line["metrics"], tuple(line["crop"]["box"]) if line["crop"] else None)
+
+    def over(self, line: Line | None) -> Detail:
+        """What is asked for, and what the line has anyhow."""
+        has = Detail.of(line) if line else self
+        return Detail("all" if "all" in (self.metrics, has.metrics) else "psnr", self.crop or has.crop)
 
 
 @dataclass
@@ -78,21 +110,26 @@ def bench(
     settings: Iterable[Settings],
     run: Path,
     *,
+    metrics: str = "psnr",
+    crops: Mapping[str, Box] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Measures every picture that lies in `folders` at all `settings`, and appends the lines to the file `run`.
 
-    jobs: processes, by default one a processor.  `progress` is told the lines done and the lines in all.  InlayError if a folder
-    holds no file or `run` holds something else than lines.
+    metrics: "psnr" or "all".  crops: by name of a picture's file, the part whose pixels its lines keep.  jobs: processes, by default
+    one a processor.  `progress` is told the lines done and the lines in all.  InlayError if a folder holds no file or `run` holds
+    something else than lines.
     """
-    settings = list(settings)
+    settings, crops = list(settings), crops or {}
     for each in settings:
         each.check()
     summary = Summary()
     files = _files(folders)
+    if unknown := crops.keys() - {path.name for path in files}:
+        raise InlayError(f"no file {', '.join(sorted(unknown))} in these folders, to keep a crop of")
     known = {runs.key(line): line for line in runs.recover(run)}
-    wanted: list[tuple[Path, Settings]] = []
+    wanted: list[tuple[Path, Settings, Detail]] = []
     for path in files:
         try:
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -100,11 +137,13 @@ def bench(
             summary.skipped[path] = f"cannot be read: {error.strerror}"
             continue
         for each in settings:
-            if runs.key(_head(path, sha256, each)) in known:
+            line = known.get(runs.key(_head(path, sha256, each)))
+            detail = Detail(metrics, crops.get(path.name)).over(line)
+            if line and detail == Detail.of(line):
                 summary.reused += 1
             else:
-                wanted.append((path, each))
-    for path, outcome in _measure_all(wanted, jobs or kernel.default_threads()):
+                wanted.append((path, each, detail))
+    for path, outcome in run_all(measure, wanted, jobs or kernel.default_threads()):
         if isinstance(outcome, dict):
             runs.append(run, outcome)
             summary.measured += 1
@@ -117,29 +156,80 @@ def bench(
     return summary
 
 
+# ------------------------------------------------------------------------------------------------ one measurement
+
+
+def _luma(image: Image.Image) -> NDArray[np.uint8]:
+    """The plane that is coded and measured: the first of Pillow's `convert("YCbCr")`, or the image itself where it is gray."""
+    return np.array(image if image.mode == "L" else image.convert("RGB").convert("YCbCr").getchannel(0))
+
+
 class Unmeasurable(Exception):
     """The picture is at fault, not inlay: broken, not a picture, or of a kind that the codec does not take."""
 
 
-def measure(path: Path, settings: Settings) -> Line:
+@dataclass(frozen=True)
+class _Made:
+    """The files of one measurement, and what was decoded from them; (H, W) luma."""
+
+    plain: bytes
+    file: bytes
+    plain_pixels: Pixels
+    pixels: Pixels
+    encode_s: float
+    decode_s: float
+    reason: str = ""
+    inlay: dict[str, Any] | None = None  # as `decoder.info` has it
+
+
+def measure(path: Path, settings: Settings, detail: Detail = Detail()) -> Line:
     """The line of one measurement.  Unmeasurable if the picture is at fault, InlayError if inlay is."""
     data = path.read_bytes()
     try:
         with Image.open(io.BytesIO(data)) as opened:
-            original = pictures.luma(pictures.prepare(opened)[0])
+            original = _luma(pictures.prepare(opened)[0])
     except Exception as error:  # Pillow raises nearly anything for broken files
         if isinstance(error, UnidentifiedImageError):
             raise Unmeasurable("not a picture that Pillow knows") from error
         raise Unmeasurable(f"{error or type(error).__name__}") from error
+    made = (_peer if settings.codec in peers.NAMES else _inlay)(original, settings)
+    psnr_plain_db = metrics.psnr_db(made.plain_pixels, original)
+    psnr_db = metrics.psnr_db(made.pixels, original)
+    network = made.inlay["network"] if made.inlay else None
+    return {
+        **_head(path, hashlib.sha256(data).hexdigest(), settings),
+        "width": original.shape[1],
+        "height": original.shape[0],
+        "plain_bytes": len(made.plain),
+        "file_bytes": len(made.file),
+        "payload_bytes": len(made.file) - len(made.plain),
+        # None stands for infinite (nothing was lost), which JSON has no number for.
+        "psnr_plain_db": _finite(psnr_plain_db),
+        "psnr_db": _finite(psnr_db),
+        "gain_db": _finite(psnr_db - psnr_plain_db),
+        **_looks(made, original, detail),
+        "reason": made.reason,
+        "prior": made.inlay["prior"] if made.inlay else None,
+        "network": {k: network[k] for k in ("channels", "layers", "weights", "biases")} if network else None,
+        "encode_s": round(made.encode_s, 4),
+        "decode_s": round(made.decode_s, 4),
+        "crop": _crop(made, original, detail.crop),
+        "versions": versions() | ({settings.codec: peers.library(settings.codec)} if settings.codec in peers.NAMES else {}),
+        "machine": machine(),
+    }
 
-    module = formats.by_name(settings.codec)
+
+def _inlay(original: Pixels, settings: Settings) -> _Made:
+    """The plain base, and the file with an inlay: decoded, and checked to have that base."""
+    module, options = formats.by_name(settings.codec), settings.base_options()
+    # JPEG's encoder optimises by default.
+    options = {name: options.get(name, False) for name in ("optimize", "progressive") if name in module.OPTIONS} | options
     try:
-        options = {"optimize": settings.optimize, "progressive": settings.progressive}
         plain = module.encode_base(Image.fromarray(original), settings.quality, options)
         started = time.perf_counter()
         encoded = encoder.encode(
             original, format=settings.codec, quality=settings.quality, effort=settings.effort, preset=settings.preset,
-            progressive=settings.progressive, optimize=settings.optimize, seed=settings.seed, threads=THREADS,
+            seed=settings.seed, threads=THREADS, **options,
         )  # fmt: skip
         encode_s = time.perf_counter() - started
     except (UnsupportedError, LimitError, MemoryError) as error:
@@ -153,83 +243,58 @@ def measure(path: Path, settings: Settings) -> Line:
     inlay = decoder.info(file)["inlay"]
     if restored.state != ("restored" if inlay else "plain"):
         raise InlayError(f"the file that was written does not decode: {restored.reason}")
+    return _Made(plain, file, decoder.decode(plain).pixels, restored.pixels, encode_s, decode_s, encoded.reason, inlay)
 
-    psnr_plain_db = metrics.psnr_db(decoder.decode(plain).pixels, original)
-    psnr_db = metrics.psnr_db(restored.pixels, original)
-    network = inlay["network"] if inlay else None
-    return {
-        **_head(path, hashlib.sha256(data).hexdigest(), settings),
-        "width": original.shape[1],
-        "height": original.shape[0],
-        "plain_bytes": len(plain),
-        "file_bytes": len(file),
-        "payload_bytes": len(file) - len(plain),
-        # None stands for infinite (nothing was lost), which JSON has no number for.
-        "psnr_plain_db": _finite(psnr_plain_db),
-        "psnr_db": _finite(psnr_db),
-        "gain_db": _finite(psnr_db - psnr_plain_db),
-        "reason": encoded.reason,
-        "prior": inlay["prior"] if inlay else None,
-        "network": {k: network[k] for k in ("channels", "layers", "weights", "biases")} if network else None,
-        "encode_s": round(encode_s, 4),
-        "decode_s": round(decode_s, 4),
-        "versions": versions(),
-        "machine": machine(),
-    }
+
+def _peer(original: Pixels, settings: Settings) -> _Made:
+    started = time.perf_counter()
+    try:
+        file = peers.encode(settings.codec, original, settings.quality or 0)
+    except (OSError, ValueError, MemoryError) as error:
+        raise Unmeasurable(f"{error or type(error).__name__}") from error
+    encoded = time.perf_counter()
+    pixels = peers.decode(settings.codec, file)
+    return _Made(file, file, pixels, pixels, encoded - started, time.perf_counter() - encoded)
+
+
+def _looks(made: _Made, original: Pixels, detail: Detail) -> dict[str, Any]:
+    """The metrics of the plain base and of what was restored; None where they are not asked for, or the picture is too small."""
+    found: dict[str, Any] = {"metrics": detail.metrics}
+    for name, pixels in (("_plain", made.plain_pixels), ("", made.pixels)):
+        values = metrics.looks(pixels, original=original) if detail.metrics == "all" else dict.fromkeys(metrics.LOOKS)
+        found |= {look + name: None if value is None else round(value, 6) for look, value in values.items()}
+    return found
+
+
+def _crop(made: _Made, original: Pixels, box: Box | None) -> dict[str, Any] | None:
+    """The same part of all three, as PNG in base64, so that a report needs no pixels."""
+    if box is None:
+        return None
+    x, y, width, height = box
+    if x + width > original.shape[1] or y + height > original.shape[0]:
+        raise Unmeasurable(f"the crop {x},{y},{width},{height} leaves its {original.shape[1]}x{original.shape[0]} pixels")
+    kept: dict[str, Any] = {"box": list(box)}
+    for name, pixels in (("original", original), ("plain", made.plain_pixels), ("restored", made.pixels)):
+        Image.fromarray(pixels[y : y + height, x : x + width]).save(png := io.BytesIO(), "PNG", optimize=True)
+        kept[name] = base64.b64encode(png.getvalue()).decode()
+    return kept
 
 
 def _finite(number: float) -> float | None:
     return round(number, 6) if math.isfinite(number) else None
 
 
-# ------------------------------------------------------------------------------------------------ what a line hangs on
-
-
 def _head(path: Path, sha256: str, settings: Settings) -> Line:
     """The beginning of a line, known before anything is measured: it holds the whole key."""
+    library = f" {peers.library(settings.codec)}" if settings.codec in peers.NAMES else ""
     return {
         "image": path.name,
         "set": path.absolute().parent.name,
         "sha256": sha256,
         **asdict(settings),
         "threads": THREADS,
-        "code": code(),
+        "code": code() + library,
     }
-
-
-@cache
-def code() -> str:
-    """A digest of all that can change a measurement: inlay's source, priors and kernel, and the libraries below."""
-    digest = hashlib.sha256(json.dumps(versions(), sort_keys=True).encode())
-    package = Path(__file__).parent
-    sources = [p for p in package.rglob("*.py") if p.relative_to(package).as_posix() not in {f"{e}.py" for e in EDGES}]
-    for path in (*sorted(sources), *sorted(package.rglob("*.json"))):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    digest.update(Path(kernel._library()._name).read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def versions() -> dict[str, str]:
-    """Of everything that a result hangs on."""
-    return {
-        "inlay": __version__,
-        "kernel": os.environ.get("INLAY_PATH") or kernel.paths()[0],
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "Pillow": PIL.__version__,
-        "libjpeg-turbo": features.version("libjpeg_turbo") or "none",
-    }
-
-
-@cache
-def machine() -> str:
-    """The processor's name and how many of them this process may use."""
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        found = (line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line)
-        name = next(found, name)
-    return f"{name}, {kernel.default_threads()} cores"
 
 
 def _files(folders: Sequence[Path]) -> list[Path]:
@@ -249,74 +314,9 @@ def _files(folders: Sequence[Path]) -> list[Path]:
     return found
 
 
-# ------------------------------------------------------------------------------------------------ processes
-
-
-def _measure_all(wanted: Sequence[tuple[Path, Settings]], jobs: int) -> Iterator[tuple[Path, Line | Unmeasurable | Exception]]:
-    """Each measurement as it is done.  A picture at fault is tried at most once a process, and told once."""
-    if not wanted:
-        return
-    todo = iter(wanted)
-    at_fault: set[Path] = set()
-    running: dict[Future[Line], Path] = {}
-    with _one_thread_each(), _pool(min(jobs, len(wanted))) as pool:
-        while True:
-            for path, settings in todo:  # only as many as keep the processes busy: a broken picture is not tried again and again
-                if path not in at_fault:
-                    running[pool.submit(measure, path, settings)] = path
-                if len(running) > jobs:
-                    break
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                path = running.pop(future)
-                try:
-                    yield path, future.result()
-                except BrokenProcessPool as error:
-                    raise InlayError("a process of the bench was killed (no memory?); the lines so far are kept") from error
-                except Exception as error:
-                    if path not in at_fault:
-                        yield path, error
-                    at_fault.add(path)
-
-
-@contextmanager
-def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    # spawn: a fork would inherit the threads' locks of whoever calls.
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_begin)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin() -> None:
-    """In a new process: die at once, and without a word, when the run is interrupted or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if parent := multiprocessing.parent_process():
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-
-
-def _follow(parent: int) -> None:
-    connection.wait([parent])
-    os._exit(1)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """The environment for processes started inside: numpy's linear algebra reads it when it is loaded."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def at_qualities(settings: Settings, qualities: Iterable[int]) -> list[Settings]:
-    """`settings` at each quality."""
-    return [replace(settings, quality=quality) for quality in qualities]
+def at_points(settings: Settings, *, qualities: Iterable[int] = (), rates: Iterable[float] = ()) -> list[Settings]:
+    """`settings` at each quality, and at each rate in bits a pixel."""
+    return [
+        *(replace(settings, quality=quality, rate_bpp=None) for quality in qualities),
+        *(replace(settings, quality=None, rate_bpp=rate) for rate in rates),
+    ]

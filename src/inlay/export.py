@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin
 
+from . import formats
 from .errors import UnsupportedError
 
 # Where Pillow's defaults would lose more than they must.
@@ -37,7 +38,7 @@ def write(pixels: NDArray[np.uint8], source: bytes, format: str) -> tuple[bytes,
     UnsupportedError if Pillow cannot write this picture so.
     """
     picture, notes = Image.fromarray(pixels), []
-    metadata = _metadata(source)
+    metadata = formats.by_content(source).metadata(source)
     icc = metadata.get("icc_profile")
     if icc is not None and icc[16:20] != _ICC_SPACE[picture.mode]:
         del metadata["icc_profile"]
@@ -55,15 +56,6 @@ def write(pixels: NDArray[np.uint8], source: bytes, format: str) -> tuple[bytes,
         return _save(picture, format, {}), (*notes, "the metadata could not be written and was left out")
     except Exception as error:
         raise UnsupportedError(f"Pillow cannot write this picture as {format}: {error}") from error
-
-
-def _metadata(source: bytes) -> dict[str, Any]:
-    try:
-        with Image.open(BytesIO(source)) as opened:
-            found = {key: opened.info.get(key) for key in ("icc_profile", "exif", "xmp", "dpi")}
-    except Exception:  # damaged metadata is no reason to refuse a picture
-        return {}
-    return {key: value for key, value in found.items() if value}
 
 
 def _save(picture: Image.Image, format: str, metadata: dict[str, Any]) -> bytes:

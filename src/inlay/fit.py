@@ -106,12 +106,13 @@ class RateCost:
         spreads = self.prior.spreads / UNIT
         distances = parameters - self.prior.values / UNIT
         sizes = np.sqrt(distances**2 + (0.2 * spreads) ** 2)
-        slopes: NDArray[np.float64] = distances / sizes / (spreads * np.mean(sizes / spreads))
-        return slopes * (self.mse_per_bit / np.log(2))
+        slopes: NDArray[np.float64] = self.mse_per_bit / np.log(2) * distances / sizes / (spreads * np.mean(sizes / spreads))
+        return slopes
 
     def curvature(self) -> NDArray[np.float64]:
-        """The diagonal C for which d^T C d has the cost's slope where every parameter has strayed by its spread."""
-        return np.diag(self.mse_per_bit / np.log(2) / 2 / (self.prior.spreads / UNIT) ** 2)
+        """(size,): the c for which the sum of c_i d_i^2 has the cost's slope where every parameter has strayed by its spread."""
+        curvature: NDArray[np.float64] = self.mse_per_bit / np.log(2) / 2 / (self.prior.spreads / UNIT) ** 2
+        return curvature
 
 
 @dataclass(frozen=True)
@@ -142,25 +143,27 @@ def fit(
     base: Pixels,
     original: Pixels,
     rate_cost: RateCost | None = None,
+    active: NDArray[np.intp] | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FitResult:
     """Parameters that bring net(base) as near to `original` as the schedule's steps allow, from `start`.
 
-    base, original: (H, W) uint8 planes.  rate_cost: minimise the squared error plus this, from the prior as start.  The same seed
-    gives the same result on the same kernel path and thread count.
+    base, original: (H, W) uint8 planes.  rate_cost: minimise the squared error plus this, from the prior as start.  active: the
+    parameters that may move, all if left out.  The same seed gives the same result on the same kernel path and thread count.
     `progress` is told the steps done and the steps in all.
     """
     base, original = np.ascontiguousarray(base), np.ascontiguousarray(original)
     rng, parameters = np.random.default_rng(seed), start.astype(np.float32).copy()
-    adam = Adam(network.size, beta2=schedule.beta2, clip=schedule.clip)
+    active = np.arange(network.size) if active is None else active
+    adam = Adam(len(active), beta2=schedule.beta2, clip=schedule.clip)
     if schedule.second_order:
         patches = random_patches(rng, base.shape, schedule)
-        matrix = gauss_newton(network, parameters, base, sample(base.shape, 16384, seed), threads=threads) / PEAK_MSE
+        matrix = gauss_newton(network, parameters, base, sample(base.shape, 16384, seed), active=active, threads=threads) / PEAK_MSE
         if rate_cost is not None:
-            matrix += rate_cost.curvature() / PEAK_MSE
-        parameters = _gauss_newton_step(network, parameters, matrix, patches, base, original, threads)
+            matrix += np.diag(rate_cost.curvature()[active] / PEAK_MSE)
+        parameters = _gauss_newton_step(network, parameters, active, matrix, patches, base, original, threads)
         adam.turn(matrix)
     history: list[float] = []
     for step in range(schedule.steps):
@@ -176,7 +179,7 @@ def fit(
         gradient /= pixels
         if rate_cost is not None:
             gradient += rate_cost.gradient(parameters) / PEAK_MSE
-        parameters -= adam.move(gradient, schedule.rate_at(step)).astype(np.float32)
+        parameters[active] -= adam.move(gradient[active], schedule.rate_at(step)).astype(np.float32)
         if progress:
             progress(step + 1, schedule.steps)
     if schedule.norm:
@@ -195,6 +198,7 @@ def area(rectangles: Rectangles) -> int:
 def _gauss_newton_step(
     network: Network,
     parameters: Vector,
+    active: NDArray[np.intp],
     matrix: NDArray[np.float64],
     patches: Rectangles,
     base: Pixels,
@@ -205,12 +209,13 @@ def _gauss_newton_step(
     if not matrix.any():  # no parameter makes a difference: a flat base, and a last layer of zeros
         return parameters
     loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
-    slope = gradient / (2 * area(patches))
+    slope = gradient[active] / (2 * area(patches))
     best = parameters
     for damping in (0.0, 0.03, 1.0):
         step = np.linalg.solve(matrix + damping * np.diag(np.diag(matrix)), slope)
         for length in (1.0, 0.5):
-            tried = (parameters - length * step).astype(np.float32)
+            tried = parameters.copy()
+            tried[active] -= (length * step).astype(np.float32)
             error = kernel.squared_error(network, tried, patches, base=base, target=original, threads=threads)
             if error < loss:
                 best, loss = tried, error

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from .errors import FormatError, UnsupportedError
+from .formats import rgb_luma
 
 Pixels = NDArray[np.uint8]
 
@@ -27,7 +26,7 @@ _STORED = {
 def prepare(image: Image.Image | NDArray[np.generic], *, turned_as: bytes | None = None) -> tuple[Image.Image, tuple[str, ...]]:
     """An L, RGB or CMYK image, upright, with the metadata of `image` in its `info`; and notes on what was given up.
 
-    turned_as: a file whose pixels are stored turned, as its EXIF orientation says; the result is then turned alike.
+    turned_as: EXIF of a file whose pixels are stored turned, as its orientation says; the result is then turned alike.
     """
     opened = _from_array(image) if isinstance(image, np.ndarray) else image
     notes = []
@@ -44,16 +43,17 @@ def prepare(image: Image.Image | NDArray[np.generic], *, turned_as: bytes | None
         plain.info.setdefault("xmp", plain.info["XML:com.adobe.xmp"])
     if upright.mode in ("LAB", "HSV"):
         plain.info.pop("icc_profile", None)
-    if turned_as is not None and (turn := _STORED.get(_orientation(turned_as))) is not None:
+    if turned_as is not None and (turn := _STORED.get(orientation(turned_as))) is not None:
         plain = plain.transpose(turn)
     return plain, tuple(notes)
 
 
 def luma(image: Image.Image) -> Pixels:
-    """(H, W): the first plane of Pillow's `convert("YCbCr")`, or the image itself where it is gray."""
-    if image.mode == "L":
-        return np.array(image)
-    return np.array(image.convert("RGB").convert("YCbCr").getchannel(0))
+    """(H, W): the luma as a JPEG encoder computes it, or the image itself where it is gray.
+
+    Not Pillow's `convert("YCbCr")`, which rounds down: a network would learn that half a grey level is missing.
+    """
+    return np.array(image) if image.mode == "L" else rgb_luma(np.asarray(image.convert("RGB")))
 
 
 def _from_array(array: NDArray[np.generic]) -> Image.Image:
@@ -102,9 +102,11 @@ def _opaque(image: Image.Image, notes: list[str]) -> Image.Image:
     return image.convert(mode)
 
 
-def _orientation(data: bytes) -> int:
+def orientation(exif: bytes) -> int:
+    """How the pixels are stored, 1 to 8, by the EXIF that is with them."""
+    parsed = Image.Exif()
     try:
-        with Image.open(BytesIO(data)) as opened:
-            return int(opened.getexif().get(ExifTags.Base.Orientation, 1))
+        parsed.load(exif)
+        return int(parsed.get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged EXIF says nothing about the pixels
         return 1

@@ -1,37 +1,65 @@
-"""Rate-distortion curves of stored measurements, one figure a set; matplotlib (extra `plots`) is loaded only when one is drawn."""
+"""Rate-distortion curves as SVG; matplotlib (extra `plots`) is loaded only when one is drawn."""
 
 from __future__ import annotations
 
-import re
+import io
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
 
 from .errors import InlayError
-from .report import Table
+from .metrics import Curve
+
+_INK = "#123456"  # a colour that nothing else has, to be found in the SVG
+# Told apart on white and on near black.
+COLOURS = ("#d9480f", "#1c7ed6", "#2f9e44", "#9c36b5", "#e8a300", "#0c8599", "#c2255c", "#868e96")
 
 
-def rd_curves(tables: Sequence[Table], folder: Path) -> list[Path]:
-    """Writes `rd-<set>.svg` into `folder` for each set: the average curves of all tables.  InlayError without matplotlib."""
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InlayError(f"figures need {error.name or 'matplotlib'}: pip install 'inlay[plots]'") from error
+@dataclass(frozen=True)
+class Series:
+    """One curve of a figure; `colour` is its number among COLOURS."""
 
-    written = []
-    for name in dict.fromkeys(s.name for t in tables for s in t.sets):
-        with rc_context({"svg.hashsalt": "inlay", "svg.fonttype": "none"}):  # the same lines give the same file
-            figure = Figure(figsize=(7, 5), layout="constrained")
-            axes = figure.add_subplot(xlabel="bits per pixel (whole file)", ylabel="PSNR of the luma, dB", title=name)
-            for number, table in enumerate(tables):
-                for result in (s for s in table.sets if s.name == name):
-                    plain, restored = result.curves()
-                    colour = f"C{number}"
-                    axes.plot(plain.bpp, plain.psnr_db, "o--", color=colour, label=f"plain: {table.title}")
-                    axes.plot(restored.bpp, restored.psnr_db, "s-", color=colour, label="with an inlay")
-            axes.grid(alpha=0.3)
-            axes.legend(fontsize="small")
-            path = folder / f"rd-{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}.svg"
-            figure.savefig(path, metadata={"Date": None})
-            written.append(path)
-    return written
+    label: str
+    curve: Curve
+    colour: int
+    dashed: bool = False
+
+
+def obstacle() -> str | None:
+    """Why no figure can be drawn, or None."""
+    return None if find_spec("matplotlib") else "they need matplotlib: pip install 'inlay[plots]'"
+
+
+def rd_curves(title: str, series: Sequence[Series]) -> str:
+    """An SVG element: PSNR over bits a pixel, text and lines in `currentColor`, on nothing.  InlayError without matplotlib."""
+    if reason := obstacle():
+        raise InlayError(reason)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    ink = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), _INK)
+    # hashsalt: the same lines give the same file.
+    style: dict[Any, Any] = {"svg.hashsalt": "inlay", "svg.fonttype": "none", "legend.frameon": False}
+    style |= dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none")
+    with rc_context(style | ink):
+        figure = Figure(figsize=(6, 4.4 + 0.2 * len(series)), layout="constrained")
+        axes = figure.add_subplot(xlabel="bits a pixel (whole file)", ylabel="PSNR of the luma, dB", title=title)
+        for each in series:
+            axes.plot(
+                each.curve.bpp, each.curve.psnr_db, label=each.label, color=COLOURS[each.colour % len(COLOURS)], linewidth=1.6,
+                linestyle="--" if each.dashed else "-", marker="o" if each.dashed else "s", markersize=4,
+            )  # fmt: skip
+        axes.grid(alpha=0.25)
+        figure.legend(loc="outside lower center", ncols=1, fontsize="small")
+        figure.savefig(out := io.StringIO(), format="svg", metadata={"Date": None})
+    svg = out.getvalue()
+    return svg[svg.index("<svg") :].replace(_INK, "currentColor")
+
+
+def standalone(svg: str) -> bytes:
+    """The same as a file of its own: dark on white."""
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{svg.replace("<svg ", _ON_WHITE, 1)}'.encode()
+
+
+_ON_WHITE = '<svg style="color:#222;background:#fff" '

@@ -28,7 +28,25 @@ from .parameters import UNIT
 # Pixels of the patches of a step; rows of a patch; its columns together with the halo, which fill whole vectors of the kernel.
 BATCH_PX, ROWS, WIDTH = 65536, 64, 96
 CHECKPOINT_EVERY = 2000
+ROW = 9.0  # sum of a row's weights that leaves room: 16 is the bound of `check_bounds`
 FIRST_TURN = 100  # when Adam first turns to the eigenvectors of the Gauss-Newton matrix; then at every checkpoint
+
+
+@dataclass(frozen=True)
+class Band:
+    """How the bases of a corpus are coded: `knob` is "quality" or "rate_bpp", its value drawn anew for each picture."""
+
+    codec: str
+    knob: str
+    low: float
+    high: float
+
+    def encode(self, luma: Image.Image, rng: np.random.Generator) -> bytes:
+        """The base file of an L image."""
+        module = by_name(self.codec)
+        if self.knob == "quality":
+            return module.encode_base(luma, int(rng.integers(int(self.low), int(self.high) + 1)), {})
+        return module.encode_base(luma, None, {self.knob: self.low * (self.high / self.low) ** rng.random()})
 
 
 @dataclass(frozen=True)
@@ -67,9 +85,9 @@ def images_in(folders: Sequence[Path]) -> list[Path]:
     return sorted(f for folder in folders for f in folder.rglob("*") if f.suffix.lower() in known)
 
 
-def load(files: Sequence[Path], codec: str, quality: tuple[int, int], network: Network, seed: int) -> Corpus:
-    """The luma of `files`, each coded at a random quality in the closed range; broken and too small ones are skipped."""
-    rng, module = np.random.default_rng(seed), by_name(codec)
+def load(files: Sequence[Path], band: Band, network: Network, seed: int) -> Corpus:
+    """The luma of `files`, each coded somewhere in the band; broken and too small ones are skipped."""
+    rng, module = np.random.default_rng(seed), by_name(band.codec)
     pairs, places, top = [], [], 0
     skipped: list[str] = []
     rows, columns = (side + 2 * network.halo_px for side in patch_size(network.halo_px))
@@ -83,9 +101,7 @@ def load(files: Sequence[Path], codec: str, quality: tuple[int, int], network: N
         if luma.height < rows or luma.width < columns:
             skipped.append(file.name)
             continue
-        options: dict[str, Any] = {"subsampling": "444", "progressive": False, "optimize": False}
-        coded = module.encode_base(luma, int(rng.integers(quality[0], quality[1] + 1)), options)
-        pairs.append((module.decode_base(coded).luma, np.asarray(luma)))
+        pairs.append((module.decode_base(band.encode(luma, rng)).luma, np.asarray(luma)))
         places.append((top, *pairs[-1][0].shape))
         top += places[-1][1]
     if not pairs:
@@ -103,7 +119,7 @@ def train(
     steps: int,
     *,
     start: Vector | None = None,
-    rate: float = 0.01,
+    learning_rate: float = 0.01,
     seed: int = 0,
     threads: int | None = None,
     checkpoint: Path | None = None,
@@ -117,7 +133,7 @@ def train(
     rng = np.random.default_rng(seed)
     parameters = he_init(network, rng) if start is None else start.astype(np.float32).copy()
     adam, history, done, error, plain = Adam(network.size, beta2=0.999), [], 0, 0.0, 0.0
-    schedule = Schedule(steps, rate=rate, warmup=50)
+    schedule = Schedule(steps, rate=learning_rate, warmup=50)
     if checkpoint is not None and checkpoint.exists():
         with np.load(checkpoint) as saved:
             parameters, adam.mean, adam.square = saved["parameters"], saved["mean"], saved["square"]
@@ -150,6 +166,28 @@ def train(
     return parameters, history
 
 
+def balanced(network: Network, parameters: Vector) -> Vector:
+    """The same function with every sum well within its bounds, so that fits stay there too.
+
+    Where an output channel's weights and bias grow by a factor, its activations do (leaky ReLU is homogeneous), and what the next
+    layer multiplies them with may shrink by it.  So rows that are too long hand on a part, and the last layer, one long row, hands
+    back to all rows before it.
+    """
+    out = parameters.astype(np.float64)
+    tensors = {t.name: out[t.slice].reshape(t.shape) for t in network.tensors}  # views
+    makers = ["first", *(f"pointwise{i}" for i in range(1, network.layers + 1))]
+    takers = [*(f"depthwise{i}" for i in range(1, network.layers + 1)), "last"]
+    for maker, taker in zip(makers, takers, strict=True):
+        rows = np.abs(tensors[f"{maker}.weight"]).reshape(network.channels, -1).sum(1) + np.abs(tensors[f"{maker}.bias"])
+        long = taker == "last" and np.abs(tensors["last.weight"]).sum() > ROW
+        factors = ROW / np.maximum(rows, 1e-6) if long else np.minimum(1, ROW / np.maximum(rows, 1e-6))
+        factors = np.clip(factors, 0.25, 4)
+        tensors[f"{maker}.weight"] *= factors.reshape(-1, *[1] * (tensors[f"{maker}.weight"].ndim - 1))
+        tensors[f"{maker}.bias"] *= factors
+        tensors[f"{taker}.weight"] /= factors[:, None, None]
+    return out.astype(np.float32)
+
+
 def survey(
     network: Network, parameters: Vector, corpus: Corpus, pictures: int, *, seed: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -175,12 +213,11 @@ def survey(
 
 def pretrain(
     folders: Sequence[Path],
-    codec: str,
-    quality: tuple[int, int],
+    band: Band,
     network: Network,
     *,
     steps: int = 60_000,
-    rate: float = 0.01,
+    learning_rate: float = 0.01,
     start: Path | None = None,
     surveyed: int = 64,
     seed: int = 0,
@@ -188,12 +225,12 @@ def pretrain(
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """What a prior's file holds (`to_text` writes it): trained on the images in `folders`, coded at qualities in a closed range.
+    """What a prior's file holds (`to_text` writes it): trained on the images in `folders`, coded somewhere in `band`.
 
     start: another prior's file to begin at.  surveyed: how many pictures the survey fits.  `provenance` says how it came about.
     """
     files = images_in(folders)
-    corpus = load(files, codec, quality, network, seed)
+    corpus = load(files, band, network, seed)
     begin = None
     if start is not None:
         begin = (np.array(json.loads(start.read_text("utf-8"))["values"]) / UNIT).astype(np.float32)
@@ -202,12 +239,13 @@ def pretrain(
         corpus,
         steps,
         start=begin,
-        rate=rate,
+        learning_rate=learning_rate,
         seed=seed,
         threads=threads,
         checkpoint=checkpoint,
         progress=progress,
     )
+    parameters = balanced(network, parameters)
     values = np.rint(parameters * UNIT).astype(np.int64)
     check_bounds(network, values)
     exponents, spreads = survey(network, parameters, corpus, surveyed, seed=seed)
@@ -217,15 +255,15 @@ def pretrain(
         "images": len(corpus.places),
         "skipped": list(corpus.skipped),
         "steps": steps,
-        "rate": rate,
+        "learning_rate": learning_rate,
         "start": start.name if start else None,
         "pictures": surveyed,
         "seed": seed,
         "gain_db_every_2000_steps": history,
     }
     return {
-        "codec": codec,
-        "quality": list(quality),
+        "codec": band.codec,
+        band.knob: [band.low, band.high],
         "network": {**shape, "dilations": list(network.dilations), "inputs": network.inputs},
         "provenance": provenance,
         "values": values.tolist(),

@@ -27,8 +27,10 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
     type=click.IntRange(1, 100),
     nargs=2,
     metavar="LOW HIGH",
-    required=True,
     help="The base codec's qualities to train for, both included.",
+)
+@click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), nargs=2, metavar="LOW HIGH", help="JPEG 2000: bits a pixel, in place of --quality."
 )
 @click.option("--channels", type=click.IntRange(1), metavar="N", help="Of the network; the start's, or 6.")
 @click.option("--layers", type=click.IntRange(0), metavar="N", help="Separable layers of the network; the start's, or 3.")
@@ -42,12 +44,12 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
     help="Training steps, each on patches of 65,536 pixels.",
 )
 @click.option(
-    "--rate",
+    "--learning-rate",
     type=click.FloatRange(0, min_open=True),
     metavar="X",
     default=0.01,
     show_default=True,
-    help="Learning rate at the start; it falls along half a cosine.",
+    help="At the start; it falls along half a cosine.",
 )
 @click.option("--start", metavar="PRIOR.json", help="A prior to begin at; random numbers if left out.")
 @click.option(
@@ -68,9 +70,9 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
 @click.option("-o", "--output", metavar="PRIOR.json", required=True, help="The file to write; - for standard output.")
 @click.pass_context
 def pretrain(
-    ctx: click.Context, folder: tuple[str, ...], folders: tuple[str, ...], codec: str, quality: tuple[int, int],
-    channels: int | None, layers: int | None, dilations: str | None, steps: int, rate: float, start: str | None, pictures: int, seed: int,
-    threads: int | None, checkpoint: str | None, output: str,
+    ctx: click.Context, folder: tuple[str, ...], folders: tuple[str, ...], codec: str, quality: tuple[int, int] | None,
+    rate: tuple[float, float] | None, channels: int | None, layers: int | None, dilations: str | None, steps: int,
+    learning_rate: float, start: str | None, pictures: int, seed: int, threads: int | None, checkpoint: str | None, output: str,
 ) -> None:  # fmt: skip
     """Train a prior from folders of images.
 
@@ -81,17 +83,24 @@ def pretrain(
     Examples:
       inlay pretrain --images train val --codec jpeg --quality 13 26 -o prior.json
       inlay pretrain --images train --quality 7 14 --start prior.json --steps 30000 --checkpoint run.npz -o low.json
+      inlay pretrain --images train --codec jpeg2000 --rate 0.25 0.5 -o prior.json
     """
     from .formats import by_name
     from .network import Network
+    from .pretrain import Band, to_text
     from .pretrain import pretrain as train
-    from .pretrain import to_text
 
     folder += folders
-    if quality[0] > quality[1]:
-        raise click.BadParameter(f"{quality[0]} is more than {quality[1]}", param_hint="--quality")
+    if (quality is None) == (rate is None):
+        raise click.UsageError("expected one of --quality and --rate")
+    low, high = quality or rate or (0, 0)
+    if low > high:
+        raise click.BadParameter(f"{low} is more than {high}", param_hint="--quality" if quality else "--rate")
     with about("--codec"):
-        by_name(codec)
+        module = by_name(codec)
+    if rate and "rate_bpp" not in module.OPTIONS:
+        raise click.UsageError(f"--rate does not apply to {codec}")
+    band = Band(codec, "quality" if quality else "rate_bpp", low, high)
     for name in folder:
         if not Path(name).is_dir():
             raise Failure(f"{name}: there is no such folder of images")
@@ -113,8 +122,8 @@ def pretrain(
     begun = time.perf_counter()
     with about(", ".join(folder)), _Told("training") as progress:
         fields = train(
-            [Path(name).resolve() for name in folder], codec, quality, network,
-            steps=steps, rate=rate, start=Path(start) if start else None, surveyed=pictures, seed=seed, threads=threads,
+            [Path(name).resolve() for name in folder], band, network,
+            steps=steps, learning_rate=learning_rate, start=Path(start) if start else None, surveyed=pictures, seed=seed, threads=threads,
             checkpoint=Path(checkpoint) if checkpoint else None, progress=progress,
         )  # fmt: skip
     fields["provenance"] |= {"command": _command_line(ctx, folder), "inlay": __version__}

@@ -35,16 +35,19 @@ def quantise(
     mse: float,
     mse_per_bit: float,
     coarseness: int,
+    active: NDArray[np.intp] | None = None,
 ) -> Quantised:
     """The levels that minimise mse + mse_per_bit * bits at a coarseness.
 
     parameters: the fitted ones, of mean squared error `mse`; hessian: as from `curvature.gauss_newton`, there; mse_per_bit: lambda.
+    active: the parameters that the matrix is about, all if left out; the levels of the others are 0.
     """
-    step = np.exp2(prior.steps(coarseness)) / UNIT
-    wanted = (parameters - prior.values / UNIT) / step
+    active = np.arange(len(parameters)) if active is None else active
+    step = np.exp2(prior.steps(coarseness)[active]) / UNIT
+    wanted = (parameters - prior.values / UNIT)[active] / step
     curvature = hessian * np.outer(step, step)
     own = np.maximum(np.diag(curvature), 1e-12)
-    expected = np.maximum(prior.spreads / UNIT / step, 1e-3)
+    expected = np.maximum(prior.spreads[active] / UNIT / step, 1e-3)
     levels = np.rint(wanted)
     pull = curvature @ (levels - wanted)  # half the slope of the error along each level
     for _ in range(SWEEPS):
@@ -66,7 +69,8 @@ def quantise(
         if not changed:
             break
     error = levels - wanted
-    whole = levels.astype(np.int64)
+    whole = np.zeros(len(parameters), np.int64)
+    whole[active] = levels
     return Quantised(whole, coarseness, encode(prior, whole, coarseness), mse + float(error @ curvature @ error))
 
 

@@ -217,7 +217,7 @@ def _colour_model(data: bytes, segments: Sequence[Segment], components: Sequence
     return "rgb" if bytes(c.id for c in components) == b"RGB" else "ycbcr"
 
 
-def metadata(data: bytes, segments: Iterable[Segment]) -> list[str]:
+def metadata_names(data: bytes, segments: Iterable[Segment]) -> list[str]:
     """The names of the kinds of metadata among `segments`, each once, in the order of `_KINDS`."""
     bodies = [(s.marker, s.body(data)) for s in segments if APP0 <= s.marker <= APP15 or s.marker == COM]
     return [

@@ -16,7 +16,7 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ..errors import FormatError, LimitError, UnsupportedError
-from . import Base, Pixels
+from . import Base, Pixels, rgb_luma
 from ._jpegfile import (
     APP0,
     APP1,
@@ -27,7 +27,7 @@ from ._jpegfile import (
     Header,
     Segment,
     head,
-    metadata,
+    metadata_names,
     pixels_only,
     read_header,
     splice,
@@ -45,7 +45,7 @@ MAX_SIDE_PX = 65500  # libjpeg's JPEG_MAX_DIMENSION
 MAX_SCANS = 500  # some ten are usual; each costs a pass over the picture, and next to no bytes
 
 _SUBSAMPLING = {"444": 0, "422": 1, "420": 2}  # Pillow's numbers
-_OPTIONS = {"subsampling", "progressive", "optimize"}
+OPTIONS = {"subsampling", "progressive", "optimize"}
 _NO_METADATA = {"comment": b"", "xmp": b""}  # said outright, for Pillow would take these two from the image's `info`
 _maxblock = threading.Lock()
 
@@ -74,8 +74,7 @@ def decode_base(data: bytes) -> Base:
         planes = _decode(data, header, "YCbCr")
         return Base("ycbcr", planes[..., 0].copy(), planes[..., 1:].copy())
     pixels = _decode(data, header, "RGB")
-    luma = pixels @ np.array([19595, 38470, 7471], np.uint32) + np.uint32(1 << 15) >> np.uint32(16)
-    return Base("rgb", luma.astype(np.uint8), pixels)
+    return Base("rgb", rgb_luma(pixels), pixels)
 
 
 def decode_pixels(data: bytes) -> Pixels:
@@ -123,15 +122,15 @@ def _check_cost(data: bytes, header: Header) -> None:
 # ------------------------------------------------------------------------------------------------ encoding
 
 
-def encode_base(image: Image.Image, quality: int, options: dict[str, Any]) -> bytes:
+def encode_base(image: Image.Image, quality: int | None, options: dict[str, Any]) -> bytes:
     """The plain base file of an L, RGB or CMYK image, with the ICC, EXIF, XMP, comment and dpi of `image.info`.
 
-    quality: 1..100, libjpeg's.  options: subsampling "444" | "422" | "420" (default), for RGB only; progressive and
-    optimize, both False by default.  UnsupportedError for anything else, or metadata larger than a segment.
+    quality: 1..100, libjpeg's.  options: subsampling "444" | "422" | "420" (default), for RGB only; progressive,
+    False by default; optimize, True by default.  UnsupportedError for anything else, or metadata larger than a segment.
     """
-    if unknown := set(options) - _OPTIONS:
-        raise UnsupportedError(f"unknown JPEG options {sorted(unknown)}; expected some of {sorted(_OPTIONS)}")
-    if not 1 <= quality <= 100:
+    if unknown := set(options) - OPTIONS:
+        raise UnsupportedError(f"unknown JPEG options {sorted(unknown)}; expected some of {sorted(OPTIONS)}")
+    if quality is None or not 1 <= quality <= 100:
         raise UnsupportedError(f"JPEG quality {quality}; expected 1 to 100")
     subsampling = options.get("subsampling", "420")
     if subsampling not in _SUBSAMPLING:
@@ -142,7 +141,7 @@ def encode_base(image: Image.Image, quality: int, options: dict[str, Any]) -> by
         # Pillow would apply it to gray and CMYK too, where it means nothing good.
         subsampling=_SUBSAMPLING[subsampling] if image.mode == "RGB" else -1,
         progressive=bool(options.get("progressive", False)),
-        optimize=bool(options.get("optimize", False)),
+        optimize=bool(options.get("optimize", True)),
         **_metadata(image.info),
     )
 
@@ -301,6 +300,16 @@ def _segment(body: bytes) -> bytes:
     return bytes((0xFF, APP9)) + (len(body) + 2).to_bytes(2, "big") + body
 
 
+def metadata(data: bytes) -> dict[str, Any]:
+    """The ICC profile, EXIF, XMP and dpi, as Pillow names and writes them, of those that are there."""
+    try:
+        with Image.open(BytesIO(data)) as opened:
+            found = {key: opened.info.get(key) for key in ("icc_profile", "exif", "xmp", "dpi")}
+    except Exception:  # damaged metadata is no reason to refuse a picture
+        return {}
+    return {key: value for key, value in found.items() if value}
+
+
 def describe(data: bytes) -> dict[str, Any]:
     """The picture's size and coding, and the names of the metadata before the first scan."""
     header = read_header(data)
@@ -313,5 +322,5 @@ def describe(data: bytes) -> dict[str, Any]:
         "progressive": header.progressive,
         "restart_interval": header.restart_interval,
         "optimized_huffman": not (header.standard_huffman or header.arithmetic),
-        "metadata": metadata(data, header.segments),
+        "metadata": metadata_names(data, header.segments),
     }

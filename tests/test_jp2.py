@@ -1,0 +1,346 @@
+"""JPEG 2000 as a base: boxes in and out byte for byte, what cannot carry an inlay, damage, and other people's readers."""
+
+import contextlib
+import io
+import shutil
+import struct
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+from textures import coloured, psnr, texture
+
+import inlay
+from inlay import encoder, pictures
+from inlay.errors import FormatError, InlayError, LimitError, UnsupportedError
+from inlay.formats import _jp2file, by_content, jp2
+
+GRAY, COLOUR = texture(160, 120, seed=1), coloured(192, 144, seed=2)
+PAYLOAD = bytes(range(256)) * 2
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+EXIF = Image.Exif()
+EXIF[0x010F] = "a camera"
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
+
+
+def saved(pixels, **settings):
+    out = io.BytesIO()
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(out, "JPEG2000", **({"irreversible": True, "quality_mode": "rates", "quality_layers": [16]} | settings))
+    return out.getvalue()
+
+
+def split(data):
+    """(before the codestream's box, the codestream)."""
+    stream = next(b for b in _jp2file.boxes(data) if b.type == b"jp2c")
+    return data[: stream.offset], stream.content(data)
+
+
+def with_boxes(data, *added):
+    """`data` with boxes before its codestream."""
+    head, stream = split(data)
+    return head + b"".join(_jp2file.box(*each) for each in added) + _jp2file.box(b"jp2c", stream)
+
+
+def in_header(data, edit):
+    """`data` with another list of (type, body) in its jp2h box."""
+    parts = []
+    for each in _jp2file.boxes(data):
+        if each.type == b"jp2h":
+            inner = [(b.type, b.content(data)) for b in _jp2file.boxes(data, each.body, each.end)]
+            parts.append(_jp2file.box(b"jp2h", b"".join(_jp2file.box(*b) for b in edit(inner))))
+        else:
+            parts.append(data[each.offset : each.end])
+    return b"".join(parts)
+
+
+def in_space(data, number):
+    return in_header(data, lambda inner: [(k, b"\1\0\0" + struct.pack(">I", number) if k == b"colr" else b) for k, b in inner])
+
+
+FULL = (
+    (b"xml ", b"<a>some</a>"),
+    (b"uuid", _jp2file.EXIF_UUID + EXIF.tobytes().removeprefix(b"Exif\0\0")),
+    (b"uuid", _jp2file.XMP_UUID + XMP),
+    (b"uuid", _jp2file.GEO_UUID + b"II*\0"),
+)
+FILES = {
+    "gray": saved(GRAY),
+    "colour": saved(COLOUR, mct=1),
+    "reversible, tiles": saved(COLOUR, irreversible=False, tile_size=(64, 64), quality_layers=[20, 10]),
+    "boxes": with_boxes(saved(GRAY), *FULL),
+    "to the end": split(saved(GRAY))[0] + b"\0\0\0\0jp2c" + split(saved(GRAY))[1],
+    "long length": split(saved(GRAY))[0] + struct.pack(">I4sQ", 1, b"jp2c", 16 + len(split(saved(GRAY))[1])) + split(saved(GRAY))[1],
+    "behind": saved(GRAY) + _jp2file.box(b"xml ", b"<b/>"),
+    "cut off": saved(GRAY)[:-200],
+}
+files = pytest.mark.parametrize("data", FILES.values(), ids=FILES)
+
+
+# ------------------------------------------------------------------------------------------------ boxes
+
+
+@files
+@pytest.mark.parametrize("payload", [b"", b"x", PAYLOAD, PAYLOAD * 300], ids=len)
+def test_embed_extract_strip(data, payload):
+    made = jp2.embed(data, payload)
+    assert by_content(made) is jp2
+    assert jp2.extract(made) == payload
+    assert jp2.strip(made) == data
+    assert len(made) == len(data) + jp2.OVERHEAD_BYTES + len(payload)
+    assert jp2.embed(made, b"another") == jp2.embed(data, b"another")
+    assert jp2.extract(data) is None and jp2.strip(data) == data
+
+
+@files
+def test_the_base_is_decoded_as_before(data):
+    made = jp2.embed(data, PAYLOAD)
+    if data is FILES["cut off"]:
+        with pytest.raises(FormatError, match="cannot decode"):
+            jp2.decode_base(made)
+        return
+    shown = np.asarray(Image.open(io.BytesIO(data)))
+    for file in (data, made):
+        assert np.array_equal(jp2.decode_pixels(file), shown)
+        base = jp2.decode_base(file)
+        assert base.luma.shape == shown.shape[:2]
+        assert base.model == ("gray" if shown.ndim == 2 else "rgb")
+        assert base.rest is None if shown.ndim == 2 else np.array_equal(base.rest, shown)
+    assert jp2.describe(made) == jp2.describe(data)
+
+
+def test_the_box_stands_right_before_the_codestream():
+    kinds = [b.type for b in _jp2file.boxes(jp2.embed(FILES["boxes"], PAYLOAD))]
+    assert kinds == [b"jP  ", b"ftyp", b"jp2h", b"xml ", b"uuid", b"uuid", b"uuid", b"uuid", b"jp2c"]
+
+
+def test_boxes_behind_the_codestream_are_not_ours():
+    data = FILES["gray"] + _jp2file.box(b"uuid", jp2.IDENTIFIER + PAYLOAD)
+    assert jp2.extract(data) is None and jp2.strip(data) == data
+
+
+def test_describe():
+    found = jp2.describe(FILES["reversible, tiles"])
+    assert found["wavelet"] == "5/3" and found["tile"] == [64, 64] and found["layers"] == 2 and found["components"] == 3
+    found = jp2.describe(jp2.embed(FILES["boxes"], PAYLOAD))
+    assert found["metadata"] == ["XML", "EXIF", "XMP", "GeoJP2"]
+    assert (found["width"], found["height"], found["wavelet"]) == (160, 120, "9/7")
+
+
+# ------------------------------------------------------------------------------------------------ what cannot carry one
+
+RGBA = saved(Image.fromarray(np.dstack([COLOUR, COLOUR[..., 0]])), mct=0)
+OBSTACLES = {
+    "a bare codestream": split(FILES["gray"])[1],
+    "alpha": RGBA,
+    "2 components": saved(Image.fromarray(np.dstack([GRAY, GRAY]), "LA")),
+    "16-bit": saved(Image.fromarray(GRAY.astype(np.uint16) * 257)),
+    "palette": in_header(FILES["gray"], lambda inner: [*inner, (b"pclr", b"\0\2\3\7\7\7" + bytes(6)), (b"cmap", bytes(12))]),
+    "sYCC": in_space(FILES["colour"], 18),
+    "colour space 12": in_space(FILES["colour"], 12),
+    "subsampled": FILES["colour"].replace(b"\7\1\1\7\1\1\7\1\1", b"\7\1\1\7\2\2\7\2\2"),
+    "signed": FILES["gray"].replace(b"\0\1\7\1\1", b"\0\1\x87\1\1"),
+    "'ftbl'": with_boxes(FILES["gray"], (b"ftbl", bytes(8))),
+}
+
+
+@pytest.mark.parametrize("reason", OBSTACLES)
+def test_obstacles(reason):
+    data = OBSTACLES[reason]
+    assert reason in jp2.obstacle(data)
+    assert jp2.strip(data) == data
+    with pytest.raises(UnsupportedError, match="cannot carry an inlay"):
+        jp2.embed(data, PAYLOAD)
+    with pytest.raises(UnsupportedError, match="cannot carry an inlay"):
+        jp2.decode_base(data)
+    described = jp2.describe(data)
+    encoded = encoder.attach(data, np.zeros((described["height"], described["width"]), np.uint8))
+    assert encoded.data == data and reason in encoded.reason
+
+
+def test_those_are_shown_all_the_same():
+    for reason in ("a bare codestream", "alpha", "2 components", "16-bit"):
+        described = jp2.describe(OBSTACLES[reason])
+        assert inlay.decode(OBSTACLES[reason]).shape[:2] == (described["height"], described["width"])
+    assert np.array_equal(inlay.decode(OBSTACLES["a bare codestream"]), inlay.decode(FILES["gray"]))
+    assert psnr(inlay.decode(OBSTACLES["16-bit"]), GRAY) > 25
+
+
+# ------------------------------------------------------------------------------------------------ encoding
+
+
+@pytest.mark.parametrize("pixels", [GRAY, COLOUR, texture(9, 7), texture(1, 1)], ids=str)
+@pytest.mark.parametrize("knob", [{"rate_bpp": 0.5}, {"psnr_db": 32.0}, {"quality": 30}])
+def test_encode_base(pixels, knob):
+    quality = knob.get("quality")
+    data = jp2.encode_base(Image.fromarray(pixels), quality, {} if quality else knob)
+    found = jp2.describe(data)
+    assert (found["height"], found["width"]) == pixels.shape[:2]
+    assert found["model"] == ("gray" if pixels.ndim == 2 else "rgb")
+    if pixels.size > 1000:
+        if "rate_bpp" in knob:
+            assert 8 * len(data) <= 0.52 * found["width"] * found["height"]
+        else:
+            assert psnr(jp2.decode_pixels(data), pixels) == pytest.approx(32, abs=0.7)
+
+
+@pytest.mark.parametrize(
+    ("quality", "options", "says"),
+    [
+        (None, {}, "one of quality"),
+        (30, {"rate_bpp": 1.0}, "one of quality"),
+        (0, {}, "quality 0"),
+        (None, {"rate_bpp": 0.0}, "rate 0.0"),
+        (None, {"rate_bpp": float("nan")}, "rate nan"),
+        (None, {"psnr_db": -1}, "PSNR -1"),
+        (30, {"progressive": True}, "progressive"),
+    ],
+)
+def test_encode_base_refuses(quality, options, says):
+    with pytest.raises(UnsupportedError, match=says):
+        jp2.encode_base(Image.fromarray(GRAY), quality, options)
+
+
+def test_encode_base_refuses_cmyk():
+    with pytest.raises(UnsupportedError, match="CMYK"):
+        jp2.encode_base(Image.new("CMYK", (16, 16)), 30, {})
+
+
+def test_metadata_goes_in_and_comes_out():
+    image = Image.fromarray(COLOUR)
+    image.info |= {"icc_profile": SRGB, "exif": EXIF.tobytes(), "xmp": XMP}
+    data = jp2.encode_base(image, 40, {})
+    assert jp2.metadata(data) == {"icc_profile": SRGB, "exif": EXIF.tobytes(), "xmp": XMP}
+    assert jp2.describe(data)["metadata"] == ["ICC", "EXIF", "XMP"]
+    assert jp2.obstacle(data) is None
+    assert jp2.metadata(jp2.embed(data, PAYLOAD)) == jp2.metadata(data)
+    assert jp2.metadata(FILES["gray"]) == jp2.metadata(OBSTACLES["a bare codestream"]) == {}
+
+
+def test_requantised():
+    for data, pixels in ((FILES["gray"], GRAY), (FILES["colour"], COLOUR), (FILES["reversible, tiles"], COLOUR)):
+        image = Image.fromarray(pixels)
+        same, finer = jp2.requantised(data, image, 1.0), jp2.requantised(data, image, 0.5)
+        assert len(same) == pytest.approx(len(data), rel=0.12)
+        assert len(finer) == pytest.approx(2 * len(same), rel=0.1)
+        assert jp2.describe(same)["wavelet"] == jp2.describe(data)["wavelet"]
+        assert jp2.describe(same)["tile"] == jp2.describe(data)["tile"]
+        assert psnr(jp2.decode_pixels(finer), pixels) > psnr(jp2.decode_pixels(same), pixels)
+    with pytest.raises(UnsupportedError, match="8x8"):
+        jp2.requantised(FILES["gray"], Image.new("L", (8, 8)), 1.0)
+
+
+# ------------------------------------------------------------------------------------------------ end to end
+
+
+@pytest.fixture(scope="module")
+def inlaid():
+    """A gray and a colour file with an inlay that pays, and their originals."""
+    found = {}
+    for name, pixels in (("gray", texture(320, 240, seed=4)), ("colour", coloured(320, 240, seed=5))):
+        encoded = encoder.encode(pixels, format="jpeg2000", rate_bpp=1.5, effort=3)
+        assert encoded.payload is not None, encoded.reason
+        found[name] = (encoded, pixels)
+    return found
+
+
+@pytest.mark.parametrize("name", ["gray", "colour"])
+def test_end_to_end(inlaid, name):
+    encoded, original = inlaid[name]
+    restored, base = inlay.decode(encoded.data), inlay.decode(encoded.data, base=True)
+    assert np.array_equal(base, np.asarray(Image.open(io.BytesIO(encoded.data))))
+    luma = [pictures.luma(Image.fromarray(pixels)) for pixels in (restored, base, original)]
+    assert psnr(luma[0], luma[2]) > psnr(luma[1], luma[2]) + 0.05
+    assert encoded.psnr_db > encoded.psnr_base_db + 0.05
+    assert inlay.strip(encoded.data) == jp2.encode_base(Image.fromarray(original), None, {"rate_bpp": 1.5})
+    info = inlay.info(encoded.data)
+    assert info["format"] == "jpeg2000" and info["inlay"]["state"] == "matches"
+    again = inlay.attach(inlay.strip(encoded.data), original, effort=3)
+    assert again == encoded.data
+
+
+def test_another_picture_is_stale(inlaid):
+    encoded, original = inlaid["gray"]
+    other = jp2.embed(saved(np.ascontiguousarray(original[::-1])), jp2.extract(encoded.data))
+    with pytest.warns(inlay.InlayWarning, match="another picture"):
+        inlay.decode(other)
+
+
+# ------------------------------------------------------------------------------------------------ damage
+
+
+def test_truncated_anywhere(inlaid):
+    data = inlaid["gray"][0].data
+    for cut in [*range(0, len(data) - len(split(data)[1]) + 60), *range(len(data) - 300, len(data), 50)]:
+        for call in (inlay.decode, inlay.info, inlay.strip):
+            with contextlib.suppress(InlayError):
+                call(data[:cut])
+
+
+@pytest.mark.filterwarnings("ignore::inlay.InlayWarning")
+def test_flipped_bytes(inlaid):
+    data, rng = inlaid["gray"][0].data, np.random.default_rng(7)
+    header = len(data) - len(split(data)[1]) + 120
+    for _ in range(600):
+        damaged = bytearray(data)
+        for at in rng.integers(0, header if rng.random() < 0.8 else len(data), rng.integers(1, 4)):
+            damaged[at] = rng.integers(256)
+        with contextlib.suppress(InlayError):
+            inlay.decode(bytes(damaged), max_pixels=10**6)
+            inlay.info(bytes(damaged), max_pixels=10**6)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (FILES["gray"][:40], "ends within a box|no codestream|length"),
+        (split(FILES["gray"])[0], "no codestream"),
+        (with_boxes(FILES["gray"], (b"xml ", b""))[:90], "codestream|length|box"),
+        (FILES["gray"].replace(b"\xff\x51", b"\xff\x52"), "begins with"),
+        (split(FILES["gray"])[1][:30], "cut off"),
+        (b"\xff\x4f\xff\x51", "header"),
+    ],
+)
+def test_damaged_headers(data, says):
+    with pytest.raises(FormatError, match=says):
+        jp2.describe(data)
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded():
+    head, stream = split(FILES["gray"])
+    huge = head + _jp2file.box(b"jp2c", stream[:8] + struct.pack(">II", 1 << 20, 1 << 20) + stream[16:])
+    with pytest.raises(LimitError, match="1048576x1048576"):
+        inlay.decode(huge)
+
+
+# ------------------------------------------------------------------------------------------------ other people's readers
+
+
+@pytest.mark.parametrize("name", ["gray", "colour"])
+def test_opj_decompress(inlaid, name, tmp_path):
+    program = shutil.which("opj_decompress")
+    if program is None:
+        pytest.skip("opj_decompress is not installed")
+    (tmp_path / "a.jp2").write_bytes(inlaid[name][0].data)
+    subprocess.run([program, "-i", "a.jp2", "-o", "a.png"], cwd=tmp_path, check=True, capture_output=True)
+    shown = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
+    assert np.abs(shown - inlay.decode(inlaid[name][0].data, base=True)).max() <= 1  # another build may round otherwise
+
+
+@pytest.mark.parametrize("name", ["gray", "colour"])
+def test_jpylyzer_says_it_is_valid(inlaid, name, tmp_path):
+    jpylyzer = pytest.importorskip("jpylyzer.jpylyzer", reason="jpylyzer is not installed")
+    image = Image.fromarray(inlaid[name][1])
+    image.info |= {"exif": EXIF.tobytes(), "xmp": XMP} | ({"icc_profile": SRGB} if name == "colour" else {})
+    for data in (inlaid[name][0].data, jp2.embed(jp2.encode_base(image, 40, {}), PAYLOAD)):
+        (tmp_path / "a.jp2").write_bytes(data)
+        found = jpylyzer.checkOneFile(str(tmp_path / "a.jp2"))
+        assert found.findtext("isValid") == "True", found.find("tests")
+
+
+def test_glymur_reads_all_boxes(inlaid, tmp_path):
+    glymur = pytest.importorskip("glymur", reason="glymur is not installed")
+    (tmp_path / "a.jp2").write_bytes(inlaid["colour"][0].data)
+    kinds = [box.box_id for box in glymur.Jp2k(tmp_path / "a.jp2").box]
+    assert kinds == ["jP  ", "ftyp", "jp2h", "uuid", "jp2c"]
