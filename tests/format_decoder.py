@@ -4,6 +4,7 @@ Only the base's own planes are left to Pillow (libjpeg). It is as slow as it loo
 """
 
 import json
+from functools import cache
 from io import BytesIO
 from math import isqrt, prod
 from pathlib import Path
@@ -54,6 +55,40 @@ def base_kind(marker: int, body: bytes, jfif: bool, adobe: int | None) -> str | 
     if adobe is not None:
         return "RGB" if adobe == 0 else "YCbCr"
     return "RGB" if body[6:15:3] == b"RGB" else "YCbCr"
+
+
+JP2_UUID = bytes.fromhex("B8BFA4B04E4C5D0B9B1F696E6C617900")
+
+
+def read_boxes(data: bytes) -> tuple[bytes | None, str | None]:
+    """Return the payload (None if there is none) and the kind of base: gray, RGB or None if a decoder does not apply it."""
+    payload, header, stream, excluded = None, b"", b"", False
+    for kind, body in boxes(data):
+        if kind == b"uuid" and body.startswith(JP2_UUID) and not stream:
+            payload = (payload or b"") + body[16:]
+        header = body if kind == b"jp2h" else header
+        stream = stream or (body if kind == b"jp2c" else b"")
+        excluded |= kind in (b"ftbl", b"flst", b"cidx", b"fidx")
+    # In the codestream: SOC, SIZ, its length, capabilities, eight numbers of 4 bytes, then the components, three bytes each.
+    components = [stream[42 + 3 * i : 45 + 3 * i] for i in range(int.from_bytes(stream[40:42]))]
+    for kind, body in boxes(header):
+        excluded |= kind == b"pclr" or (kind == b"cdef" and any(body[i : i + 2] != b"\0\0" for i in range(4, len(body), 6)))
+        allowed = (16,) if len(components) == 3 else (17,)
+        excluded |= kind == b"colr" and body[0] == 1 and int.from_bytes(body[3:7]) not in allowed
+    excluded |= len(components) not in (1, 3) or set(components) != {b"\7\1\1"}
+    return payload, None if excluded else "gray" if len(components) == 1 else "RGB"
+
+
+def boxes(data: bytes) -> list[tuple[bytes, bytes]]:
+    found, at = [], 0
+    while at < len(data):
+        length, begin = int.from_bytes(data[at : at + 4]), at + 8
+        if length == 1:
+            length, begin = int.from_bytes(data[at + 8 : at + 16]), at + 16
+        end = at + length if length else len(data)
+        found.append((data[at + 4 : at + 8], data[begin:end]))
+        at = end
+    return found
 
 
 # --- 2. The fields ---
@@ -187,7 +222,7 @@ class RangeDecoder:
         self.coded, self.position, self.code, self.range = coded, 0, 0, 2**32
         for _ in range(4):
             self.code = 256 * self.code + self.next_byte()
-        self.contexts: dict[tuple[int, int], list[int]] = {}  # (g, n) -> [z, o]
+        self.contexts: dict[tuple[object, int], list[int]] = {}  # (g, n) or (name, number) -> [z, o]
 
     def next_byte(self) -> int:
         self.position += 1
@@ -203,14 +238,17 @@ class RangeDecoder:
             self.code, self.range = 256 * self.code + self.next_byte(), 256 * self.range
         return bit
 
-    def in_context(self, g: int, n: int) -> int:
-        start = (STOP if n else ZERO)[g]
-        counts = self.contexts.setdefault((g, n), [start, 512 - start])
+    def in_context(self, context: tuple[object, int], zeros: int, ones: int) -> int:
+        counts = self.contexts.setdefault(context, [zeros, ones])
         bit = self.bit((self.range >> 14) * ((counts[0] << 14) // sum(counts)))
         counts[bit] += 30
         if sum(counts) > 8192:
             counts[:] = [(count + 1) >> 1 for count in counts]
         return bit
+
+    def of_level(self, g: int, n: int) -> int:
+        start = (STOP if n else ZERO)[g]
+        return self.in_context((g, n), start, 512 - start)
 
     def plain(self) -> int:
         return self.bit(self.range >> 1)
@@ -222,19 +260,45 @@ class RangeDecoder:
         return value
 
 
-def read_parameters(coded: bytes, prior: Prior) -> list[int]:
+def read_parameters(coded: bytes, prior: Prior, height: int, width: int) -> tuple[list[list[int]], int, list[list[int]]]:
+    """The sets of parameters, the side of the squares, and the set of each square; side 0 where there is one set."""
     if not coded:
-        return prior.values
+        return [prior.values], 0, []
     decoder = RangeDecoder(coded)
+    if not decoder.plain():
+        return [read_set(decoder, prior, prior.values)], 0, []
+    count, side = decoder.number(3) + 2, 32 << decoder.number(3)
+    sets: list[list[int]] = []
+    for _ in range(count):
+        sets.append(read_set(decoder, prior, sets[0] if sets else prior.values))
+    squares: list[list[int]] = []
+    for y in range(0, height, side):
+        row: list[int] = []
+        for x in range(0, width, side):
+            above = squares[-1][x // side] if y else 0
+            expected = row[-1] if x else above
+            another = decoder.in_context(("alike", 0 if not x else 2 if row[-1] == above else 1), 30, 30)
+            if another:
+                others, t = [number for number in range(count) if number != expected], 0
+                while t < count - 2 and decoder.in_context(("other", t), 30, 30):
+                    t += 1
+                expected = others[t]
+            row.append(expected)
+        squares.append(row)
+    return sets, side, squares
+
+
+def read_set(decoder: RangeDecoder, prior: Prior, values: list[int]) -> list[int]:
+    decoder.contexts = {}
     coarseness = decoder.number(4) - 4
     a = b = 8 * (sum(prior.spreads) // len(prior.spreads) + 1)
     parameters = []
-    for value, exponent, spread in zip(prior.values, prior.exponents, prior.spreads, strict=True):
+    for value, exponent, spread in zip(values, prior.exponents, prior.spreads, strict=True):
         s = min(max(exponent + coarseness, 0), 14)
         m = (256 * spread * a // b) >> s
         g = sum(limit <= m for limit in LIMITS)
         n = 0
-        while n < 14 and decoder.in_context(g, n):
+        while n < 14 and decoder.of_level(g, n):
             n += 1
         if n == 14:
             k = 0
@@ -335,20 +399,31 @@ def to_pixels(planes: np.ndarray, restored: np.ndarray, kind: str) -> np.ndarray
 
 def decode(data: bytes, priors_folder: Path) -> tuple[str, np.ndarray]:
     """Return the state (restored, plain, stale, damaged or unsupported) and the pixels; unless restored, those of the base."""
-    payload, kind = read_segments(data)
+    payload, kind = read_segments(data) if data[:2] == b"\xff\xd8" else read_boxes(data)
     planes = base_planes(data, kind)
     if kind is None:
         return "unsupported" if payload is not None else "plain", planes.astype(np.uint8)
     luma = base_luma(planes, kind)
     state, restored = "plain", luma
     if payload is not None:
+
+        @cache
+        def whole(number: int) -> np.ndarray:
+            return restore(luma, network, tensors[number])
+
         try:
             fields = read_fields(payload, priors_folder)
             network = fields.prior.network
-            tensors = split(network, read_parameters(fields.coded, fields.prior))
+            sets, side, squares = read_parameters(fields.coded, fields.prior, *luma.shape)
+            tensors = [split(network, each) for each in sets]
             if not belongs(luma, fields.unit, fields.sums):
                 raise NotRestored("stale")
-            state, restored = "restored", restore(luma, network, tensors)
+            state, restored = "restored", restore(luma, network, tensors[0])
+            for y, row in enumerate(squares):
+                for x, number in enumerate(row):
+                    here = (slice(y * side, (y + 1) * side), slice(x * side, (x + 1) * side))
+                    if number:
+                        restored[here] = whole(number)[here]
         except NotRestored as reason:
             state = str(reason)
     return state, to_pixels(planes, restored, kind).astype(np.uint8)

@@ -8,12 +8,14 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
-from textures import coloured, jpeg_of, psnr, texture
+from textures import coloured, halves, jpeg_of, psnr, texture
 
 import inlay
 from inlay import decoder, encoder, kernel, payload, pictures, priors, reference
 from inlay.errors import FormatError, InlayError, InlayWarning, LimitError, UnsupportedError
 from inlay.formats import jpeg
+from inlay.network import Network
+from inlay.parameters import Areas, Sets
 
 pytestmark = pytest.mark.filterwarnings("error")  # a warning that no test expects is a failure
 
@@ -46,7 +48,10 @@ def shown(data):
 def restored_luma(data):
     """By the reference decoder, from the bytes of the file."""
     found = payload.read(jpeg.extract(data), priors.network_of)
-    return reference.restore(found.network, decoder.integer_parameters(found), jpeg.decode_base(data).luma)
+    luma = jpeg.decode_base(data).luma
+    sets = decoder.integer_parameters(found, luma.shape)
+    assert sets.areas is None
+    return reference.restore(found.network, sets.parameters[0], luma)
 
 
 def pixels_as_format_says(data):
@@ -185,7 +190,7 @@ def test_effort_1_takes_the_prior_as_it_is():
     assert encoded.payload_bytes == 22
     assert encoded.fit is None
     prior = priors.prior(encoded.payload.prior)
-    assert np.array_equal(decoder.integer_parameters(encoded.payload), prior.values)
+    assert np.array_equal(decoder.integer_parameters(encoded.payload, (1, 1)).parameters, [prior.values])
 
 
 def test_the_fit_is_told():
@@ -662,4 +667,31 @@ def test_colour_gains_too_and_keeps_its_brightness(settings):
     assert encoded.payload is not None
     base, restored = (inlay.decode(encoded.data, base=which) for which in (True, False))
     assert psnr(restored, original) > psnr(base, original) + 0.1
-    assert abs(restored.mean() - original.mean()) < 0.15
+    assert abs(restored.mean() - original.mean()) < abs(base.mean() - original.mean()) + 0.1
+
+
+# ------------------------------------------------------------------------------------------------ areas
+
+
+def test_areas_pay_where_a_picture_has_two_kinds():
+    original = halves(400, 300)
+    one, two = (encoder.encode(original, quality=40, effort=effort) for effort in (5, 6))
+    assert inlay.info(one.data)["inlay"]["parameter_sets"] == 1
+    assert inlay.info(two.data)["inlay"]["parameter_sets"] == 2
+    assert two.psnr_db > one.psnr_db + 0.05
+    assert psnr(inlay.decode(two.data), original) == pytest.approx(two.psnr_db)
+
+
+@pytest.mark.parametrize("network", [Network(), Network(4, 2, dilations=(3, 5), inputs=3)], ids=str)
+@pytest.mark.parametrize("side_px", [32, 64])
+def test_areas_have_no_seams(network, side_px):
+    """Restoring square by square is restoring whole pictures, one a set, and taking of each what is in its squares."""
+    rng, base = np.random.default_rng(3), texture(203, 150, seed=3)
+    sets = tuple(rng.integers(-500, 501, network.size).astype(np.int16) for _ in range(3))
+    numbers = rng.integers(0, 3, Areas.squares(base.shape, side_px)).astype(np.uint8)
+    whole = np.stack([reference.restore(network, each, base) for each in sets])
+    each_pixel = np.kron(numbers, np.ones((side_px, side_px), int))[: base.shape[0], : base.shape[1]]
+    expected = np.take_along_axis(whole, each_pixel[None], 0)[0]
+    for threads in (1, 2):
+        found = decoder.restore(network, Sets(sets, Areas(side_px, numbers)), base, threads=threads)
+        assert np.array_equal(found, expected)

@@ -106,13 +106,13 @@ class Encoder(page.RangeDecoder):
 
     def __init__(self, coarseness, levels):
         super().__init__(b"")
-        self.bits, self.levels = deque(number(coarseness + 4, 4)), iter(levels)
+        self.bits, self.levels = deque([0, *number(coarseness + 4, 4)]), iter(levels)
         self.low, self.count = 0, 4
 
-    def in_context(self, g, n):
+    def of_level(self, g, n):
         if n == 0:
             self.draw(next(self.levels), max(0, (g - 16) // 2))
-        return super().in_context(g, n)
+        return super().of_level(g, n)
 
     def draw(self, level, fold):
         size = abs(level)
@@ -136,7 +136,7 @@ def encode_levels(prior, coarseness, levels, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(page, "RangeDecoder", lambda coded: encoder)
         with suppress(page.NotRestored):  # a parameter out of range: the bits up to there are all that a decoder sees
-            page.read_parameters(b"?", prior)
+            page.read_parameters(b"?", prior, 1, 1)
     return encoder.low.to_bytes(encoder.count)
 
 

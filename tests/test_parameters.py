@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textures import jpeg_of, texture
 
-from inlay import parameters, priors
+from inlay import parameters, presets, priors
 from inlay.curvature import gauss_newton, sample
 from inlay.errors import FormatError
-from inlay.fit import Schedule, fit, he_init, mean_squared_error
+from inlay.fit import RateCost, Schedule, fit, he_init, mean_squared_error
 from inlay.formats import jpeg
 from inlay.network import Network
-from inlay.parameters import COARSENESS_BIAS, UNIT, Prior, apply, blank_prior, decode, encode
+from inlay.parameters import COARSENESS_BIAS, UNIT, Areas, Prior, apply, blank_prior, encode, encode_sets
 from inlay.quantize import quantise
 
 FORMAT = Path(__file__).parent.parent / "FORMAT.md"
@@ -29,6 +29,13 @@ NETWORKS = [
 ]
 COARSENESSES = range(-COARSENESS_BIAS, 16 - COARSENESS_BIAS)
 networks = pytest.mark.parametrize("network", NETWORKS, ids=str)
+
+
+def decode(prior, coded):
+    """The parameters where there is one set."""
+    sets = parameters.decode(prior, coded, (40, 70))
+    assert sets.areas is None
+    return sets.parameters[0]
 
 
 def made_prior(network, seed=0):
@@ -129,6 +136,27 @@ def test_any_levels(data, network, coarseness, blank):
     assert_round_trip(prior, levels, coarseness)
 
 
+@networks
+@pytest.mark.parametrize("count", [2, 3, 9])
+@pytest.mark.parametrize("side_px", [32, 64, 4096])
+def test_sets_and_areas(network, count, side_px):
+    """Several sets and their map, back as they were, and as FORMAT.md says; those that stay like the first cost next to nothing."""
+    prior, rng, shape = made_prior(network), np.random.default_rng(count), (40, 70)
+    rows, columns = Areas.squares(shape, side_px)
+    areas = Areas(side_px, rng.integers(0, count, (rows, columns)).astype(np.uint8))
+    sets = [(laplace_levels(prior, c, 0.3, rng), c) for c in rng.integers(0, 4, count).tolist()]
+    coded = encode_sets(prior, sets, areas)
+    found = parameters.decode(prior, coded, shape)
+    first = apply(prior, *sets[0])
+    relative = parameters.relative_to(prior, first)
+    assert np.array_equal(found.parameters, [first, *(apply(relative, *each) for each in sets[1:])])
+    assert found.areas.side_px == side_px and np.array_equal(found.areas.numbers, areas.numbers)
+    assert_as_format_says(prior, coded)
+    zeros = np.zeros(network.size, np.int64)
+    alike = encode_sets(prior, [sets[0], *[(zeros, 0)] * (count - 1)], Areas(side_px, areas.numbers * 0))
+    assert len(alike) <= len(encode(prior, *sets[0])) + 4 + count * (1 + network.size / 100)
+
+
 def test_the_blank_prior():
     network = Network(channels=7, inputs=3)
     prior = blank_prior(network)
@@ -165,9 +193,10 @@ def test_the_tables_of_format_md(name, numbers):
 
 
 def as_format_says(prior, coded):
-    """The parameters as the decoder reads them that was written from FORMAT.md alone; None where they are out of bounds."""
+    """The sets and squares as the decoder reads them that was written from FORMAT.md alone; None where they are out of bounds."""
+    fields = page.Prior(None, prior.values.tolist(), prior.exponents.tolist(), prior.spreads.tolist())
     try:
-        return page.read_parameters(coded, page.Prior(None, prior.values.tolist(), prior.exponents.tolist(), prior.spreads.tolist()))
+        return page.read_parameters(coded, fields, 40, 70)
     except page.NotRestored:
         return None
 
@@ -176,9 +205,11 @@ def assert_as_format_says(prior, coded):
     expected = as_format_says(prior, coded)
     if expected is None:
         with pytest.raises(FormatError):
-            decode(prior, coded)
+            parameters.decode(prior, coded, (40, 70))
     else:
-        assert decode(prior, coded).tolist() == expected
+        sets = parameters.decode(prior, coded, (40, 70))
+        areas = (sets.areas.side_px, sets.areas.numbers.tolist()) if sets.areas else (0, [])
+        assert ([each.tolist() for each in sets.parameters], *areas) == expected
     return expected is not None
 
 
@@ -210,13 +241,15 @@ def test_any_bytes_read_as_format_says(network):
 def test_any_bytes_are_parameters_or_refused(coded, blank):
     prior = blank_prior(Network()) if blank else made_prior(Network())
     try:
-        found = decode(prior, coded)
+        found = parameters.decode(prior, coded, (40, 70))
     except FormatError as error:
         assert "expected at most 32767" in str(error)
     else:
-        assert found.shape == (402,)
-        assert found.dtype == np.int16
-        assert np.abs(found.astype(int)).max() <= 32767
+        for each in found.parameters:
+            assert each.shape == (402,)
+            assert each.dtype == np.int16
+            assert np.abs(each.astype(int)).max() <= 32767
+        assert found.areas is None or found.areas.numbers.max() < len(found.parameters)
 
 
 def test_bytes_left_over_are_ignored():
@@ -291,11 +324,12 @@ def fitted():
     base = jpeg.decode_base(jpeg_of(original, quality=20)).luma
     found = []
     for prior in [blank_prior(Network()), *priors.candidates("jpeg", Network())[:3]]:  # at least three are shipped
-        start = (prior.values / UNIT).astype(np.float32)
+        # As the encoder fits: from a prior, weighing what the distance from it costs; without one, from random numbers.
+        plain_mse = float(((base.astype(float) - original) ** 2).mean())
+        start, schedule, cost = (prior.values / UNIT).astype(np.float32), presets.by_name(None).at(4), RateCost(prior, plain_mse / 8000)
         if prior.number == 0:
-            start = he_init(Network(), np.random.default_rng(0))
-        schedule = Schedule(80, rate=0.02 if prior.number == 0 else 0.01, batch_px=400_000)
-        result = fit(Network(), start, schedule, base=base, original=original)
+            start, schedule, cost = he_init(Network(), np.random.default_rng(0)), Schedule(80, rate=0.02, batch_px=400_000), None
+        result = fit(Network(), start, schedule, base=base, original=original, rate_cost=cost)
         mse = mean_squared_error(Network(), result.parameters, base=base, original=original)
         found.append((prior, result.parameters, mse, gauss_newton(Network(), result.parameters, base, sample(base.shape, 32768))))
     return found

@@ -112,7 +112,7 @@ def relative_to(fitted, network, rng, exponent):
 
 
 def decoded(prior, quantised):
-    return parameters.decode(prior, quantised.coded)
+    return parameters.decode(prior, quantised.coded, (8, 8)).parameters[0]
 
 
 @networks

@@ -51,3 +51,9 @@ def psnr(a, b):
     """In dB, of 8-bit pixels."""
     mse = float(((a.astype(np.float64) - b) ** 2).mean())
     return float("inf") if mse == 0 else float(10 * np.log10(255**2 / mse))
+
+
+def halves(width, height):
+    """A picture of two kinds of texture, one beside the other."""
+    left, right = texture(width, height, seed=1), texture(2 * width, 2 * height, seed=2)[::2, ::2]
+    return np.hstack([left[:, : width // 2], 255 - right[:, width // 2 :]])

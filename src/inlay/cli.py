@@ -297,6 +297,8 @@ def _described(name: str, found: dict[str, Any]) -> str:
             f"{network['channels']} channels, {network['layers']} separable layers, {network['kernel']}x{network['kernel']}; "
             f"{network['weights']} weights, {network['biases']} biases, {start}, {inlay['coded_bytes']} bytes coded"
         )
+        if inlay["parameter_sets"] > 1:
+            rows["areas"] = f"{inlay['parameter_sets']} sets of parameters, each for a part of the picture"
         rows["gain"] = f"{inlay['gain_db']:.2f} dB (luma PSNR, recorded at encoding)"
     return "\n".join(f"{label:9} {text}" for label, text in rows.items())
 

@@ -5,6 +5,7 @@ A file without an inlay, or with one that cannot be used, gives its base: whoeve
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from . import formats, kernel, parameters, payload, priors
 from .errors import FormatError, LimitError, UnsupportedError
 from .formats import Base, Format
 from .network import Network, check_bounds
+from .parameters import Sets
 from .payload import Payload
 
 Pixels = NDArray[np.uint8]
@@ -48,19 +50,49 @@ def decode(data: bytes, *, base_only: bool = False, max_pixels: int | None = Non
     base = module.decode_base(data)
     if not opened.payload.fingerprint.matches(base.luma):
         return Decoded(module.decode_pixels(data), "stale", STALE)
-    luma = kernel.restore(opened.payload.network, opened.parameters, base.luma, threads=threads)
+    luma = restore(opened.payload.network, opened.sets, base.luma, threads=threads)
     return Decoded(recolour(base, luma), "restored", "the picture was restored")
 
 
 STALE = "the inlay belongs to another picture (the file was changed after it was made); the base is shown"
 
 
-def integer_parameters(found: Payload) -> NDArray[np.int16]:
-    """The parameters in a payload, safe for the kernel; FormatError if they are not."""
+def integer_parameters(found: Payload, shape: tuple[int, int]) -> Sets:
+    """The parameters in the payload of a picture of shape (H, W), safe for the kernel; FormatError if they are not."""
     prior = priors.prior(found.prior) if found.prior else parameters.blank_prior(found.network)
-    levels = parameters.decode(prior, found.coded)
-    check_bounds(found.network, levels)
-    return levels
+    sets = parameters.decode(prior, found.coded, shape)
+    for each in sets.parameters:
+        check_bounds(found.network, each)
+    return sets
+
+
+def restore(network: Network, sets: Sets, luma: Pixels, *, threads: int | None = None) -> Pixels:
+    """The restored luma (H, W): at every pixel by the set that holds in its area (FORMAT.md, section 6)."""
+    if sets.areas is None:
+        return kernel.restore(network, sets.parameters[0], luma, threads=threads)
+    out, side, numbers = np.empty_like(luma), sets.areas.side_px, sets.areas.numbers
+    margin = -(-network.halo_px // 8) * 8  # whole blocks, for networks that look at the place within them
+    height, width = luma.shape
+
+    def run(place: tuple[int, int, int]) -> None:
+        """One run of squares of one set: restored with what the network sees around it."""
+        row, first, last = place
+        top, bottom, left, right = row * side, min((row + 1) * side, height), first * side, min(last * side, width)
+        y, x = max(0, top - margin), max(0, left - margin)
+        part = np.ascontiguousarray(luma[y : bottom + margin, x : right + margin])
+        restored = kernel.restore(network, sets.parameters[numbers[row, first]], part, threads=1)
+        out[top:bottom, left:right] = restored[top - y : bottom - y, left - x : right - x]
+
+    kernel.parallel(run, _runs(numbers), threads)
+    return out
+
+
+def _runs(numbers: NDArray[np.uint8]) -> Iterator[tuple[int, int, int]]:
+    """Row, first column and the column behind the last of every run of equal numbers."""
+    for row, line in enumerate(numbers):
+        ends = [*(np.flatnonzero(np.diff(line)) + 1).tolist(), len(line)]
+        for first, last in zip([0, *ends], ends, strict=False):
+            yield row, first, last
 
 
 def recolour(base: Base, luma: Pixels) -> Pixels:
@@ -84,7 +116,7 @@ def check_size(module: Format, data: bytes, max_pixels: int | None) -> None:
 @dataclass(frozen=True)
 class _Opened:
     payload: Payload
-    parameters: NDArray[np.int16]
+    sets: Sets
 
 
 @dataclass(frozen=True)
@@ -102,7 +134,8 @@ def _open(module: Format, data: bytes) -> _Opened | _Unusable:
         return _Unusable("unsupported", f"an inlay cannot apply to this file ({obstacle}); the base is shown")
     try:
         found = payload.read(raw, priors.network_of)
-        return _Opened(found, integer_parameters(found))
+        size = module.describe(data)
+        return _Opened(found, integer_parameters(found, (size["height"], size["width"])))
     except FormatError as error:
         return _Unusable("damaged", f"{error}; the base is shown")
     except UnsupportedError as error:
@@ -134,6 +167,7 @@ def info(data: bytes, *, max_pixels: int | None = None) -> dict[str, Any]:
         "gain_db": round(found.gain_db, 2),
         "prior": found.prior,
         "coded_bytes": len(found.coded),
+        "parameter_sets": len(opened.sets.parameters),
         "network": describe_network(found.network),
     }
     return report

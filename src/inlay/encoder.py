@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import formats, kernel, payload, pictures, presets, priors
+from .areas import divided
 from .curvature import gauss_newton, sample
-from .decoder import integer_parameters
+from .decoder import integer_parameters, restore
 from .errors import FormatError, InlayError
 from .fingerprint import fingerprint
 from .fit import FitResult, Pixels, RateCost, Vector, fit, he_init, mean_squared_error, random_patches
@@ -148,6 +149,7 @@ class _Job:
             return Encoded(self.data, len(self.data), None, None, reason, notes=notes)
         base = self.module.decode_base(self.data)
         self.base, self.fingerprint = base.luma, fingerprint(base.luma)
+        self.shape = (self.base.shape[0], self.base.shape[1])
         mse = _mse(self.base, self.original)
         plain = Encoded(self.data, len(self.data), _psnr(mse), _psnr(mse), "", notes=notes)
         if mse == 0:
@@ -195,6 +197,22 @@ class _Job:
             quantised = quantise(prior, fitted.parameters, hessian, fitted_mse, mse_per_byte / 8, coarseness, active)
             if candidate := self._candidate(prior, quantised.coded, mse):
                 found.append(replace(candidate, fit=fitted))
+        if rate_cost is None:
+            return found
+
+        def cost(candidate: _Candidate) -> float:
+            return candidate.mse + mse_per_byte * candidate.payload_bytes
+
+        for count in range(2, presets.SETS[self.effort] + 1):
+            before = min(map(cost, found), default=np.inf)
+            coded = divided(
+                prior, fitted.parameters, count, schedule, mse_per_byte / 8, hessian, active,
+                base=self.base, original=self.original, seed=self.seed, threads=self.threads,
+            )  # fmt: skip
+            candidate = self._candidate(prior, coded, mse)
+            if candidate is None or cost(candidate) >= before:
+                break
+            found.append(replace(candidate, fit=fitted))
         return found
 
     def _active(self, prior: Prior, start: Vector) -> NDArray[np.intp]:
@@ -223,10 +241,10 @@ class _Job:
         """The candidate as the decoder will see it; None where its parameters leave their bounds."""
         candidate = Payload(prior.number, prior.network, 0.0, self.fingerprint, coded)
         try:
-            levels = integer_parameters(candidate)
+            sets = integer_parameters(candidate, self.shape)
         except FormatError:
             return None
-        luma = kernel.restore(prior.network, levels, self.base, threads=self.threads)
+        luma = restore(prior.network, sets, self.base, threads=self.threads)
         restored_mse = _mse(luma, self.original)
         gain_db = float(10 * np.log10(mse / restored_mse)) if restored_mse else 99.0
         candidate = replace(candidate, gain_db=gain_db)
@@ -261,7 +279,7 @@ class _Job:
         raw = self.module.extract(data)
         found = payload.read(raw or b"", priors.network_of)
         base = self.module.decode_base(data).luma
-        luma = kernel.restore(found.network, integer_parameters(found), base, threads=self.threads)
+        luma = restore(found.network, integer_parameters(found, self.shape), base, threads=self.threads)
         if self.module.strip(data) != self.data or not found.fingerprint.matches(base) or not np.array_equal(luma, best.luma):
             raise InlayError("the encoder's file does not decode to what was encoded; this is a bug in inlay")
 

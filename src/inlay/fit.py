@@ -124,6 +124,26 @@ class FitResult:
     reason: str
 
 
+def pieces(rectangles: Rectangles) -> Rectangles:
+    """The same area in rectangles (n, 4) of at most 64 rows and 118 columns."""
+    cut = [
+        (y, min(y + 64, y1), x, min(x + 118, x1))
+        for y0, y1, x0, x1 in rectangles.tolist()
+        for y in range(y0, y1, 64)
+        for x in range(x0, x1, 118)
+    ]
+    return np.array(cut, np.int32)
+
+
+def some_of(rng: np.random.Generator, rectangles: Rectangles, pixels: int) -> Rectangles:
+    """Random ones of the rectangles (n, 4), of about so many pixels together."""
+    if area(rectangles) <= pixels:
+        return rectangles
+    chosen = rng.permutation(rectangles)
+    sums = np.cumsum((chosen[:, 1] - chosen[:, 0]) * (chosen[:, 3] - chosen[:, 2]))
+    return chosen[: int(np.searchsorted(sums, pixels)) + 1]
+
+
 def random_patches(rng: np.random.Generator, shape: tuple[int, ...], schedule: Schedule) -> Rectangles:
     """Rectangles (n, 4) of `batch_px` pixels together, or of the whole plane where that is not more."""
     height, width = shape
@@ -144,6 +164,7 @@ def fit(
     original: Pixels,
     rate_cost: RateCost | None = None,
     active: NDArray[np.intp] | None = None,
+    within: Rectangles | None = None,
     seed: int = 0,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -151,23 +172,30 @@ def fit(
     """Parameters that bring net(base) as near to `original` as the schedule's steps allow, from `start`.
 
     base, original: (H, W) uint8 planes.  rate_cost: minimise the squared error plus this, from the prior as start.  active: the
-    parameters that may move, all if left out.  The same seed gives the same result on the same kernel path and thread count.
+    parameters that may move, all if left out.  within: rectangles (n, 4) that alone count, the whole picture if left out.  The same
+    seed gives the same result on the same kernel path and thread count.
     `progress` is told the steps done and the steps in all.
     """
     base, original = np.ascontiguousarray(base), np.ascontiguousarray(original)
     rng, parameters = np.random.default_rng(seed), start.astype(np.float32).copy()
     active = np.arange(network.size) if active is None else active
     adam = Adam(len(active), beta2=schedule.beta2, clip=schedule.clip)
+    inside = pieces(within) if within is not None else None
+
+    def drawn() -> Rectangles:
+        return random_patches(rng, base.shape, schedule) if inside is None else some_of(rng, inside, schedule.batch_px)
+
     if schedule.second_order:
-        patches = random_patches(rng, base.shape, schedule)
-        matrix = gauss_newton(network, parameters, base, sample(base.shape, 16384, seed), active=active, threads=threads) / PEAK_MSE
+        patches = drawn()
+        part = sample(base.shape, 16384, seed) if inside is None else some_of(rng, inside, 16384)
+        matrix = gauss_newton(network, parameters, base, part, active=active, threads=threads) / PEAK_MSE
         if rate_cost is not None:
             matrix += np.diag(rate_cost.curvature()[active] / PEAK_MSE)
         parameters = _gauss_newton_step(network, parameters, active, matrix, patches, base, original, threads)
         adam.turn(matrix)
     history: list[float] = []
     for step in range(schedule.steps):
-        patches = random_patches(rng, base.shape, schedule)
+        patches = drawn()
         if schedule.norm:
             loss, gradient = _normed_gradient(network, parameters, patches, base, original)
         else:

@@ -2,6 +2,8 @@
 
     parameter = prior value + level * 2^(prior step + coarseness), limited to 16 bits
 
+A picture can be divided into areas, each with one of several sets of parameters; the sets after the first are relative to the first.
+
 A prior gives for each parameter its value, the exponent of its step, and how far it is expected to stray (its spread).  The expected
 size of a level follows from the spread and from how far the parameters before it strayed; it picks the context of each coded bit.
 Encoder and decoder run the same `_code_levels`, so they cannot disagree.
@@ -10,7 +12,8 @@ Encoder and decoder run the same `_code_levels`, so they cannot disagree.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import isqrt
 
 import numpy as np
@@ -26,6 +29,9 @@ UNIT = float(1 << WEIGHT_BITS)  # integer parameters to a float one
 COARSENESS_BITS = 4  # of the exponent added to every step of the prior
 COARSENESS_BIAS = 4  # so it runs from -4 to 11
 MAX_EXPONENT = 14
+SETS_BITS = SIDE_BITS = 3  # of the number of sets, less 2, and of the squares' side, as the logarithm of its multiple of
+LEAST_SIDE_PX = 32
+MAX_SETS = 1 + (1 << SETS_BITS)
 # The blank prior's spreads: of a bias, and 2^-20 fan_in spread^2 of a weight.
 BLANK_BIAS = 600
 BLANK_WEIGHTS = {"first": 16, "depthwise": 12, "pointwise": 25, "last": 2}
@@ -79,24 +85,71 @@ def blank_prior(network: Network) -> Prior:
     return Prior(0, network, zeros, zeros + 6, spreads)
 
 
+@dataclass(frozen=True)
+class Areas:
+    """Which set of parameters holds where: the picture is cut in squares, and `numbers` (rows, columns) has the set of each."""
+
+    side_px: int  # 32 * 2^(0..7)
+    numbers: NDArray[np.uint8]
+
+    @staticmethod
+    def squares(shape: tuple[int, int], side_px: int) -> tuple[int, int]:
+        """Rows and columns of squares in a picture of shape (H, W)."""
+        return -(-shape[0] // side_px), -(-shape[1] // side_px)
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The parameters of a picture: int16 vectors (network.size,), and the areas where each holds (None where there is one set)."""
+
+    parameters: tuple[NDArray[np.int16], ...]
+    areas: Areas | None = None
+
+
 def encode(prior: Prior, levels: Integers, coarseness: int) -> bytes:
-    """The coded bytes; none at all when every level is 0."""
-    if not levels.any():
-        return b""
+    """The coded bytes of one set; none at all when every level is 0."""
+    return encode_sets(prior, [(levels, coarseness)], None) if levels.any() else b""
+
+
+def encode_sets(prior: Prior, sets: Sequence[tuple[Integers, int]], areas: Areas | None) -> bytes:
+    """The coded bytes of one to MAX_SETS sets, each given as levels and coarseness; those after the first are relative to it."""
     coder = Encoder()
-    coder.bits(COARSENESS_BITS, coarseness + COARSENESS_BIAS)
-    _code_levels(coder, prior, coarseness, [int(v) for v in levels])
+    coder.bits(1, int(areas is not None))
+    if areas is not None:
+        coder.bits(SETS_BITS, len(sets) - 2)
+        coder.bits(SIDE_BITS, (areas.side_px // LEAST_SIDE_PX).bit_length() - 1)
+    for number, (levels, coarseness) in enumerate(sets):
+        coder.bits(COARSENESS_BITS, coarseness + COARSENESS_BIAS)
+        _code_levels(coder, prior, coarseness, [int(v) for v in levels])
+        if number == 0 and areas is not None:
+            prior = relative_to(prior, apply(prior, levels, coarseness))
+    if areas is not None:
+        _code_areas(coder, len(sets), areas.numbers.shape, areas.numbers.tolist())
     return coder.finish()
 
 
-def decode(prior: Prior, coded: bytes) -> NDArray[np.int16]:
-    """The integer parameters (network.size,) in the coded bytes; FormatError where they leave 16 bits."""
+def decode(prior: Prior, coded: bytes, shape: tuple[int, int]) -> Sets:
+    """The parameters in the coded bytes, for a picture of shape (H, W); FormatError where they leave 16 bits."""
     if not coded:
-        return prior.values.astype(np.int16)
+        return Sets((prior.values.astype(np.int16),))
     coder = Decoder(coded)
-    coarseness = coder.bits(COARSENESS_BITS) - COARSENESS_BIAS
-    levels = np.array(_code_levels(coder, prior, coarseness, None), np.int64)
-    return apply(prior, levels, coarseness)
+    several = coder.bits(1)
+    count = coder.bits(SETS_BITS) + 2 if several else 1
+    side_px = LEAST_SIDE_PX << coder.bits(SIDE_BITS) if several else 0
+    found = []
+    for _ in range(count):
+        coarseness = coder.bits(COARSENESS_BITS) - COARSENESS_BIAS
+        found.append(apply(prior, np.array(_code_levels(coder, prior, coarseness, None), np.int64), coarseness))
+        prior = relative_to(prior, found[0])
+    if not several:
+        return Sets(tuple(found))
+    numbers = _code_areas(coder, count, Areas.squares(shape, side_px), None)
+    return Sets(tuple(found), Areas(side_px, np.array(numbers, np.uint8)))
+
+
+def relative_to(prior: Prior, parameters: NDArray[np.int16]) -> Prior:
+    """The prior with other values: what sets after the first are relative to."""
+    return replace(prior, values=parameters.astype(np.int64))
 
 
 def apply(prior: Prior, levels: Integers, coarseness: int) -> NDArray[np.int16]:
@@ -145,6 +198,26 @@ def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels
         strayed += (abs(size) << exponent) - (strayed >> 5)
         expected += spread - (expected >> 5)
     return out
+
+
+def _code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], numbers: list[list[int]] | None) -> list[list[int]]:
+    """Codes the set of each square, or decodes them where `numbers` is None: as its left neighbour's, mostly."""
+    alike, others = [Bit() for _ in range(3)], [Bit() for _ in range(count)]
+    rows: list[list[int]] = []
+    for y in range(shape[0]):
+        rows.append([])
+        for x in range(shape[1]):
+            above = rows[y - 1][x] if y else 0
+            expected = rows[y][x - 1] if x else above
+            number = numbers[y][x] if numbers is not None else 0
+            if coder.bit(alike[0 if x == 0 else 1 + (expected == above)], int(number != expected)):
+                rest = [n for n in range(count) if n != expected]
+                place, wanted = 0, rest.index(number) if numbers is not None else 0
+                while place < len(rest) - 1 and coder.bit(others[place], int(wanted > place)):
+                    place += 1
+                expected = rest[place]
+            rows[y].append(expected)
+    return rows
 
 
 def _code_golomb(coder: Encoder | Decoder, value: int) -> int:

@@ -39,7 +39,7 @@ def measure() -> Iterator[Line]:
             base = module.decode_base(base_file).luma
             inlay = Payload(prior.number, prior.network, 0.0, fingerprint(base), _difference(prior))
             file = module.embed(base_file, payload.write(inlay))
-            levels = decoder.integer_parameters(inlay)
+            levels = decoder.integer_parameters(inlay, base.shape).parameters[0]
             expected = kernel.restore(prior.network, levels, base, threads=1)
             decoded = decoder.decode(file)
             if decoded.state != "restored" or not np.array_equal(decoded.pixels, expected):

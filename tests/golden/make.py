@@ -1,4 +1,4 @@
-"""Writes the golden files: small JPEGs with inlays of every kind, and what they decode to.
+"""Writes the golden files: small JPEG and JP2 files with inlays of every kind, and what they decode to.
 
     python tests/golden/make.py
 
@@ -18,11 +18,10 @@ from PIL import Image
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from textures import coloured, texture  # noqa: E402  # tests/ is no package
+from textures import coloured, halves, texture  # noqa: E402  # tests/ is no package
 
-from inlay import decoder, encoder, parameters, payload  # noqa: E402
+from inlay import decoder, encoder, formats, parameters, payload  # noqa: E402
 from inlay.fingerprint import fingerprint  # noqa: E402
-from inlay.formats import jpeg  # noqa: E402
 from inlay.network import Network, check_bounds  # noqa: E402
 
 
@@ -30,6 +29,13 @@ def base_file(pixels, **settings):
     """A JPEG file of an array."""
     out = BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", **settings)
+    return out.getvalue()
+
+
+def reversible_jp2(pixels):
+    """A JP2 file of an array, coarse, by the 5/3 wavelet: its decoding is in integers, the same with every decoder."""
+    out = BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG2000", irreversible=False, quality_mode="rates", quality_layers=[12])
     return out.getvalue()
 
 
@@ -41,9 +47,10 @@ def with_network(data, network, seed):
         spread[t.slice] = 2 if t.is_bias else (4096 / 64) * (0.15 if t.name == "last.weight" else 1) / np.sqrt(t.fan_in)
     levels = np.rint(rng.laplace(0, spread)).astype(np.int64)
     check_bounds(network, parameters.apply(prior, levels, 0))
-    luma = jpeg.decode_base(data).luma
+    module = formats.by_content(data)
+    luma = module.decode_base(data).luma
     inlay = payload.Payload(0, network, 0.0, fingerprint(luma), parameters.encode(prior, levels, 0))
-    return jpeg.embed(data, payload.write(inlay))
+    return module.embed(data, payload.write(inlay))
 
 
 def files():
@@ -52,6 +59,10 @@ def files():
     return {
         "prior-alone-gray": encoder.encode(texture(160, 120, seed=1), quality=20, effort=1).data,
         "fitted-gray": encoder.encode(texture(200, 120, seed=2), quality=15, effort=3).data,
+        "fitted-areas-gray": encoder.encode(halves(256, 192), quality=40, effort=6).data,
+        "fitted-large-gray": encoder.encode(texture(320, 240, seed=7), quality=20, effort=3, preset="large").data,
+        "jpeg2000-gray": encoder.attach(reversible_jp2(texture(320, 240, seed=8)), texture(320, 240, seed=8), effort=3).data,
+        "jpeg2000-rgb": with_network(reversible_jp2(colour), Network(6, 2), 6),
         "fitted-420": encoder.encode(coloured(199, 121, seed=3), quality=20, effort=3).data,
         "fitted-444-progressive": encoder.encode(
             coloured(160, 120, seed=4), quality=20, effort=3, subsampling="444", progressive=True
@@ -64,10 +75,11 @@ def files():
     }
 
 
-def recorded(data):
+def recorded(name, data):
     """What golden.json says of a file."""
     decoded = decoder.decode(data)
     return {
+        "file": name + formats.by_content(data).EXTENSIONS[0],
         "sha256": hashlib.sha256(data).hexdigest(),
         "state": decoded.state,
         "shape": list(decoded.pixels.shape),
@@ -80,8 +92,8 @@ def main():
     """Writes all of them."""
     record = {}
     for name, data in files().items():
-        (HERE / f"{name}.jpg").write_bytes(data)
-        record[name] = recorded(data)
+        record[name] = recorded(name, data)
+        (HERE / record[name]["file"]).write_bytes(data)
         assert record[name]["state"] == "restored", f"{name} is not restored but {record[name]['state']}"
         assert record[name]["pixels_sha256"] != record[name]["base_sha256"], f"{name} restores nothing"
         print(f"{name}: {len(data)} bytes, {record[name]['shape']}")
