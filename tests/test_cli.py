@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 import inlay
 from inlay import cli_support
 from inlay.cli import LAZY, main
-from inlay.formats import jpeg
+from inlay.formats import by_name, jpeg
 
 ORIENTATION, MAKE = 0x112, 0x10F
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -601,3 +601,33 @@ def test_pretrain_resumes(run, tmp_path, monkeypatch):
     assert run(*common, "--steps", 4, "-o", tmp_path / "resumed.json", "--checkpoint", tmp_path / "state.npz").exit_code == 0
     straight, resumed = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("straight", "resumed"))
     assert straight["values"] == resumed["values"]
+
+
+def test_decode_with_damaged_exif(run, tmp_path):
+    """To a format that holds no EXIF, so that the picture would be turned."""
+    picture = textured(96, 88)
+    picture.info["exif"] = b"Exif\0\0garbage"
+    for name, format, quality in (("a.jp2", "jpeg2000", 60), ("a.jpg", "jpeg", 60)):
+        (tmp_path / name).write_bytes(by_name(format).encode_base(picture, quality, {}))
+        done = run("decode", tmp_path / name, "-o", tmp_path / "out.ppm")
+        assert done.exit_code == 0 and (tmp_path / "out.ppm").exists()
+
+
+def test_jpeg2000_from_and_to_files(run, tmp_path):
+    textured(160, 120).save(tmp_path / "in.png")
+    done = run("encode", tmp_path / "in.png", "-o", tmp_path / "out.jp2", "--rate", "1", "-e", "1", "--json")
+    assert done.exit_code == 0 and json.loads(done.stdout)["base_bytes"] <= 1.02 * 160 * 120 / 8
+    assert "JPEG2000, 160x120" in run("info", tmp_path / "out.jp2").stdout
+    assert run("attach", tmp_path / "out.jp2", "--original", tmp_path / "in.png", "-o", tmp_path / "b.jp2", "-e", "1").exit_code == 0
+    assert run("decode", tmp_path / "b.jp2", "-o", tmp_path / "b.png").exit_code == 0
+    assert run("strip", tmp_path / "b.jp2", "-o", tmp_path / "plain.jp2").exit_code == 0
+    for wrong, says in (
+        (("out.jp2", "--rate", "1", "--psnr", "30"), "at most one of"),
+        (("out.jp2", "--progressive"), "--progressive does not apply to jpeg2000"),
+        (("out.jpg", "--rate", "1"), "--rate does not apply to jpeg"),
+        (("out.jp2", "--rate", "0"), "0 is not in the range"),
+        (("out.jp2", "--format", "jpeg"), "expected a name in .jpg"),
+        (("out.jp2", "--format", "webp"), "unknown format 'webp'"),
+    ):
+        done = run("encode", tmp_path / "in.png", "-o", tmp_path / wrong[0], *wrong[1:])
+        assert done.exit_code == 2 and says in done.stderr

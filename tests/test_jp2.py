@@ -12,8 +12,9 @@ from PIL import Image, ImageCms
 from textures import coloured, psnr, texture
 
 import inlay
-from inlay import encoder, pictures
+from inlay import encoder, payload, pictures, priors
 from inlay.errors import FormatError, InlayError, LimitError, UnsupportedError
+from inlay.fingerprint import fingerprint
 from inlay.formats import _jp2file, by_content, jp2
 
 GRAY, COLOUR = texture(160, 120, seed=1), coloured(192, 144, seed=2)
@@ -312,6 +313,62 @@ def test_a_huge_picture_is_refused_before_it_is_decoded():
     huge = head + _jp2file.box(b"jp2c", stream[:8] + struct.pack(">II", 1 << 20, 1 << 20) + stream[16:])
     with pytest.raises(LimitError, match="1048576x1048576"):
         inlay.decode(huge)
+
+
+def with_inlay(data, coded):
+    """`data` with a payload of prior 6 that has these coded bytes."""
+    made = payload.Payload(6, priors.network_of(6), 0.0, fingerprint(np.zeros((8, 8), np.uint8)), coded)
+    return jp2.embed(data, payload.write(made))
+
+
+def test_a_huge_picture_with_a_map_of_areas_is_refused_too():
+    """One coded byte says that there are several sets; the map would have 10^15 squares."""
+    head, stream = split(with_inlay(FILES["gray"], b"\x80"))
+    huge = head + _jp2file.box(b"jp2c", stream[:8] + struct.pack(">II", (1 << 31) - 1, (1 << 31) - 1) + stream[16:])
+    for call in (inlay.decode, inlay.info):
+        with pytest.raises(LimitError, match="2147483647x2147483647"):
+            call(huge)
+
+
+def test_a_box_that_contradicts_the_codestream():
+    """Pillow would allocate what the last ihdr box says."""
+    larger = struct.pack(">IIHBBBB", 20000, 20000, 1, 7, 7, 0, 0)
+    twice = in_header(FILES["gray"], lambda inner: [*inner, (b"ihdr", larger)])
+    coloured = in_header(FILES["gray"], lambda inner: [(k, b[:8] + b"\0\3" + b[10:] if k == b"ihdr" else b) for k, b in inner])
+    for data in (twice, coloured):
+        with pytest.raises(FormatError):
+            jp2.decode_base(data)
+    with pytest.raises(FormatError, match="20000x20000"):
+        inlay.decode(twice)
+
+
+def test_odd_boxes():
+    empty_colour = in_header(FILES["gray"], lambda inner: [*inner, (b"colr", b"")])
+    assert jp2.metadata(empty_colour) == {}
+    at_the_end = FILES["gray"] + _jp2file.box(b"jp2h", _jp2file.box(b"colr", b""))
+    assert jp2.metadata(at_the_end) == {}
+    for tail in (b"\0\0\0", b"\0\0\0\1xml ", b"\xff" * 20):  # damage behind the codestream does no harm
+        data = FILES["gray"] + tail
+        assert np.array_equal(inlay.decode(data), inlay.decode(FILES["gray"]))
+        assert jp2.strip(jp2.embed(data, PAYLOAD)) == data
+        assert jp2.describe(data) == jp2.describe(FILES["gray"])
+
+
+def test_many_boxes_of_ours():
+    many = with_boxes(FILES["gray"], *[(b"uuid", jp2.IDENTIFIER + b"x")] * 5000)
+    assert jp2.strip(many) == FILES["gray"]
+    assert jp2.extract(many) == b"x" * 5000
+
+
+def test_attach_where_openjpeg_would_not_write_such_a_file():
+    """Six resolutions of an 8x8 picture, as other encoders write them."""
+    data = bytearray(saved(texture(8, 8), num_resolutions=4))
+    at = data.index(b"\xff\x52")
+    data[at + 9] = 5  # decompositions; the picture may not decode then, but nothing else than an InlayError may come of it
+    with contextlib.suppress(InlayError):
+        assert jp2.requantised(bytes(data), Image.fromarray(texture(8, 8)), 1.0)
+    small = saved(texture(8, 8), num_resolutions=4)
+    assert encoder.attach(small, texture(8, 8)).base_bytes == len(small)
 
 
 # ------------------------------------------------------------------------------------------------ other people's readers

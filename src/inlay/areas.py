@@ -6,6 +6,7 @@ to its squares, and each square goes to the set that restores it best, as in k-m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from .parameters import UNIT, Areas, Prior, apply, encode_sets, relative_to
 from .quantize import quantise
 
 ROUNDS = 3
-SQUARES = 150  # that a picture is cut in at most, while they are not larger than
+SQUARES = 150  # that a picture is cut in, about, while they are not larger than
 MOST_SIDE_PX = 512
 
 
@@ -36,11 +37,12 @@ def divided(
     original: Pixels,
     seed: int = 0,
     threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> bytes:
     """The coded parameters of `count` sets and their areas (fewer sets where some find no square), by mse + mse_per_bit * bits.
 
     start: the fit of the whole picture, where all sets begin, and hessian its `gauss_newton` of the parameters `active`.  Each round
-    takes a share of the schedule's steps.
+    takes a share of the schedule's steps.  FormatError where a parameter leaves 16 bits.
     """
     side_px = _side_px(base.shape)
     height, width = base.shape
@@ -50,7 +52,7 @@ def divided(
     vectors = [start] * count
     nearby = replace(prior, values=np.rint(start * UNIT).astype(np.int64))
     part = replace(schedule, steps=schedule.steps // (2 * ROUNDS))
-    for _ in range(ROUNDS):
+    for done in range(ROUNDS):
         for k in np.unique(numbers):
             its = squares[numbers == k]
             cost = RateCost(nearby, mse_per_bit * base.size / area(its))
@@ -58,6 +60,8 @@ def divided(
                 prior.network, vectors[k], part, base=base, original=original, rate_cost=cost, active=active, within=its,
                 seed=seed, threads=threads,
             ).parameters  # fmt: skip
+        if progress:
+            progress(done + 1, ROUNDS)
         numbers = _errors(prior, vectors, squares, base, original, threads).argmin(0)
     used = sorted(np.unique(numbers).tolist(), key=lambda k: -int((numbers == k).sum()))
     numbers = np.array([used.index(k) for k in numbers.tolist()])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -28,6 +29,7 @@ from .cli_support import (
     tell,
     write,
 )
+from .errors import FormatError
 
 if TYPE_CHECKING:
     from .encoder import Encoded
@@ -85,8 +87,16 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Report as one JS
     metavar="1..100",
     help="Of the base: as libjpeg counts it, or for JPEG 2000 a PSNR of 26 + Q / 5 dB.  [default: 75]",
 )
-@click.option("--rate", "rate_bpp", type=float, metavar="BPP", help="JPEG 2000: bits a pixel of the base, in place of -q.")
-@click.option("--psnr", "psnr_db", type=float, metavar="DB", help="JPEG 2000: PSNR of the base, in place of -q.")
+@click.option(
+    "--rate",
+    "rate_bpp",
+    type=click.FloatRange(0, 24, min_open=True),
+    metavar="BPP",
+    help="JPEG 2000: bits a pixel of the base, in place of -q.",
+)
+@click.option(
+    "--psnr", "psnr_db", type=click.FloatRange(0, 100, min_open=True), metavar="DB", help="JPEG 2000: PSNR of the base, in place of -q."
+)
 @click.option("--format", metavar="NAME", help="jpeg or jpeg2000; OUT's extension says it if left out.")
 @fitting_options
 @click.option("--subsampling", type=click.Choice(["444", "422", "420"]), help="JPEG: of the base's colour planes.  [default: 420]")
@@ -104,8 +114,8 @@ def encode(
     """Write a picture as a JPEG or JPEG 2000 file with an inlay.
 
     IN is whatever Pillow opens: PNG, TIFF, WebP, PPM, JPEG and more, 16 bits, palettes and alpha (laid on white) included.  Its
-    ICC profile, EXIF and XMP are kept, its EXIF orientation is applied.  Where an inlay would not pay, or cannot apply (CMYK), the
-    plain base file is written, and the report says so.
+    ICC profile, EXIF and XMP are kept, its EXIF orientation is applied.  Where an inlay would not pay, or cannot apply (CMYK as JPEG),
+    the plain base file is written, and the report says so.
 
     \b
     Examples:
@@ -156,7 +166,8 @@ def attach(source: str, original: str, output: str, effort: int, preset: str | N
     base = read(source)
     with about(source):
         module = formats.by_content(base)
-    _format_of(output, module.NAME)
+    if Path(output).suffix.lower() != Path(source).suffix.lower():
+        _format_of(output, module.NAME)
     picture = open_picture(original)
     begun = time.perf_counter()
     with about(original):
@@ -168,16 +179,16 @@ def attach(source: str, original: str, output: str, effort: int, preset: str | N
 
 def _format_of(output: str, name: str | None) -> Format:
     """The base format called `name`, or the one of OUT's extension; a usage error if that promises another kind of picture."""
-    from pathlib import Path
-
     from PIL import Image
 
     from . import formats
 
     suffix = Path(output).suffix.lower()
     by_suffix = formats.by_extension(suffix)
-    with about("--format"):
+    try:
         module = formats.by_name(name) if name else by_suffix or formats.by_name("jpeg")
+    except FormatError as error:
+        raise click.BadParameter(str(error), param_hint="--format") from error
     if by_suffix is not module and suffix in Image.registered_extensions():
         written = module.NAME.upper() if name else " or ".join(m.NAME.upper() for m in formats.all_formats())
         raise click.BadParameter(f"{output}: a {written} file is written; expected a name in {module.EXTENSIONS[0]}", param_hint="-o")

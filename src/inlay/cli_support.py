@@ -87,11 +87,15 @@ def open_picture(name: str) -> Image.Image:
 
     from PIL import Image, UnidentifiedImageError
 
+    from . import formats
+
     data = read(name)
     with about(name):
         try:
             picture = Image.open(BytesIO(data))
             picture.load()
+            if picture.format == "JPEG2000":  # of which Pillow reads no metadata
+                picture.info.update(formats.by_content(data).metadata(data))
         except UnidentifiedImageError as error:
             raise FormatError(
                 f"not a picture: it begins with {data[:8].hex(' ')}; expected PNG, JPEG, TIFF, WebP, PPM or another "
@@ -322,7 +326,8 @@ def fitting_options(command: Command) -> Command:
             metavar="1..9",
             default=5,
             show_default=True,
-            help="Time for gain: 1 takes a shipped network as it is, each step from 2 on about twice as long.",
+            help="Time for gain: 1 takes a shipped network as it is, each step from 2 on about twice as long; "
+            "from 6 on also with areas of the picture that have parameters of their own, which takes as long again or more.",
         ),
     ):
         command = option(command)

@@ -47,11 +47,10 @@ def decode(data: bytes, *, base_only: bool = False, max_pixels: int | None = Non
     opened = _open(module, data)
     if isinstance(opened, _Unusable):
         return Decoded(module.decode_pixels(data), opened.state, opened.reason)
-    base = module.decode_base(data)
-    if not opened.payload.fingerprint.matches(base.luma):
+    if not opened.payload.fingerprint.matches(opened.base.luma):
         return Decoded(module.decode_pixels(data), "stale", STALE)
-    luma = restore(opened.payload.network, opened.sets, base.luma, threads=threads)
-    return Decoded(recolour(base, luma), "restored", "the picture was restored")
+    luma = restore(opened.payload.network, opened.sets, opened.base.luma, threads=threads)
+    return Decoded(recolour(opened.base, luma), "restored", "the picture was restored")
 
 
 STALE = "the inlay belongs to another picture (the file was changed after it was made); the base is shown"
@@ -74,25 +73,29 @@ def restore(network: Network, sets: Sets, luma: Pixels, *, threads: int | None =
     margin = -(-network.halo_px // 8) * 8  # whole blocks, for networks that look at the place within them
     height, width = luma.shape
 
-    def run(place: tuple[int, int, int]) -> None:
-        """One run of squares of one set: restored with what the network sees around it."""
-        row, first, last = place
+    def fill(task: tuple[int, int, int, int]) -> None:
+        """Columns `first` to `last` of a row of squares, by one set, with what the network sees around them; its squares are kept."""
+        row, first, last, number = task
         top, bottom, left, right = row * side, min((row + 1) * side, height), first * side, min(last * side, width)
         y, x = max(0, top - margin), max(0, left - margin)
         part = np.ascontiguousarray(luma[y : bottom + margin, x : right + margin])
-        restored = kernel.restore(network, sets.parameters[numbers[row, first]], part, threads=1)
-        out[top:bottom, left:right] = restored[top - y : bottom - y, left - x : right - x]
+        restored = kernel.restore(network, sets.parameters[number], part, threads=1)
+        for column in range(first, last):
+            if numbers[row, column] == number:
+                start, end = column * side, min((column + 1) * side, width)
+                out[top:bottom, start:end] = restored[top - y : bottom - y, start - x : end - x]
 
-    kernel.parallel(run, _runs(numbers), threads)
+    kernel.parallel(fill, _tasks(numbers, side, margin), threads)
     return out
 
 
-def _runs(numbers: NDArray[np.uint8]) -> Iterator[tuple[int, int, int]]:
-    """Row, first column and the column behind the last of every run of equal numbers."""
+def _tasks(numbers: NDArray[np.uint8], side_px: int, margin_px: int) -> Iterator[tuple[int, int, int, int]]:
+    """(row, first column, column behind the last, set) of what to restore: each run of squares, or each set's whole row if that is less."""
     for row, line in enumerate(numbers):
         ends = [*(np.flatnonzero(np.diff(line)) + 1).tolist(), len(line)]
-        for first, last in zip([0, *ends], ends, strict=False):
-            yield row, first, last
+        runs = [(row, first, last, int(line[first])) for first, last in zip([0, *ends], ends, strict=False)]
+        rows = [(row, 0, len(line), number) for number in np.unique(line).tolist()]
+        yield from min(runs, rows, key=lambda tasks: sum((last - first) * side_px + 2 * margin_px for _, first, last, _ in tasks))
 
 
 def recolour(base: Base, luma: Pixels) -> Pixels:
@@ -115,6 +118,7 @@ def check_size(module: Format, data: bytes, max_pixels: int | None) -> None:
 
 @dataclass(frozen=True)
 class _Opened:
+    base: Base
     payload: Payload
     sets: Sets
 
@@ -134,8 +138,8 @@ def _open(module: Format, data: bytes) -> _Opened | _Unusable:
         return _Unusable("unsupported", f"an inlay cannot apply to this file ({obstacle}); the base is shown")
     try:
         found = payload.read(raw, priors.network_of)
-        size = module.describe(data)
-        return _Opened(found, integer_parameters(found, (size["height"], size["width"])))
+        base = module.decode_base(data)  # first, for the map of areas is as long as the picture is large
+        return _Opened(base, found, integer_parameters(found, (base.luma.shape[0], base.luma.shape[1])))
     except FormatError as error:
         return _Unusable("damaged", f"{error}; the base is shown")
     except UnsupportedError as error:
@@ -159,7 +163,7 @@ def info(data: bytes, *, max_pixels: int | None = None) -> dict[str, Any]:
             report["inlay"] = {"state": opened.state, "reason": opened.reason, "payload_bytes": len(data) - base_bytes}
         return report
     found = opened.payload
-    matches = found.fingerprint.matches(module.decode_base(data).luma)
+    matches = found.fingerprint.matches(opened.base.luma)
     report["inlay"] = {
         "state": "matches" if matches else "stale",
         "reason": "the inlay belongs to this picture" if matches else STALE,

@@ -1,8 +1,8 @@
 """From a picture to a file with an inlay, or to the plain base file where an inlay does not pay.
 
-Base, candidates (the best shipped prior as it is, and fitted to the picture), then a decision by D + lambda * R: D the mean squared error
-that the real decoder gives, R all bytes that the inlay adds, lambda the base codec's own exchange rate between the two around this
-quality.  What is returned has been decoded again and compared.
+Base, candidates (the best shipped prior as it is, fitted to the picture, and fitted to areas of it), then a decision by
+D + lambda * R: D the mean squared error that the real decoder gives, R all bytes that the inlay adds, lambda the base codec's own
+exchange rate between the two around this quality.  What is returned has been decoded again and compared.
 """
 
 from __future__ import annotations
@@ -118,6 +118,10 @@ class _Candidate:
     payload_bytes: int
     fit: FitResult | None = field(default=None, repr=False)
 
+    def cost(self, mse_per_byte: float) -> float:
+        """D + lambda * R."""
+        return self.mse + mse_per_byte * self.payload_bytes
+
 
 class _Job:
     """One encoding: a base file and the picture that it stands for."""
@@ -154,13 +158,13 @@ class _Job:
         plain = Encoded(self.data, len(self.data), _psnr(mse), _psnr(mse), "", notes=notes)
         if mse == 0:
             return replace(plain, reason="no inlay: the base has lost nothing")
-        mse_per_byte = self._exchange_rate(mse)
+        mse_per_byte = self._exchange_rate()
         found = [c for network in self.preset.networks for c in self._candidates(network, mse, mse_per_byte)]
-        best = min(found, key=lambda c: c.mse + mse_per_byte * c.payload_bytes, default=None)
+        best = min(found, key=lambda c: c.cost(mse_per_byte), default=None)
         fitted = best.fit if best else None
-        if not found:
-            return replace(plain, reason=f"no inlay: this preset has no prior for {self.module.NAME}")
-        if best is None or best.mse + mse_per_byte * best.payload_bytes >= mse:
+        if best is None and not self.preset.at(self.effort).steps:
+            return replace(plain, reason="no inlay: effort 1 takes a prior as it is, and this preset has none")
+        if best is None or best.cost(mse_per_byte) >= mse:
             return replace(plain, reason="no inlay: none was worth its bytes", fit=fitted)
         data = self.module.embed(self.data, payload.write(best.payload))
         if any(_mse(self.module.decode_base(b).luma, self.original) <= best.mse for b in self._bases_within(len(data))):
@@ -190,7 +194,7 @@ class _Job:
             network, start, schedule, base=self.base, original=self.original, rate_cost=rate_cost, active=active,
             seed=self.seed, threads=self.threads, progress=self.progress,
         )  # fmt: skip
-        fitted_mse = mean_squared_error(network, fitted.parameters, base=self.base, original=self.original)
+        fitted_mse = mean_squared_error(network, fitted.parameters, base=self.base, original=self.original, threads=self.threads)
         part = sample(self.base.shape, 32768, self.seed)
         hessian = gauss_newton(network, fitted.parameters, self.base, part, active=active, threads=self.threads)
         for coarseness in COARSENESSES:
@@ -200,17 +204,17 @@ class _Job:
         if rate_cost is None:
             return found
 
-        def cost(candidate: _Candidate) -> float:
-            return candidate.mse + mse_per_byte * candidate.payload_bytes
-
         for count in range(2, presets.SETS[self.effort] + 1):
-            before = min(map(cost, found), default=np.inf)
-            coded = divided(
-                prior, fitted.parameters, count, schedule, mse_per_byte / 8, hessian, active,
-                base=self.base, original=self.original, seed=self.seed, threads=self.threads,
-            )  # fmt: skip
+            best = min((c.cost(mse_per_byte) for c in found), default=np.inf)
+            try:
+                coded = divided(
+                    prior, fitted.parameters, count, schedule, mse_per_byte / 8, hessian, active,
+                    base=self.base, original=self.original, seed=self.seed, threads=self.threads, progress=self.progress,
+                )  # fmt: skip
+            except FormatError:  # a parameter beyond 16 bits
+                break
             candidate = self._candidate(prior, coded, mse)
-            if candidate is None or cost(candidate) >= before:
+            if candidate is None or candidate.cost(mse_per_byte) >= best:
                 break
             found.append(replace(candidate, fit=fitted))
         return found
@@ -250,12 +254,15 @@ class _Job:
         candidate = replace(candidate, gain_db=gain_db)
         return _Candidate(candidate, luma, restored_mse, len(payload.write(candidate)) + self.module.OVERHEAD_BYTES)
 
-    def _exchange_rate(self, mse: float) -> float:
+    def _exchange_rate(self) -> float:
         """Lambda: the squared error that the base codec saves a byte, around this quality (0 where it cannot be told)."""
         here = self.module.requantised(self.data, self.image, 1.0)
+        if here is None:
+            return 0.0
+        mse = _mse(self.module.decode_base(here).luma, self.original)
         for factor in NEIGHBOURS:
             there = self.module.requantised(self.data, self.image, factor)
-            if here is None or there is None or len(there) == len(here):
+            if there is None or len(there) == len(here):
                 continue
             saved = _mse(self.module.decode_base(there).luma, self.original) - mse
             rate = saved / (len(here) - len(there))

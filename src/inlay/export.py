@@ -45,7 +45,10 @@ def write(pixels: NDArray[np.uint8], source: bytes, format: str) -> tuple[bytes,
         notes.append(f"the ICC profile is not for {'gray' if picture.mode == 'L' else 'RGB'} and was left out")
     if format not in _HOLDS_EXIF and "exif" in metadata:
         picture.info["exif"] = metadata.pop("exif")
-        picture = ImageOps.exif_transpose(picture)
+        try:
+            picture = ImageOps.exif_transpose(picture)
+        except Exception:  # Pillow raises nearly anything for damaged EXIF
+            notes.append("the EXIF is damaged; the picture was not turned upright")
         picture.info.clear()
     try:
         return _save(picture, format, metadata), tuple(notes)

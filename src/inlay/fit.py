@@ -191,7 +191,8 @@ def fit(
         matrix = gauss_newton(network, parameters, base, part, active=active, threads=threads) / PEAK_MSE
         if rate_cost is not None:
             matrix += np.diag(rate_cost.curvature()[active] / PEAK_MSE)
-        parameters = _gauss_newton_step(network, parameters, active, matrix, patches, base, original, threads)
+        pull = 0 if rate_cost is None else rate_cost.gradient(parameters)[active] / (2 * PEAK_MSE)
+        parameters = _gauss_newton_step(network, parameters, active, matrix, pull, patches, base, original, threads)
         adam.turn(matrix)
     history: list[float] = []
     for step in range(schedule.steps):
@@ -213,7 +214,7 @@ def fit(
     if schedule.norm:
         everything = (0, base.shape[0], 0, base.shape[1])
         parameters = floatnet.fold(network, parameters, floatnet.inputs(network, base, everything)).astype(np.float32)
-    if not np.isfinite(mean_squared_error(network, parameters, base=base, original=original)):
+    if not np.isfinite(mean_squared_error(network, parameters, base=base, original=original, within=inside, threads=threads)):
         return FitResult(start, history, f"the error grew without bound at step {schedule.steps}; the start is kept")
     return FitResult(parameters, history, f"all {schedule.steps} steps were made")
 
@@ -228,16 +229,20 @@ def _gauss_newton_step(
     parameters: Vector,
     active: NDArray[np.intp],
     matrix: NDArray[np.float64],
+    pull: NDArray[np.float64] | float,
     patches: Rectangles,
     base: Pixels,
     original: Pixels,
     threads: int | None,
 ) -> Vector:
-    """The best of some damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963), or the parameters themselves."""
+    """The best of some damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963), or the parameters themselves.
+
+    pull: half the slope of what is minimised beside the error.
+    """
     if not matrix.any():  # no parameter makes a difference: a flat base, and a last layer of zeros
         return parameters
     loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
-    slope = gradient[active] / (2 * area(patches))
+    slope = gradient[active] / (2 * area(patches)) + pull
     best = parameters
     for damping in (0.0, 0.03, 1.0):
         step = np.linalg.solve(matrix + damping * np.diag(np.diag(matrix)), slope)
@@ -263,7 +268,15 @@ def _normed_gradient(
     return total, gradients
 
 
-def mean_squared_error(network: Network, parameters: Vector, *, base: Pixels, original: Pixels) -> float:
-    """Of the float network over the whole picture, in grey levels squared, before rounding and clipping to 8 bits."""
-    everything = tiles(base.shape, *WHOLE)
-    return kernel.squared_error(network, parameters, everything, base=base, target=original) / base.size * PEAK_MSE
+def mean_squared_error(
+    network: Network,
+    parameters: Vector,
+    *,
+    base: Pixels,
+    original: Pixels,
+    within: Rectangles | None = None,
+    threads: int | None = None,
+) -> float:
+    """Of the float network over the whole picture or `within`, in grey levels squared, before rounding and clipping to 8 bits."""
+    part = tiles(base.shape, *WHOLE) if within is None else within
+    return kernel.squared_error(network, parameters, part, base=base, target=original, threads=threads) / area(part) * PEAK_MSE

@@ -113,6 +113,8 @@ def encode(prior: Prior, levels: Integers, coarseness: int) -> bytes:
 
 def encode_sets(prior: Prior, sets: Sequence[tuple[Integers, int]], areas: Areas | None) -> bytes:
     """The coded bytes of one to MAX_SETS sets, each given as levels and coarseness; those after the first are relative to it."""
+    if not 1 <= len(sets) <= MAX_SETS or (areas is None) != (len(sets) == 1):
+        raise ValueError(f"{len(sets)} sets of parameters; expected 1, or 2 to {MAX_SETS} and their areas")
     coder = Encoder()
     coder.bits(1, int(areas is not None))
     if areas is not None:
@@ -136,11 +138,12 @@ def decode(prior: Prior, coded: bytes, shape: tuple[int, int]) -> Sets:
     several = coder.bits(1)
     count = coder.bits(SETS_BITS) + 2 if several else 1
     side_px = LEAST_SIDE_PX << coder.bits(SIDE_BITS) if several else 0
-    found = []
-    for _ in range(count):
+    found: list[NDArray[np.int16]] = []
+    for number in range(count):
         coarseness = coder.bits(COARSENESS_BITS) - COARSENESS_BIAS
         found.append(apply(prior, np.array(_code_levels(coder, prior, coarseness, None), np.int64), coarseness))
-        prior = relative_to(prior, found[0])
+        if number == 0:
+            prior = relative_to(prior, found[0])
     if not several:
         return Sets(tuple(found))
     numbers = _code_areas(coder, count, Areas.squares(shape, side_px), None)

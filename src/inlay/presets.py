@@ -8,7 +8,7 @@ from .errors import InlayError
 from .fit import Schedule
 from .network import Network
 
-# Steps at each effort, each over up to 400,000 pixels.  1 takes the prior as it is.
+# Steps at each effort.  1 takes the prior as it is.
 STEPS = {1: 0, 2: 25, 3: 50, 4: 100, 5: 200, 6: 400, 7: 800, 8: 1600, 9: 3200}
 # Sets of parameters, each for an area, at each effort: more are tried while they pay.
 SETS = {1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 2, 7: 3, 8: 4, 9: 6}

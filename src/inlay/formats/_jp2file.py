@@ -63,6 +63,20 @@ def box(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
+def top_boxes(data: bytes) -> Iterator[Box]:
+    """The boxes of a file, none of a bare codestream.  FormatError before the codestream; damage behind it ends them."""
+    streamed = data.startswith(CODESTREAM)
+    if streamed:
+        return
+    try:
+        for each in boxes(data):
+            yield each
+            streamed |= each.type == STREAM
+    except FormatError:
+        if not streamed:
+            raise
+
+
 @dataclass(frozen=True)
 class Header:
     """What the file says of its picture; `depths` as stored: 7 is 8 bits, 0x80 more is signed."""
@@ -77,6 +91,7 @@ class Header:
     resolutions: int
     code_block: tuple[int, int]
     reversible: bool
+    mixed: bool  # the component transform: RGB coded as luma and chroma
     stream_bytes: int
     bare: bool  # a codestream alone, no boxes
     spaces: tuple[int, ...]  # enumerated colour spaces named by the file, 0 for an ICC profile
@@ -119,7 +134,7 @@ def read_header(data: bytes) -> Header:
         if not data.startswith(SIGNATURE):
             raise FormatError(f"not a JPEG 2000 file: it begins with {data[:8].hex(' ') or 'nothing'}")
         start, end, bare = -1, -1, False
-        for each in boxes(data):
+        for each in top_boxes(data):
             if each.type == STREAM and start < 0:
                 start, end = each.body, each.end
             elif each.type == HEADER:
@@ -163,9 +178,9 @@ def _main_header(data: bytes, start: int, end: int) -> dict[str, Any]:
                     "tiled": tile_left + tile_width < right or tile_top + tile_height < bottom,
                 }  # fmt: skip
             elif marker == _COD:
-                _, _, layers, _, levels, block_width, block_height, _, transform = struct.unpack_from(">BBHBBBBBB", body)
+                _, _, layers, mixed, levels, block_width, block_height, _, transform = struct.unpack_from(">BBHBBBBBB", body)
                 found |= {
-                    "layers": layers, "resolutions": levels + 1, "reversible": transform == 1,
+                    "layers": layers, "resolutions": levels + 1, "reversible": transform == 1, "mixed": bool(mixed),
                     "code_block": (4 << (block_width & 15), 4 << (block_height & 15)),
                 }  # fmt: skip
         except (struct.error, IndexError) as error:

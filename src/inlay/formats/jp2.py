@@ -16,7 +16,22 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from ..errors import FormatError, LimitError, UnsupportedError
 from . import Base, Pixels, rgb_luma
-from ._jp2file import CODESTREAM, EXIF_UUID, GEO_UUID, HEADER, SIGNATURE, STREAM, UUID, XMP_UUID, Box, Header, box, boxes, read_header
+from ._jp2file import (
+    CODESTREAM,
+    EXIF_UUID,
+    GEO_UUID,
+    HEADER,
+    SIGNATURE,
+    STREAM,
+    UUID,
+    XMP_UUID,
+    Box,
+    Header,
+    box,
+    boxes,
+    read_header,
+    top_boxes,
+)
 
 NAME = "jpeg2000"
 EXTENSIONS: tuple[str, ...] = (".jp2",)
@@ -24,7 +39,6 @@ EXTENSIONS: tuple[str, ...] = (".jp2",)
 IDENTIFIER = bytes.fromhex("b8bfa4b04e4c5d0b9b1f696e6c617900")  # ends in "inlay\0"
 OVERHEAD_BYTES = 8 + len(IDENTIFIER)  # length, type, identifier
 
-MAX_SIDE_PX = (1 << 31) - 1
 OPTIONS = {"rate_bpp", "psnr_db"}
 
 
@@ -47,6 +61,8 @@ def decode_base(data: bytes) -> Base:
     if reason := header.obstacle():
         raise UnsupportedError(f"this JPEG 2000 file cannot carry an inlay: {reason}")
     pixels = _decode(data, header)
+    if pixels.ndim != (2 if header.model == "gray" else 3):
+        raise FormatError(f"the JPEG 2000 file's boxes and its codestream, of {len(header.depths)} components, contradict each other")
     return Base("gray", pixels) if pixels.ndim == 2 else Base("rgb", rgb_luma(pixels), pixels)
 
 
@@ -62,6 +78,8 @@ def _decode(data: bytes, header: Header) -> Pixels:
         raise LimitError(f"{size}; at most {2 * Image.MAX_IMAGE_PIXELS} are allowed (2 * PIL.Image.MAX_IMAGE_PIXELS)")
     try:
         image = Jpeg2KImageFile(BytesIO(data))
+        if image.size != (header.width, header.height):  # Pillow takes its size from a box, and allocates by it
+            raise FormatError(f"a box says {image.width}x{image.height} pixels, the codestream {size}")
         image.load()
         if image.mode == "I;16":
             return (np.asarray(image) >> 8).astype(np.uint8)
@@ -104,7 +122,7 @@ def encode_base(image: Image.Image, quality: int | None, options: dict[str, Any]
 def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
     """`image` encoded as the base `data` was, without metadata, at its bytes divided by `factor`.
 
-    `image` must be of the base's size.  Several quality layers are taken for one.
+    `image` must be of the base's size.  Several quality layers are taken for one.  None where OpenJPEG cannot code like this.
     """
     header = read_header(data)
     if reason := header.obstacle():
@@ -113,17 +131,21 @@ def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
         raise UnsupportedError(f"an image of {image.width}x{image.height} pixels for a base of {header.width}x{header.height}")
     mode = "L" if header.model == "gray" else "RGB"
     image = image if image.mode == mode else image.convert(mode)
-    overhead = len(data) - header.stream_bytes if header.stream_bytes < len(data) else 0
-    rate_bpp = 8 * (len(data) - overhead) / (header.width * header.height)
-    return _save(
-        image,
-        quality_mode="rates",
-        quality_layers=[_ratio(image, rate_bpp / factor)],
-        irreversible=not header.reversible,
-        num_resolutions=header.resolutions,
-        codeblock_size=header.code_block,
-        **({"tile_size": header.tile} if header.tiled else {}),
-    )
+    rate_bpp = 8 * header.stream_bytes / (header.width * header.height)
+    least_side = min(*image.size, *header.tile)
+    try:
+        return _save(
+            image,
+            quality_mode="rates",
+            quality_layers=[_ratio(image, rate_bpp / factor)],
+            irreversible=not header.reversible,
+            mct=int(header.mixed),
+            num_resolutions=min(header.resolutions, least_side.bit_length()),
+            codeblock_size=tuple(min(side, 64) for side in header.code_block),
+            **({"tile_size": header.tile} if header.tiled else {}),
+        )
+    except UnsupportedError:  # a structure that OpenJPEG does not write
+        return None
 
 
 def _ratio(image: Image.Image, rate_bpp: float) -> float:
@@ -152,8 +174,10 @@ def _with_metadata(data: bytes, image: Image.Image) -> bytes:
     exif, xmp, icc = (image.info.get(key) for key in ("exif", "xmp", "icc_profile"))
     if isinstance(exif, bytes) and exif:
         added += box(UUID, EXIF_UUID + exif.removeprefix(b"Exif\0\0"))
-    if xmp:
-        added += box(UUID, XMP_UUID + (xmp.encode() if isinstance(xmp, str) else xmp))
+    if isinstance(xmp, str):
+        xmp = xmp.encode()
+    if isinstance(xmp, bytes) and xmp:
+        added += box(UUID, XMP_UUID + xmp)
     for each in boxes(data):
         whole = data[each.offset : each.end]
         if each.type == HEADER and isinstance(icc, bytes) and icc[16:20] == (b"GRAY" if image.mode == "L" else b"RGB "):
@@ -183,14 +207,14 @@ def extract(data: bytes) -> bytes | None:
 
 def strip(data: bytes) -> bytes:
     """`data` without a payload, byte for byte what `embed` was given; unchanged if there is none."""
-    for each in reversed(_ours(data)):
-        data = data[: each.offset] + data[each.end :]
-    return data
+    ours = _ours(data)
+    kept = zip([0, *(each.end for each in ours)], [*(each.offset for each in ours), len(data)], strict=True)
+    return b"".join(data[start:end] for start, end in kept) if ours else data
 
 
 def _ours(data: bytes) -> list[Box]:
     found = []
-    for each in () if data.startswith(CODESTREAM) else boxes(data):
+    for each in top_boxes(data):
         if each.type == STREAM:
             break
         if each.type == UUID and data.startswith(IDENTIFIER, each.body):
@@ -201,14 +225,14 @@ def _ours(data: bytes) -> list[Box]:
 def metadata(data: bytes) -> dict[str, Any]:
     """The ICC profile, EXIF and XMP, as Pillow names and writes them, of those that are there."""
     found: dict[str, Any] = {}
-    for each in () if data.startswith(CODESTREAM) else boxes(data):
+    for each in top_boxes(data):
         body = each.content(data) if each.type in (UUID, HEADER) else b""
         if body.startswith(EXIF_UUID):
             found["exif"] = b"Exif\0\0" + body[16:].removeprefix(b"Exif\0\0")
         elif body.startswith(XMP_UUID):
             found["xmp"] = body[16:]
         for inner in boxes(data, each.body, each.end) if each.type == HEADER else ():
-            if inner.type == b"colr" and data[inner.body] in (2, 3):
+            if inner.type == b"colr" and inner.end - inner.body > 3 and data[inner.body] in (2, 3):
                 found["icc_profile"] = inner.content(data)[3:]
     return found
 
@@ -218,7 +242,7 @@ def describe(data: bytes) -> dict[str, Any]:
     header = read_header(data)
     known = {EXIF_UUID: "EXIF", XMP_UUID: "XMP", GEO_UUID: "GeoJP2"}
     names = []
-    for each in () if header.bare else boxes(data):
+    for each in top_boxes(data):
         if each.type == UUID and not data.startswith(IDENTIFIER, each.body):
             names.append(known.get(data[each.body : each.body + 16], "uuid"))
         elif each.type == b"xml ":
