@@ -647,7 +647,7 @@ def test_a_file_that_pays_can_be_used_at_once():
 def test_effort_1_without_a_prior_says_so():
     encoded = encoder.encode(GRAY, quality=20, effort=1, preset="paper")
     assert encoded.payload is None
-    assert encoded.reason == "no inlay: this preset has no prior for jpeg"
+    assert encoded.reason == "no inlay: effort 1 takes a prior as it is, and this preset has none"
 
 
 @pytest.mark.parametrize(("image", "quality"), [(texture(160, 120, seed=0), 10), (texture(160, 120, seed=1), 20)])

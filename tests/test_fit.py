@@ -1,6 +1,7 @@
 """Fitting: initialisation, gradients against differences and against an autodiff library, folding, Adam, and the loop."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from textures import jpeg_of, texture
 
 from inlay import floatnet, kernel
-from inlay.fit import Adam, Schedule, fit, he_init, mean_squared_error, random_patches
+from inlay.fit import Adam, RateCost, Schedule, fit, he_init, mean_squared_error, random_patches
 from inlay.formats import jpeg
 from inlay.network import Network
+from inlay.parameters import UNIT, blank_prior
 
 NETWORKS = [
     Network(),
@@ -458,3 +460,77 @@ def test_a_flat_base():
         for start in (he_init(network, np.random.default_rng(0)), (random_parameters(network) * 0.3).astype(np.float32)):
             result = fit(network, start, schedule, base=base, original=original)
             assert np.isfinite(result.parameters).all(), name
+
+
+# ------------------------------------------------------------------------------------------------ what bytes cost
+
+
+def a_prior(network, seed=0):
+    rng = np.random.default_rng(seed)
+    blank = blank_prior(network)
+    return replace(blank, values=rng.integers(-2000, 2000, network.size), spreads=rng.integers(1, 900, network.size))
+
+
+def cost_of(cost, parameters):
+    """The formula in RateCost's docstring, |d| rounded off as it says."""
+    spreads = cost.prior.spreads / UNIT
+    sizes = np.hypot(parameters.astype(float) - cost.prior.values / UNIT, 0.2 * spreads)
+    return cost.mse_per_bit * len(spreads) * np.log2(np.mean(sizes / spreads))
+
+
+def test_rate_cost_is_the_slope_of_its_formula():
+    network = Network(channels=3, layers=1)
+    cost, rng = RateCost(a_prior(network), 0.7), np.random.default_rng(1)
+    at = cost.prior.values / UNIT + rng.laplace(0, 1, network.size) * cost.prior.spreads / UNIT
+    slopes = cost.gradient(at)
+    for i in range(network.size):
+        step = np.zeros(network.size)
+        step[i] = 1e-3 * cost.prior.spreads[i] / UNIT
+        difference = cost_of(cost, at + step) - cost_of(cost, at - step)
+        assert slopes[i] == pytest.approx(difference / (2 * step[i]), rel=1e-3, abs=1e-9)
+    assert not cost.gradient(cost.prior.values / UNIT).any()
+    assert (cost.curvature() > 0).all()
+
+
+def test_what_costs_stays_nearer_to_the_prior():
+    base, original = pair()
+    network = Network()
+    prior = blank_prior(network)
+    start = he_init(network, np.random.default_rng(0))
+    prior = replace(prior, values=np.rint(start * UNIT).astype(np.int64))
+    schedule = Schedule(40, rate=0.01, second_order=True)
+    strayed, errors = [], []
+    for mse_per_bit in (0.0, 0.01, 0.1):
+        found = fit(network, start, schedule, base=base, original=original, rate_cost=RateCost(prior, mse_per_bit)).parameters
+        strayed.append(np.abs(found - start).sum())
+        errors.append(mean_squared_error(network, found, base=base, original=original))
+    assert strayed[0] > strayed[1] > strayed[2]
+    assert errors[0] < errors[2]
+
+
+def test_only_active_parameters_move_and_only_what_is_within_counts():
+    base, original = pair()
+    network, active = Network(), np.array([0, 7, 60, 401])
+    start = he_init(network, np.random.default_rng(0))
+    start[network.tensors[-1].slice] = 0.05
+    spoilt = original.copy()
+    spoilt[:, 60:] = 0  # outside
+    within = np.array([[0, base.shape[0], 0, 60]], np.int32)
+    found = [
+        fit(network, start, Schedule(10, second_order=True), base=base, original=target, active=active, within=within).parameters
+        for target in (original, spoilt)
+    ]
+    assert np.array_equal(*found)
+    assert set(np.flatnonzero(found[0] != start)) == set(active)
+
+
+def test_adam_turned_walks_as_adam_along_the_axes():
+    rng = np.random.default_rng(2)
+    mixed = rng.normal(size=(5, 5))
+    matrix = mixed @ mixed.T
+    axes = np.linalg.eigh(matrix)[1]
+    plain, turned = Adam(5), Adam(5)
+    turned.turn(matrix)
+    for _ in range(4):
+        gradient = rng.normal(size=5)
+        np.testing.assert_allclose(axes.T @ turned.move(gradient, 0.1), plain.move(axes.T @ gradient, 0.1))

@@ -271,9 +271,10 @@ class _Job:
         return 0.0
 
     def _bases_within(self, size: int) -> Iterator[bytes]:
-        """Finer bases, made as this one was, that are no larger than `size`."""
+        """Bases made as this one was, as fine or finer, that are no larger than `size`."""
         # Another encoder may have made the base, and it has its metadata: what counts is how much more the same procedure needs.
         same = self.module.requantised(self.data, self.image, 1.0) or self.data
+        yield same
         for factor in FINER:
             finer = self.module.requantised(self.data, self.image, factor)
             if finer and len(self.data) + len(finer) - len(same) > size:
