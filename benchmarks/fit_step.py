@@ -37,13 +37,13 @@ if hasattr(os, "sched_setaffinity"):
 os.environ["OMP_NUM_THREADS"] = str(arguments.cores)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
-from PIL import Image  # noqa: E402
+import numpy as np  # noqa: E402  # the processors are set first
+from numpy.typing import NDArray  # noqa: E402  # the processors are set first
+from PIL import Image  # noqa: E402  # the processors are set first
 
-from inlay import __version__, floatnet, kernel  # noqa: E402
-from inlay.evaluate import machine  # noqa: E402
-from inlay.network import Network  # noqa: E402
+from inlay import __version__, floatnet, kernel  # noqa: E402  # the processors are set first
+from inlay.network import Network  # noqa: E402  # the processors are set first
+from inlay.provenance import machine  # noqa: E402  # the processors are set first
 
 Step = Callable[[NDArray[np.float32]], tuple[float, NDArray[np.floating]]]
 HEIGHT, WIDTH = 512, 768

@@ -1,13 +1,12 @@
 """End to end: from a picture to a file with an inlay and back, and every case in which the file is left as it is."""
 
 import io
-import shutil
-import subprocess
 import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
+from programs import output, program
 from textures import coloured, halves, jpeg_of, psnr, texture
 
 import inlay
@@ -18,16 +17,6 @@ from inlay.network import Network
 from inlay.parameters import Areas, Sets
 
 pytestmark = pytest.mark.filterwarnings("error")  # a warning that no test expects is a failure
-
-
-def program(name):
-    return shutil.which(name) or pytest.skip(f"{name} is not installed")
-
-
-def output(*command, data):
-    done = subprocess.run(command, input=data, capture_output=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def luma_of(image):

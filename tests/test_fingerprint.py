@@ -1,7 +1,5 @@
 """The fingerprint: another decoder's rounding is the same picture, another picture is not."""
 
-import shutil
-import subprocess
 from functools import cache
 from itertools import pairwise
 
@@ -11,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from programs import output, program
 from textures import coloured, jpeg_of, texture
 
 from inlay import fingerprint as module
@@ -28,16 +27,6 @@ def luma(width, height, quality, seed=0):
 
 def moved(picture, change):
     return np.clip(picture.astype(int) + change, 0, 255).astype(np.uint8)
-
-
-def program(name):
-    return shutil.which(name) or pytest.skip(f"{name} is not installed")
-
-
-def output(*command, data):
-    done = subprocess.run(command, input=data, capture_output=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 # ------------------------------------------------------------------------------------------------ as FORMAT.md says it

@@ -335,6 +335,21 @@ def fitted():
     return found
 
 
+@pytest.mark.parametrize("index", [1, 2, 3])
+def test_levels_of_fits_that_ignore_the_rate(fitted, index):
+    """From a shipped prior the encoder never makes such, but they are levels too: all sets within 5 % together; one beyond 2 % is shown."""
+    prior, original = fitted[index][0], texture(160, 120, seed=3)
+    base, start = jpeg.decode_base(jpeg_of(original, quality=20)).luma, (prior.values / UNIT).astype(np.float32)
+    found = fit(Network(), start, Schedule(80, rate=0.01, batch_px=400_000), base=base, original=original).parameters
+    mse = mean_squared_error(Network(), found, base=base, original=original)
+    hessian = gauss_newton(Network(), found, base, sample(base.shape, 32768))
+    levels = [quantise(prior, found, hessian, mse, mse / 4000, coarseness).levels for coarseness in range(6)]
+    pairs = [(len(encode(prior, each, c)), constriction_bytes(prior, each)) for c, each in enumerate(levels)]
+    assert sum(a for a, _ in pairs) <= 1.05 * sum(b for _, b in pairs), pairs
+    if beyond := [(a, b) for a, b in pairs if a > max(1.02 * b, b + 3)]:
+        pytest.xfail(f"beyond 2 % and 3 bytes; ours and constriction's bytes: {beyond}")
+
+
 @pytest.mark.parametrize("index", range(4))
 def test_within_2_percent_of_constriction_on_fitted_levels(fitted, index):
     """What the encoder really codes, fitted to a picture and chosen by D + lambda * R: each prior's mean over the coarsenesses."""

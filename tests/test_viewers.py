@@ -3,12 +3,12 @@
 import base64
 import html
 import json
-import shutil
 import subprocess
 from collections import Counter
 
 import numpy as np
 import pytest
+from programs import output, program
 from test_jpeg import METADATA, PAYLOAD, VARIANTS, picture, saved, segment, two_images
 
 from inlay.formats import jpeg
@@ -16,20 +16,6 @@ from inlay.formats import jpeg
 BIG_PAYLOAD = bytes(range(256)) * 1000  # four segments
 payloads = pytest.mark.parametrize("payload", [PAYLOAD, BIG_PAYLOAD], ids=["small", "big"])
 variants = pytest.mark.parametrize("name", VARIANTS)
-
-
-def program(*names):
-    """The first of these programs that is installed; skips the test if none is."""
-    for name in names:
-        if found := shutil.which(name):
-            return found
-    pytest.skip(f"{names[0]} is not installed")
-
-
-def output(*command, data=b""):
-    done = subprocess.run(command, input=data, capture_output=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def netpbm(data):

@@ -145,6 +145,6 @@ def _check(curve: Curve) -> None:
 def _imported(module: str, name: str) -> Callable[..., Any]:
     """A function of a library that only the bench needs, and that has no types."""
     try:
-        return getattr(import_module(module), name)  # type: ignore[no-any-return]
+        return getattr(import_module(module), name)  # type: ignore[no-any-return]  # they have no types
     except ImportError as error:
         raise InlayError(f"{name} needs {error.name or module}: pip install 'inlay[bench]'") from error
