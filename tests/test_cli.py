@@ -559,13 +559,17 @@ def test_pretrain(run, tmp_path):
     assert done.exit_code == 0 and json.loads((tmp_path / "next.json").read_text())["provenance"]["start"] == "prior.json"
     done = run(*common, "-o", tmp_path / "next.json", "--start", out, "--layers", 2)
     assert done.exit_code == 2 and "cannot begin another" in done.stderr
+    np.savez(state, parameters=np.zeros(53), done=1, history=[0.1], velocity=np.zeros(53))
+    done = run(*common, "-o", out, "--checkpoint", state)
+    assert done.exit_code == 1 and "not the state of this training; expected this recipe's" in done.stderr
 
 
-def test_pretrain_resumes(run, tmp_path, monkeypatch):
-    from inlay import pretrain
+@pytest.mark.parametrize("recipe", ["best", "paper"])
+def test_pretrain_resumes(run, tmp_path, monkeypatch, recipe):
+    from inlay import kernel, recipes
 
     (tmp_path / "one").mkdir()
-    textured(96, 88).save(tmp_path / "one" / "a.png")
+    textured(270, 262).save(tmp_path / "one" / "a.png")
     common = (
         "pretrain",
         "--images",
@@ -581,8 +585,10 @@ def test_pretrain_resumes(run, tmp_path, monkeypatch):
         1,
         "--threads",
         1,
+        "--recipe",
+        recipe,
     )
-    monkeypatch.setattr(pretrain, "CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr(recipes.RECIPES[recipe], "every", 2)
     assert run(*common, "--steps", 4, "-o", tmp_path / "straight.json").exit_code == 0
 
     calls = []
@@ -593,14 +599,27 @@ def test_pretrain_resumes(run, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return gradient(*arguments, **named)
 
-    gradient = pretrain.kernel.gradient
+    module, name = (kernel, "gradient") if recipe == "best" else (recipes, "normed_gradient")
+    gradient = getattr(module, name)
     with monkeypatch.context() as patched:
-        patched.setattr(pretrain.kernel, "gradient", interrupted)
+        patched.setattr(module, name, interrupted)
         done = run(*common, "--steps", 4, "-o", tmp_path / "resumed.json", "--checkpoint", tmp_path / "state.npz")
     assert done.exit_code == 130 and (tmp_path / "state.npz").exists() and not (tmp_path / "resumed.json").exists()
     assert run(*common, "--steps", 4, "-o", tmp_path / "resumed.json", "--checkpoint", tmp_path / "state.npz").exit_code == 0
     straight, resumed = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("straight", "resumed"))
     assert straight["values"] == resumed["values"]
+
+
+def test_pretrain_draws_its_history(run, tmp_path):
+    (tmp_path / "one").mkdir()
+    textured(96, 88).save(tmp_path / "one" / "a.png")
+    network = ("--channels", 2, "--layers", 1, "--pictures", 1)
+    plot = tmp_path / "history.svg"
+    done = run(
+        "pretrain", "--images", tmp_path / "one", "--quality", 10, 20, *network, "--steps", 3, "--plot", plot, "-o", tmp_path / "p.json"
+    )
+    assert done.exit_code == 0
+    assert "mean gain over the base, dB" in plot.read_text() and "jpeg, quality 10 to 20" in plot.read_text()
 
 
 def test_decode_with_damaged_exif(run, tmp_path):

@@ -10,7 +10,7 @@ from programs import output, program
 from textures import coloured, halves, jpeg_of, psnr, texture
 
 import inlay
-from inlay import decoder, encoder, kernel, payload, pictures, priors, reference
+from inlay import decoder, encoder, kernel, payload, pictures, presets, priors, reference
 from inlay.errors import FormatError, InlayError, InlayWarning, LimitError, UnsupportedError
 from inlay.formats import jpeg
 from inlay.network import Network
@@ -215,23 +215,37 @@ def test_every_path_decodes_to_the_same_bytes(path, monkeypatch):
     assert np.array_equal(inlay.decode(data), pixels_as_format_says(data))
 
 
-def test_the_paper_preset():
-    """Random weights, instance norm, the blank prior.  So short a fit of so small a picture need not pay, but must bring something."""
+@pytest.mark.parametrize("codec", ["jpeg", "jpeg2000"])
+def test_the_paper_preset(codec):
+    """The paper's network, begun at the prior of its own recipe, with instance norm."""
     original = texture(256, 192, 2)
-    encoded = encoder.encode(original, quality=10, effort=4, preset="paper")
+    how = {"quality": 10} if codec == "jpeg" else {"rate_bpp": 0.4}
+    encoded = encoder.encode(original, format=codec, effort=4, preset="paper", **how)
     assert len(encoded.fit.history) == 100
-    assert np.mean(encoded.fit.history[-20:]) < 0.5 * np.mean(encoded.fit.history[:5])
+    assert np.mean(encoded.fit.history[-20:]) < np.mean(encoded.fit.history[:5])
     if encoded.payload is None:
         assert_plain(encoded)
     else:
-        assert encoded.payload.prior == 0
+        stored = priors.stored(encoded.payload.prior)
+        assert stored["codec"] == codec and stored["provenance"]["recipe"] == "paper"
         assert (encoded.payload.network.weights, encoded.payload.network.size) == (378, 402)
+        assert_whole(encoded, original)
+
+
+@pytest.mark.parametrize("preset", presets.ABLATIONS)
+def test_ablations_make_whole_files(preset):
+    original = texture(256, 192, 2)
+    encoded = encoder.encode(original, quality=20, effort=2, preset=preset)
+    if encoded.payload is None:
+        assert_plain(encoded)
+    else:
+        assert encoded.payload.prior == 0 if preset == "random" else encoded.payload.prior in range(1, 6)
         assert_whole(encoded, original)
 
 
 def test_a_payload_without_a_prior_end_to_end(monkeypatch):
     """With no prior shipped, the default preset fits from random weights, and the network stands in the payload."""
-    monkeypatch.setattr(priors, "candidates", lambda codec, network: [])
+    monkeypatch.setattr(priors, "candidates", lambda codec, network, recipe: [])
     original = texture(256, 192, 2)
     encoded = encoder.encode(original, quality=20, effort=4)
     assert encoded.payload is not None, encoded.reason
@@ -634,7 +648,7 @@ def test_a_file_that_pays_can_be_used_at_once():
 
 
 def test_effort_1_without_a_prior_says_so():
-    encoded = encoder.encode(GRAY, quality=20, effort=1, preset="paper")
+    encoded = encoder.encode(GRAY, quality=20, effort=1, preset="random")
     assert encoded.payload is None
     assert encoded.reason == "no inlay: effort 1 takes a prior as it is, and this preset has none"
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from inlay import decoder, encoder, evaluate, formats, kernel, metrics, peers, provenance, report, runs, speed
+from inlay import decoder, encoder, evaluate, formats, kernel, metrics, peers, provenance, report, runs, speed, wiener
 from inlay.cli import main
 from inlay.errors import InlayError
 from inlay.evaluate import Settings
@@ -221,6 +221,33 @@ def test_a_rate(folder: Path) -> None:
     by_quality = evaluate.measure(folder / "gray.png", Settings("jpeg2000", 20, effort=1))
     assert (by_quality["quality"], by_quality["rate_bpp"]) == (20, None)
     assert runs.key(line) != runs.key(by_quality)
+
+
+def test_a_linear_filter(folder: Path) -> None:
+    """No other filter of that size is better, its bytes are counted, and the file is no smaller than one with an inlay would be."""
+    luma = np.asarray(Image.open(folder / "gray.png"))
+    line = evaluate.measure(folder / "gray.png", Settings("jpeg", 10, "wiener", effort=5))
+    assert (line["preset"], line["effort"], line["prior"], line["network"]) == ("wiener", 0, None, None)
+    assert line["payload_bytes"] == line["file_bytes"] - line["plain_bytes"] == 10 + wiener.PAYLOAD_BYTES
+    assert line["gain_db"] > 0.1
+    base = formats.by_name("jpeg").decode_base(formats.by_name("jpeg").encode_base(Image.fromarray(luma), 10, {"optimize": False})).luma
+    found = metrics.mse(wiener.restored(base, luma), luma)
+    half = wiener.SIDE // 2
+    padded = np.pad(base.astype(float), half, mode="edge")
+    rng = np.random.default_rng(0)
+    for _ in range(5):  # a blur of the base's neighbours, of random strength
+        kernel = rng.normal(0, 0.03, (3, 3))
+        blurred = sum(
+            kernel[y, x] * padded[half - 1 + y :, half - 1 + x :][: base.shape[0], : base.shape[1]] for y in range(3) for x in range(3)
+        )
+        assert metrics.mse(np.clip(np.rint(base + blurred), 0, 255).astype(np.uint8), luma) > found
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 40), (64, 64)])
+def test_a_linear_filter_of_anything(shape: tuple[int, int]) -> None:
+    flat = np.full(shape, 77, np.uint8)
+    assert np.array_equal(wiener.restored(flat, flat), flat)
+    assert np.array_equal(wiener.restored(flat, flat + np.uint8(3)), flat + np.uint8(3))  # the constant
 
 
 @pytest.mark.parametrize("name", peers.NAMES)

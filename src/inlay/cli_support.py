@@ -285,9 +285,13 @@ class LazyGroup(click.Group):
 
 
 class PresetName(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click alone
-    """The name of a preset; what they are called is looked up when it is needed."""
+    """The name of a preset; what they are called is looked up when it is needed.  With `measured`, also of what the bench alone has."""
 
     name = "preset"
+
+    def __init__(self, measured: bool = False) -> None:
+        """measured: of the bench."""
+        self.measured = measured
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """The choice, as click writes choices."""
@@ -299,11 +303,14 @@ class PresetName(click.ParamType):  # type: ignore[type-arg]  # generic in new v
             self.fail(f"{value!r} is not one of {', '.join(self._names())}", param, ctx)
         return str(value)
 
-    @staticmethod
-    def _names() -> list[str]:
-        from .presets import PRESETS
+    def _names(self) -> list[str]:
+        from .presets import ABLATIONS, PRESETS
 
-        return list(PRESETS)
+        if not self.measured:
+            return list(PRESETS)
+        from .wiener import NAME
+
+        return [*PRESETS, *ABLATIONS, NAME]
 
 
 def fitting_options(command: Command) -> Command:

@@ -13,6 +13,13 @@ from .kernel import PEAK_MSE, tiles
 from .network import Network
 
 DAMPING = 0.02
+# Derivatives that tell a matrix well enough, and the pixels that are enough for any: more of them fit and quantise no better.
+DERIVATIVES, MOST_PX, LEAST_PX = 6_500_000, 16384, 8192
+
+
+def sample_px(parameters: int) -> int:
+    """How many pixels to look at for the matrix of so many parameters."""
+    return min(max(DERIVATIVES // parameters, LEAST_PX), MOST_PX)
 
 
 def sample(shape: tuple[int, ...], pixels: int, seed: int = 0) -> NDArray[np.int32]:

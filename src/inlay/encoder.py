@@ -17,7 +17,7 @@ from PIL import Image
 
 from . import formats, kernel, payload, pictures, presets, priors
 from .areas import divided
-from .curvature import gauss_newton, sample
+from .curvature import gauss_newton, sample, sample_px
 from .decoder import integer_parameters, restore
 from .errors import FormatError, InlayError
 from .fingerprint import fingerprint
@@ -27,7 +27,7 @@ from .network import Network
 from .parameters import UNIT, Prior, blank_prior
 from .payload import Payload
 from .presets import Preset
-from .quantize import quantise
+from .quantize import quantise, rounded
 
 Progress = Callable[[int, int], None]
 COARSENESSES = range(-1, 6)
@@ -176,14 +176,13 @@ class _Job:
 
     def _candidates(self, network: Network, mse: float, mse_per_byte: float) -> list[_Candidate]:
         """Payloads of one network: the prior as it is, and the fitted parameters at every coarseness."""
-        found, rate_cost, prior = [], None, None
-        if self.preset.from_prior:
-            prior = self._best_prior(network)
-            if prior is None and len(self.preset.networks) > 1:  # other networks have one
-                return []
+        found, rate_cost, prior = [], None, self._best_prior(network)
+        if prior is None and len(self.preset.networks) > 1:  # other networks have one
+            return []
         if prior is not None:
             found = [c for c in [self._candidate(prior, b"", mse)] if c]
-            start, rate_cost = (prior.values / UNIT).astype(np.float32), RateCost(prior, mse_per_byte / 8)
+            start = (prior.values / UNIT).astype(np.float32)
+            rate_cost = RateCost(prior, mse_per_byte / 8) if self.preset.weighs_rate else None
         else:
             prior, start = blank_prior(network), he_init(network, np.random.default_rng(self.seed))
         schedule = self.preset.at(self.effort, network)
@@ -195,13 +194,17 @@ class _Job:
             seed=self.seed, threads=self.threads, progress=self.progress,
         )  # fmt: skip
         fitted_mse = mean_squared_error(network, fitted.parameters, base=self.base, original=self.original, threads=self.threads)
-        part = sample(self.base.shape, 32768, self.seed)
+        part = sample(self.base.shape, sample_px(len(active)), self.seed)
         hessian = gauss_newton(network, fitted.parameters, self.base, part, active=active, threads=self.threads)
-        for coarseness in COARSENESSES:
-            quantised = quantise(prior, fitted.parameters, hessian, fitted_mse, mse_per_byte / 8, coarseness, active)
-            if candidate := self._candidate(prior, quantised.coded, mse):
+        if self.preset.rounded:
+            codings = [rounded(prior, fitted.parameters)]
+        else:
+            lmbda = mse_per_byte / 8
+            codings = [quantise(prior, fitted.parameters, hessian, fitted_mse, lmbda, c, active).coded for c in COARSENESSES]
+        for coded in codings:
+            if candidate := self._candidate(prior, coded, mse):
                 found.append(replace(candidate, fit=fitted))
-        if rate_cost is None:
+        if rate_cost is None or not self.preset.divides:
             return found
 
         for count in range(2, presets.SETS[self.effort] + 1):
@@ -225,21 +228,23 @@ class _Job:
         A parameter's step is as long as makes the same error for all (`pretrain.survey`), so slope times step tells what moving it gains.
         """
         network = prior.network
-        if network.size <= MAX_ACTIVE or not self.preset.from_prior:
+        if network.size <= MAX_ACTIVE or self.preset.recipe is None:
             return np.arange(network.size)
         patches = random_patches(np.random.default_rng(self.seed), self.base.shape, self.preset.schedule)
         _, slope = kernel.gradient(network, start, patches, base=self.base, target=self.original, threads=self.threads)
         return np.sort(np.argsort(-np.abs(slope) * np.exp2(prior.exponents), kind="stable")[:MAX_ACTIVE])
 
     def _best_prior(self, network: Network) -> Prior | None:
-        """The shipped prior that suits the picture best as it is, told from some patches; None if there is none."""
+        """The shipped prior that suits the picture best as it is, told from some patches; None if there is none, or none is wanted."""
+        if self.preset.recipe is None:
+            return None
         patches = random_patches(np.random.default_rng(self.seed), self.base.shape, self.preset.schedule)
 
         def error(prior: Prior) -> float:
             values = (prior.values / UNIT).astype(np.float32)
             return kernel.squared_error(prior.network, values, patches, base=self.base, target=self.original, threads=self.threads)
 
-        return min(priors.candidates(self.module.NAME, network), key=error, default=None)
+        return min(priors.candidates(self.module.NAME, network, self.preset.recipe), key=error, default=None)
 
     def _candidate(self, prior: Prior, coded: bytes, mse: float) -> _Candidate | None:
         """The candidate as the decoder will see it; None where its parameters leave their bounds."""

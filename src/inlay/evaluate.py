@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from . import decoder, encoder, formats, kernel, metrics, peers, pictures, presets, runs
+from . import decoder, encoder, formats, kernel, metrics, peers, pictures, presets, runs, wiener
 from .errors import InlayError, LimitError, UnsupportedError
+from .formats import Format
 from .processes import THREADS, run_all
 from .provenance import code, machine, versions
 from .runs import Line
@@ -49,9 +50,11 @@ class Settings:
     rate_bpp: float | None = None  # of the base, where the codec takes a rate
 
     def __post_init__(self) -> None:
-        if self.codec in peers.NAMES:  # nothing is fitted
-            for name, value in {"preset": "none", "effort": 0, "seed": 0}.items():
-                object.__setattr__(self, name, value)
+        if self.codec in peers.NAMES:
+            object.__setattr__(self, "preset", "none")
+        if self.preset in ("none", wiener.NAME):  # nothing is walked
+            for name in ("effort", "seed"):
+                object.__setattr__(self, name, 0)
 
     def check(self) -> None:
         """InlayError if nothing could be measured so."""
@@ -66,7 +69,8 @@ class Settings:
             taken: set[str] = set()
         else:
             taken = formats.by_name(self.codec).OPTIONS
-            presets.by_name(self.preset).at(self.effort)
+            if self.preset != wiener.NAME:
+                presets.by_name(self.preset).at(self.effort)
         for name, value in self.base_options().items():
             if name not in taken:
                 expected = "; expected a quality" if name == "rate_bpp" else ""
@@ -192,7 +196,8 @@ def measure(path: Path, settings: Settings, detail: Detail = Detail()) -> Line:
         if isinstance(error, UnidentifiedImageError):
             raise Unmeasurable("not a picture that Pillow knows") from error
         raise Unmeasurable(f"{error or type(error).__name__}") from error
-    made = (_peer if settings.codec in peers.NAMES else _inlay)(original, settings)
+    make = _peer if settings.codec in peers.NAMES else _filtered if settings.preset == wiener.NAME else _inlay
+    made = make(original, settings)
     psnr_plain_db = metrics.psnr_db(made.plain_pixels, original)
     psnr_db = metrics.psnr_db(made.pixels, original)
     network = made.inlay["network"] if made.inlay else None
@@ -219,13 +224,21 @@ def measure(path: Path, settings: Settings, detail: Detail = Detail()) -> Line:
     }
 
 
-def _inlay(original: Pixels, settings: Settings) -> _Made:
-    """The plain base, and the file with an inlay: decoded, and checked to have that base."""
+def _plain(original: Pixels, settings: Settings) -> tuple[Format, bytes, dict[str, Any]]:
+    """The base codec, the plain base file, and the options that it was made with."""
     module, options = formats.by_name(settings.codec), settings.base_options()
     # JPEG's encoder optimises by default.
     options = {name: options.get(name, False) for name in ("optimize", "progressive") if name in module.OPTIONS} | options
     try:
-        plain = module.encode_base(Image.fromarray(original), settings.quality, options)
+        return module, module.encode_base(Image.fromarray(original), settings.quality, options), options
+    except (UnsupportedError, LimitError, MemoryError) as error:
+        raise Unmeasurable(f"{error or type(error).__name__}") from error
+
+
+def _inlay(original: Pixels, settings: Settings) -> _Made:
+    """The plain base, and the file with an inlay: decoded, and checked to have that base."""
+    module, plain, options = _plain(original, settings)
+    try:
         started = time.perf_counter()
         encoded = encoder.encode(
             original, format=settings.codec, quality=settings.quality, effort=settings.effort, preset=settings.preset,
@@ -244,6 +257,17 @@ def _inlay(original: Pixels, settings: Settings) -> _Made:
     if restored.state != ("restored" if inlay else "plain"):
         raise InlayError(f"the file that was written does not decode: {restored.reason}")
     return _Made(plain, file, decoder.decode(plain).pixels, restored.pixels, encode_s, decode_s, encoded.reason, inlay)
+
+
+def _filtered(original: Pixels, settings: Settings) -> _Made:
+    """The plain base, and the same with as many bytes more as a linear filter in the network's place would take."""
+    module, plain, _ = _plain(original, settings)
+    base = module.decode_base(plain).luma
+    started = time.perf_counter()
+    pixels = wiener.restored(base, original)
+    encode_s = time.perf_counter() - started
+    file = plain + bytes(module.OVERHEAD_BYTES + wiener.PAYLOAD_BYTES)
+    return _Made(plain, file, base, pixels, encode_s, 0.0, f"a linear filter of {wiener.SIDE}x{wiener.SIDE} pixels")
 
 
 def _peer(original: Pixels, settings: Settings) -> _Made:

@@ -63,8 +63,10 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
               help="The base codec's qualities; default: 10,20,30,40 for jpeg, about the same rates for peers.")  # fmt: skip
 @click.option("--rate", callback=_numbers(float, 24.0, "bits a pixel, above 0 and at most 24, as in 0.2,0.5,1.0"), metavar="BPP,BPP,...",
               help="Rates of the base in bits a pixel, instead of --quality; jpeg2000 alone, default: 0.2,0.3,0.5,0.7,1.0.")  # fmt: skip
-@click.option("--preset", multiple=True, type=PresetName(), default=[presets.DEFAULT], show_default=True,
-              help="As for `inlay encode`; may be repeated.")  # fmt: skip
+@click.option("--preset", multiple=True, type=PresetName(measured=True), default=[presets.DEFAULT], show_default=True,
+              help="As for `inlay encode`, and to tell what brings what: random, begun at random numbers; rounded, to 8 bits; undivided, "
+              "one set of parameters at every effort; plain and norm, Adam alone without and with instance norm; wiener, a linear filter "
+              "in the network's place.  May be repeated.")  # fmt: skip
 @click.option("--effort", "-e", multiple=True, default=[5], show_default=True, type=click.IntRange(1, 9),
               help="As for `inlay encode`; may be repeated.")  # fmt: skip
 @click.option("--optimize/--no-optimize", help="Optimised Huffman tables in the base; default: the standard tables.")
@@ -143,16 +145,16 @@ def _settings(
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RUN...")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="For results.md, index.html and their figures; default: the tables to standard output.")  # fmt: skip
+              help="For results.md, results.html and the folder results/ of figures; default: the tables to standard output.")  # fmt: skip
 def report(runs: tuple[Path, ...], output: Path | None) -> None:
     """Make tables and curves from the stored lines of `inlay bench`, beside the paper's figures.
 
-    The lines of all RUNs are taken together.  index.html is one page that needs no other file.
+    The lines of all RUNs are taken together.  results.html is one page that needs no other file.
 
     \b
     Examples:
       inlay report run.jsonl
-      inlay report run.jsonl peers.jsonl -o results
+      inlay report run.jsonl peers.jsonl -o docs
     """
     results = reports.results(runs)
     if output is None:
@@ -161,7 +163,7 @@ def report(runs: tuple[Path, ...], output: Path | None) -> None:
     if obstacle := plots.obstacle():
         tell(f"no figures: {obstacle}")
     files = sections.files(results, figures=not obstacle)
-    output.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
         (output / name).write_bytes(data)
-    click.echo(f"{output / 'results.md'}, {output / 'index.html'} and {len(files) - 2} figures")
+    click.echo(f"{output / 'results.md'}, {output / 'results.html'} and {len(files) - 2} figures")

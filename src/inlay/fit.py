@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import floatnet, kernel
-from .curvature import gauss_newton, sample
+from .curvature import gauss_newton, sample, sample_px
 from .kernel import PEAK_MSE, tiles
 from .network import Network
 from .parameters import UNIT, Prior
@@ -187,7 +187,8 @@ def fit(
 
     if schedule.second_order:
         patches = drawn()
-        part = sample(base.shape, 16384, seed) if inside is None else some_of(rng, inside, 16384)
+        pixels = sample_px(len(active))
+        part = sample(base.shape, pixels, seed) if inside is None else some_of(rng, inside, pixels)
         matrix = gauss_newton(network, parameters, base, part, active=active, threads=threads) / PEAK_MSE
         if rate_cost is not None:
             matrix += np.diag(rate_cost.curvature()[active] / PEAK_MSE)
@@ -198,7 +199,7 @@ def fit(
     for step in range(schedule.steps):
         patches = drawn()
         if schedule.norm:
-            loss, gradient = _normed_gradient(network, parameters, patches, base, original)
+            loss, gradient = normed_gradient(network, parameters, patches, base=base, target=original, threads=threads)
         else:
             loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
         pixels = area(patches)
@@ -255,17 +256,18 @@ def _gauss_newton_step(
     return best
 
 
-def _normed_gradient(
-    network: Network, parameters: Vector, patches: Rectangles, base: Pixels, original: Pixels
+def normed_gradient(
+    network: Network, parameters: Vector, patches: Rectangles, *, base: Pixels, target: Pixels, threads: int | None = None
 ) -> tuple[float, NDArray[np.float64]]:
-    """Loss and gradient over the patches, each normalised by its own statistics."""
-    total, gradients = 0.0, np.zeros(network.size)
-    for y0, y1, x0, x1 in patches.tolist():
-        target = (original[y0:y1, x0:x1].astype(np.float32) - base[y0:y1, x0:x1]) / 128
-        planes = floatnet.inputs(network, base, (y0, y1, x0, x1))
-        loss, gradient = floatnet.forward_backward(network, parameters, planes, target, norm=True)
-        total, gradients = total + loss, gradients + gradient
-    return total, gradients
+    """As `kernel.gradient`, of the network with instance norm: each of the patches (n, 4) by its own statistics."""
+
+    def one(patch: NDArray[np.int32]) -> tuple[float, NDArray[np.float32]]:
+        y0, y1, x0, x1 = patch.tolist()
+        wanted = (target[y0:y1, x0:x1].astype(np.float32) - base[y0:y1, x0:x1]) / 128
+        return floatnet.forward_backward(network, parameters, floatnet.inputs(network, base, (y0, y1, x0, x1)), wanted, norm=True)
+
+    losses, gradients = zip(*kernel.parallel(one, patches, threads), strict=True)
+    return sum(losses), np.sum(gradients, axis=0, dtype=np.float64)
 
 
 def mean_squared_error(

@@ -87,7 +87,7 @@ def file_name(text: str) -> str:
 
 
 def markdown(blocks: Sequence[Block], files: Mapping[str, str] | None = None) -> str:
-    """A Markdown page.  files: the drawings and pictures that lie beside it, by name; others are left out."""
+    """A Markdown page.  files: where the drawings and pictures lie, by name; others are left out."""
     return "\n\n".join(part for block in blocks if (part := _markdown(block, files or {}))) + "\n"
 
 
@@ -103,12 +103,12 @@ def _markdown(block: Block, files: Mapping[str, str]) -> str:
         case Notes(items):
             return "\n".join(f"- {item}" for item in items)
         case Drawing(name, title):
-            return f"![{title}]({name})" if name in files else ""
+            return f"![{title}]({files[name]})" if name in files else ""
         case Pictures(items):
             shown = [p for p in items if p.name in files]
             if not shown:
                 return ""
-            captions, images = (p.caption.replace("\n", "<br>") for p in shown), (f"![{p.name}]({p.name})" for p in shown)
+            captions, images = (p.caption.replace("\n", "<br>") for p in shown), (f"![{p.name}]({files[p.name]})" for p in shown)
             return "\n".join([_row(captions), "|---" * len(shown) + "|", _row(images)])
         case Folded(title, inner):
             return "\n\n".join([f"### {title}", *(part for each in inner if (part := _markdown(each, files)))])

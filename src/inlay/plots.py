@@ -1,4 +1,4 @@
-"""Rate-distortion curves as SVG; matplotlib (extra `plots`) is loaded only when one is drawn."""
+"""Curves as SVG; matplotlib (extra `plots`) is loaded only when one is drawn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from typing import Any
 
 from .errors import InlayError
-from .metrics import Curve
 
 _INK = "#123456"  # a colour that nothing else has, to be found in the SVG
 # Told apart on white and on near black.
@@ -21,7 +20,8 @@ class Series:
     """One curve of a figure; `colour` is its number among COLOURS."""
 
     label: str
-    curve: Curve
+    x: Sequence[float]
+    y: Sequence[float]
     colour: int
     dashed: bool = False
 
@@ -31,8 +31,8 @@ def obstacle() -> str | None:
     return None if find_spec("matplotlib") else "they need matplotlib: pip install 'inlay[plots]'"
 
 
-def rd_curves(title: str, series: Sequence[Series]) -> str:
-    """An SVG element: PSNR over bits a pixel, text and lines in `currentColor`, on nothing.  InlayError without matplotlib."""
+def curves(title: str, series: Sequence[Series], x: str = "bits a pixel (whole file)", y: str = "PSNR of the luma, dB") -> str:
+    """An SVG element with axes named `x` and `y`, text and lines in `currentColor`, on nothing.  InlayError without matplotlib."""
     if reason := obstacle():
         raise InlayError(reason)
     from matplotlib import rc_context
@@ -44,11 +44,11 @@ def rd_curves(title: str, series: Sequence[Series]) -> str:
     style |= dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none")
     with rc_context(style | ink):
         figure = Figure(figsize=(6, 4.4 + 0.2 * len(series)), layout="constrained")
-        axes = figure.add_subplot(xlabel="bits a pixel (whole file)", ylabel="PSNR of the luma, dB", title=title)
+        axes = figure.add_subplot(xlabel=x, ylabel=y, title=title)
         for each in series:
             axes.plot(
-                each.curve.bpp, each.curve.psnr_db, label=each.label, color=COLOURS[each.colour % len(COLOURS)], linewidth=1.6,
-                linestyle="--" if each.dashed else "-", marker="o" if each.dashed else "s", markersize=4,
+                each.x, each.y, label=each.label, color=COLOURS[each.colour % len(COLOURS)], linewidth=1.6,
+                linestyle="--" if each.dashed else "-", marker="o" if each.dashed else "s", markersize=4 if len(each.x) <= 10 else 2,
             )  # fmt: skip
         axes.grid(alpha=0.25)
         figure.legend(loc="outside lower center", ncols=1, fontsize="small")

@@ -18,41 +18,54 @@ SMALL, LARGE = Network(), Network(16, layers=4, dilations=(1, 2, 4, 1))
 
 @dataclass(frozen=True)
 class Preset:
-    """How to fit: the networks to try, the walk (its `steps` are set by the effort), and whether to begin at a shipped prior."""
+    """How to fit: `about` says it in words, `schedule` is the walk (its `steps` are set by the effort)."""
 
-    networks: tuple[Network, ...]
+    about: str
     schedule: Schedule
-    from_prior: bool = True
+    networks: tuple[Network, ...] = (SMALL,)  # all are tried, the best one stays
+    recipe: str | None = "best"  # of the priors to begin at; None: random numbers
+    weighs_rate: bool = True  # the fit minimises squared error and bytes together
+    rounded: bool = False  # levels of 8 bits, each the nearest, in place of those chosen by D + lambda * R
+    divides: bool = True  # tries areas with parameters of their own, at the efforts that have them
 
     def at(self, effort: int, network: Network = SMALL) -> Schedule:
         """The schedule of an effort; a larger network, which costs more a pixel, looks at fewer of them a step."""
         if effort not in STEPS:
             raise InlayError(f"effort {effort}, expected 1 to 9")
-        batch_px = self.schedule.batch_px if network.size <= SMALL.size else min(self.schedule.batch_px, 65536)
-        return replace(self.schedule, steps=STEPS[effort], batch_px=batch_px)
+        schedule = replace(self.schedule, steps=STEPS[effort])
+        if network.size > SMALL.size:
+            schedule = replace(schedule, batch_px=min(schedule.batch_px, 32768), patch=(64, 118))
+        return schedule
 
 
-# Plain biases, a Gauss-Newton step, then Adam along the eigenvectors of its matrix.
+# A Gauss-Newton step, then Adam along the eigenvectors of its matrix.
 FOLLOWED = Schedule(0, rate=0.015, batch_px=400_000, second_order=True)
+# Adam alone, on patches as large as those that the paper pre-trains with.
+FIRST_ORDER = Schedule(0, rate=0.01, batch_px=65536, patch=(256, 256))
+# As the paper fits; block pairs of 64x64 pixels, one a step, are our choice.
+AS_THE_PAPER = Schedule(0, rate=0.1, batch_px=64 * 64, patch=(64, 64), clip=1.0, beta2=0.999, norm=True)
 PRESETS = {
-    # The paper's network, fitted as measures best.
-    "default": Preset((SMALL,), FOLLOWED),
-    # Five times the weights: slower to fit and to decode.
-    "large": Preset((LARGE,), FOLLOWED),
-    # All sizes that are shipped; the best one by D + lambda * R stays.
-    "best": Preset((SMALL, LARGE), FOLLOWED),
-    # What the paper says: instance norm, Adam at 0.1, the gradient clipped, patches of block pairs; the blank prior's steps.
+    "default": Preset("the paper's network, fitted as measures best", FOLLOWED),
+    "large": Preset("five times the weights: slower to decode", FOLLOWED, (LARGE,)),
+    "best": Preset("both networks, the better one by D + lambda * R stays", FOLLOWED, (SMALL, LARGE)),
     "paper": Preset(
-        (SMALL,),
-        Schedule(0, rate=0.1, batch_px=64 * 64, patch=(64, 64), clip=1.0, beta2=0.999, norm=True),
-        from_prior=False,
+        "as the paper has it: its recipe's prior, instance norm, Adam at 0.1, the gradient clipped", AS_THE_PAPER,
+        recipe="paper", weighs_rate=False,
     ),
+}  # fmt: skip
+# For the bench: what each part of the method brings.
+ABLATIONS = {
+    "random": Preset("default, begun at random numbers", FOLLOWED, recipe=None, weighs_rate=False),
+    "rounded": Preset("default, with parameters rounded to 8 bits", FOLLOWED, rounded=True, divides=False),
+    "undivided": Preset("default, with one set of parameters at every effort", FOLLOWED, divides=False),
+    "plain": Preset("default's network and prior, Adam alone", FIRST_ORDER, weighs_rate=False),
+    "norm": Preset("plain, with instance norm, folded away at the end", replace(FIRST_ORDER, norm=True), weighs_rate=False),
 }
 
 
 def by_name(name: str | None) -> Preset:
-    """The preset called `name`, the default one for None; InlayError if there is none."""
-    chosen = name or DEFAULT
-    if chosen not in PRESETS:
-        raise InlayError(f"no preset {chosen!r}; expected one of {', '.join(PRESETS)}")
-    return PRESETS[chosen]
+    """The preset or ablation called `name`, the default preset for None; InlayError if there is none."""
+    chosen, known = name or DEFAULT, PRESETS | ABLATIONS
+    if chosen not in known:
+        raise InlayError(f"no preset {chosen!r}; expected one of {', '.join(known)}")
+    return known[chosen]

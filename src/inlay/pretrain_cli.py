@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
 @click.option(
     "--rate", type=click.FloatRange(0, min_open=True), nargs=2, metavar="LOW HIGH", help="JPEG 2000: bits a pixel, in place of --quality."
 )
+@click.option(
+    "--recipe",
+    type=click.Choice(["best", "paper"]),
+    default="best",
+    show_default=True,
+    help="What measures best, or what the paper says: SGD with momentum on 256x256 crops, instance norm.",
+)
 @click.option("--channels", type=click.IntRange(1), metavar="N", help="Of the network; the start's, or 6.")
 @click.option("--layers", type=click.IntRange(0), metavar="N", help="Separable layers of the network; the start's, or 3.")
 @click.option("--dilations", metavar="N,N...", help="Of each separable layer's convolution; the start's, or all 1.")
@@ -41,15 +49,13 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
     metavar="N",
     default=60_000,
     show_default=True,
-    help="Training steps, each on patches of 65,536 pixels.",
+    help="Training steps; one looks at 65,536 pixels, of the paper's recipe at two crops.",
 )
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
     metavar="X",
-    default=0.01,
-    show_default=True,
-    help="At the start; it falls along half a cosine.",
+    help="At the start; it falls along half a cosine.  [default: 0.01]",
 )
 @click.option("--start", metavar="PRIOR.json", help="A prior to begin at; random numbers if left out.")
 @click.option(
@@ -67,12 +73,14 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
     metavar="FILE",
     help="Where to note the state as it goes; a run that finds the file goes on from there.  Removed at the end.",
 )
+@click.option("--plot", metavar="FILE.svg", help="Also draw how the gain grew.")
 @click.option("-o", "--output", metavar="PRIOR.json", required=True, help="The file to write; - for standard output.")
 @click.pass_context
 def pretrain(
     ctx: click.Context, folder: tuple[str, ...], folders: tuple[str, ...], codec: str, quality: tuple[int, int] | None,
-    rate: tuple[float, float] | None, channels: int | None, layers: int | None, dilations: str | None, steps: int,
-    learning_rate: float, start: str | None, pictures: int, seed: int, threads: int | None, checkpoint: str | None, output: str,
+    rate: tuple[float, float] | None, recipe: str, channels: int | None, layers: int | None, dilations: str | None, steps: int,
+    learning_rate: float | None, start: str | None, pictures: int, seed: int, threads: int | None, checkpoint: str | None,
+    plot: str | None, output: str,
 ) -> None:  # fmt: skip
     """Train a prior from folders of images.
 
@@ -84,11 +92,15 @@ def pretrain(
       inlay pretrain --images train val --codec jpeg --quality 13 26 -o prior.json
       inlay pretrain --images train --quality 7 14 --start prior.json --steps 30000 --checkpoint run.npz -o low.json
       inlay pretrain --images train --codec jpeg2000 --rate 0.25 0.5 -o prior.json
+      inlay pretrain --images train --quality 10 40 --recipe paper --steps 4000 --plot history.svg -o paper.json
     """
+    from . import plots
+    from .corpus import Band
     from .formats import by_name
     from .network import Network
-    from .pretrain import Band, to_text
+    from .pretrain import history, to_text
     from .pretrain import pretrain as train
+    from .recipes import RECIPES
 
     folder += folders
     if (quality is None) == (rate is None):
@@ -105,6 +117,10 @@ def pretrain(
         if not Path(name).is_dir():
             raise Failure(f"{name}: there is no such folder of images")
     check_output(output)
+    if plot is not None:
+        check_output(plot)
+        if obstacle := plots.obstacle():
+            raise Failure(f"--plot: {obstacle}")
     shape = _network_of(start) if start is not None else {}
     asked: dict[str, Any] = {key: value for key, value in (("channels", channels), ("layers", layers)) if value is not None}
     if dilations is not None:
@@ -118,11 +134,11 @@ def pretrain(
         network = Network(**(shape | asked))
     if checkpoint is not None:
         check_output(checkpoint)
-        _check_checkpoint(checkpoint, network.size, steps)
+        _check_checkpoint(checkpoint, RECIPES[recipe](network).state(), network.size, steps)
     begun = time.perf_counter()
     with about(", ".join(folder)), _Told("training") as progress:
         fields = train(
-            [Path(name).resolve() for name in folder], band, network,
+            [Path(name).resolve() for name in folder], band, network, recipe=recipe,
             steps=steps, learning_rate=learning_rate, start=Path(start) if start else None, surveyed=pictures, seed=seed, threads=threads,
             checkpoint=Path(checkpoint) if checkpoint else None, progress=progress,
         )  # fmt: skip
@@ -130,12 +146,16 @@ def pretrain(
     write(output, to_text(fields).encode())
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
-    history = fields["provenance"]["gain_db_every_2000_steps"]
+    every, gains_db = history(fields["provenance"])
+    if plot is not None:
+        ends = [min(every * (i + 1), steps) for i in range(len(gains_db))]
+        curve = plots.Series(f"{codec}, {'quality' if quality else 'bits a pixel'} {low} to {high}", ends, gains_db, 0)
+        write(plot, plots.standalone(plots.curves(f"Pre-training: {network}", [curve], "steps", "mean gain over the base, dB")))
     if skipped := fields["provenance"]["skipped"]:
         tell(f"skipped {len(skipped)} files that are no pictures or too small: {', '.join(skipped[:8])}")
     tell(
         f"{output}: {network.size} parameters from {fields['provenance']['images']} images in {time.perf_counter() - begun:.0f} s; "
-        f"gain over the last steps {history[-1]:.3f} dB"
+        f"gain over the last steps {gains_db[-1]:.3f} dB"
     )
 
 
@@ -162,8 +182,8 @@ def _network_of(name: str) -> dict[str, Any]:
     return shape
 
 
-def _check_checkpoint(name: str, size: int, steps: int) -> None:
-    """Fails if the file is there, and not the state of such a run."""
+def _check_checkpoint(name: str, state: Iterable[str], size: int, steps: int) -> None:
+    """Fails if the file is there, and not what such a run keeps: `state` beside the parameters."""
     import zipfile
 
     import numpy as np
@@ -173,10 +193,11 @@ def _check_checkpoint(name: str, size: int, steps: int) -> None:
     try:
         with np.load(name) as saved:
             fits = saved["parameters"].shape == (size,) and int(saved["done"]) <= steps and len(saved["history"]) > 0
+            fits = fits and set(saved) == {"parameters", "done", "history", *state}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         fits = False
     if not fits:
-        raise Failure(f"{name}: not the state of this training; expected one of {size} parameters and at most {steps} steps")
+        raise Failure(f"{name}: not the state of this training; expected this recipe's, of {size} parameters and at most {steps} steps")
 
 
 def _command_line(ctx: click.Context, folders: tuple[str, ...]) -> str:
@@ -189,7 +210,7 @@ def _command_line(ctx: click.Context, folders: tuple[str, ...]) -> str:
         if ctx.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
             continue
         value = ctx.params[name]
-        if name in ("start", "checkpoint", "output"):
+        if name in ("start", "checkpoint", "plot", "output"):
             value = Path(value).name
         words += [option.opts[0], *map(str, value if isinstance(value, tuple) else (value,))]
     return shlex.join(words)

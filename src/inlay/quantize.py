@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .parameters import UNIT, Integers, Prior, encode
+from .parameters import COARSENESS_BIAS, COARSENESS_BITS, UNIT, Integers, Prior, encode
 
 SWEEPS = 12
 
@@ -72,6 +72,16 @@ def quantise(
     whole = np.zeros(len(parameters), np.int64)
     whole[active] = levels
     return Quantised(whole, coarseness, encode(prior, whole, coarseness), mse + float(error @ curvature @ error))
+
+
+def rounded(prior: Prior, parameters: NDArray[np.float32]) -> bytes:
+    """The nearest levels, coded, at the finest coarseness at which all fit 8 bits: what quantisation brings without D + lambda * R."""
+    distances = parameters.astype(np.float64) * UNIT - prior.values
+    for coarseness in range(-COARSENESS_BIAS, (1 << COARSENESS_BITS) - COARSENESS_BIAS):
+        levels = np.rint(distances / np.exp2(prior.steps(coarseness))).astype(np.int64)
+        if np.abs(levels).max() <= 127:
+            break
+    return encode(prior, levels, coarseness)
 
 
 def _laplace_bits(mean: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

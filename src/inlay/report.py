@@ -95,6 +95,8 @@ class Table:
     def inlay(self) -> str:
         """How it was fitted, in words."""
         c = self.configuration
+        if not c["effort"]:
+            return f"preset {c['preset']}"
         return f"preset {c['preset']}, effort {c['effort']}" + (f", seed {c['seed']}" if c["seed"] else "")
 
     @property

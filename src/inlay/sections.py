@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
-from . import compare, plots
+from . import compare, plots, presets, wiener
 from .metrics import LOOKS
 from .page import Block, Drawing, Folded, Grid, Heading, Notes, Picture, Pictures, Text, file_name, html
 from .page import markdown as as_markdown
@@ -23,6 +23,7 @@ PAPER = {
 PAPER_AVERAGE = {"jpeg": (-16.18, 0.952), "jpeg2000": (-4.77, 0.254)}
 
 TITLE = "Results"
+FIGURES = "results"  # the folder that results.md has its figures in
 INTRODUCTION = (
     "Made by `inlay report` from the lines that `inlay bench` stored.  Luma; whole files are counted, payload included; "
     "PSNR of what the decoder gives for the file.  BD-rate and BD-PSNR (Akima) compare the files with an inlay to the "
@@ -38,16 +39,16 @@ def markdown(results: Results) -> str:
 
 
 def files(results: Results, *, figures: bool = True) -> dict[str, bytes]:
-    """results.md, index.html and the figures, by name; curves only with `figures`, which needs matplotlib."""
+    """results.md, results.html and, in the folder results/, the figures; curves only with `figures`, which needs matplotlib."""
     blocks = _blocks(results)
-    svgs = {b.name: plots.rd_curves(b.title, b.series) for b in blocks if isinstance(b, Drawing)} if figures else {}
+    svgs = {b.name: plots.curves(b.title, b.series) for b in blocks if isinstance(b, Drawing)} if figures else {}
     beside = {name: plots.standalone(svg) for name, svg in svgs.items()}
     beside |= {p.name: p.png for b in blocks if isinstance(b, Pictures) for p in b.items}
     pages = {
-        "results.md": as_markdown(blocks, dict.fromkeys(beside, "")),
-        "index.html": html(f"inlay: {TITLE.lower()}", blocks, svgs),
+        "results.md": as_markdown(blocks, {name: f"{FIGURES}/{name}" for name in beside}),
+        "results.html": html(f"inlay: {TITLE.lower()}", blocks, svgs),
     }
-    return {name: page.encode() for name, page in pages.items()} | beside
+    return {name: page.encode() for name, page in pages.items()} | {f"{FIGURES}/{name}": data for name, data in beside.items()}
 
 
 def _blocks(results: Results) -> list[Block]:
@@ -101,9 +102,10 @@ def _curves(tables: Sequence[Table]) -> list[Block]:
             for result in (s for s in table.sets if s.name == name):
                 plain, inlay = result.curves()
                 fewer = f" ({result.images} of {most} pictures)" if result.images < most else ""
-                series.append(Series(f"{table.base}{'' if table.is_peer else ', plain'}{fewer}", plain, colour, dashed=True))
+                kind = f"{table.base}{'' if table.is_peer else ', plain'}{fewer}"
+                series.append(Series(kind, plain.bpp, plain.psnr_db, colour, dashed=True))
                 if not table.is_peer:
-                    series.append(Series(f"{table.base}, with an inlay{fewer}", inlay, colour))
+                    series.append(Series(f"{table.base}, with an inlay{fewer}", inlay.bpp, inlay.psnr_db, colour))
         blocks.append(Drawing(f"rd-{file_name(name)}.svg", name, series))
     about = Text("Means over each set's pictures; of several configurations of a base, the one in the table above.")
     return [Heading("Rate and distortion (Figure 3)"), about, *blocks] if blocks else []
@@ -186,7 +188,7 @@ def _ablations(tables: Sequence[Table]) -> list[Block]:
     for found in compare.ablations(tables):
         rows = [
             [
-                table.inlay, _networks(table.lines), *_gain(result.per_image), *_gain(result.average_curve),
+                f"{table.inlay}: {_about(table)}", _networks(table.lines), *_gain(result.per_image), *_gain(result.average_curve),
                 *(f"{sum(values) / len(values):.{digits}f}" for values, digits in (
                     ([p.payload_bytes for p in result.points], 0), ([p.encode_s for p in result.points], 2))),
             ]
@@ -196,8 +198,16 @@ def _ablations(tables: Sequence[Table]) -> list[Block]:
         name = found.rows[0][1].name
         title = f"{name}: {found.base}; {found.images} picture{'s' * (found.images > 1)} at {found.points} points"
         blocks += [Heading(title, 3), Grid([*head, "payload, bytes", "encoding, s"], rows)]
-    about = Text("On the pictures and points that all configurations have, each against its plain base.  Effort 1: a prior as it is.")
+    about = Text("On the pictures and points that all configurations have, each against its plain base.")
     return [Heading("What brings what"), about, *blocks] if blocks else []
+
+
+def _about(table: Table) -> str:
+    if table.configuration["preset"] == wiener.NAME:
+        return f"a linear filter of {wiener.SIDE}x{wiener.SIDE} pixels in the network's place"
+    if table.configuration["effort"] == 1:
+        return "the prior as it is"
+    return presets.by_name(table.configuration["preset"]).about
 
 
 def _networks(lines: Sequence[Line]) -> str:

@@ -49,6 +49,7 @@ def prior(number: int) -> Prior:
     return Prior(number, network_of(number), values, exponents, spreads)
 
 
-def candidates(codec: str, network: Network) -> list[Prior]:
-    """The priors that were trained for a base codec and a network, by number."""
-    return [prior(n) for n in _files() if stored(n)["codec"] == codec and network_of(n) == network]
+def candidates(codec: str, network: Network, recipe: str = "best") -> list[Prior]:
+    """The priors that were trained for a base codec and a network by a recipe, by number."""
+    wanted = (codec, network, recipe)
+    return [prior(n) for n in _files() if (stored(n)["codec"], network_of(n), stored(n)["provenance"].get("recipe", "best")) == wanted]
