@@ -284,8 +284,10 @@ def _peer(original: Pixels, settings: Settings) -> _Made:
 def _looks(made: _Made, original: Pixels, detail: Detail) -> dict[str, Any]:
     """The metrics of the plain base and of what was restored; None where they are not asked for, or the picture is too small."""
     found: dict[str, Any] = {"metrics": detail.metrics}
+    values: dict[str, float | None] = dict.fromkeys(metrics.LOOKS)
     for name, pixels in (("_plain", made.plain_pixels), ("", made.pixels)):
-        values = metrics.looks(pixels, original=original) if detail.metrics == "all" else dict.fromkeys(metrics.LOOKS)
+        if detail.metrics == "all" and (name or pixels is not made.plain_pixels):  # of a peer they are the same
+            values = metrics.looks(pixels, original=original)
         found |= {look + name: None if value is None else round(value, 6) for look, value in values.items()}
     return found
 
