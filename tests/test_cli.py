@@ -484,12 +484,13 @@ def test_progress_only_on_a_terminal_and_after_a_second(monkeypatch):
     assert progress.bar.finished is False and not progress.bar.live.is_started
 
 
-def test_command_reference_is_current():
-    path = Path(__file__).parents[1] / "docs" / "generate_commands.py"
-    spec = importlib.util.spec_from_file_location("generate_commands", path)
+@pytest.mark.parametrize("name", ["generate_commands", "generate_priors"])
+def test_generated_pages_are_current(name):
+    path = Path(__file__).parents[1] / "docs" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.PAGE.read_text("utf-8") == module.render(), "run python docs/generate_commands.py"
+    assert module.PAGE.read_text("utf-8") == module.render(), f"run python docs/{name}.py"
 
 
 # ------------------------------------------------------------------------------------------------ demo and pretrain

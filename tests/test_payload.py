@@ -141,7 +141,7 @@ def test_another_version(version):
 def test_an_unknown_prior():
     with pytest.raises(UnsupportedError, match="prior 10"):
         read(sealed(bytes([1, 10]) + bytes(10)), network_9)
-    unknown = next(n for n in range(255, 0, -1) if n not in priors._files())
+    unknown = next(n for n in range(255, 0, -1) if n not in priors.files())
     with pytest.raises(UnsupportedError, match=f"prior {unknown}, which this version does not have"):
         read(sealed(bytes([1, unknown]) + bytes(10)), priors.network_of)
 

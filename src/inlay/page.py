@@ -44,11 +44,12 @@ class Notes:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure of curves; `name` is that of its file."""
+    """A figure of curves over bits a pixel; `name` is that of its file, `y` says what is drawn."""
 
     name: str
     title: str
     series: Sequence[Series]
+    y: str
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ def _markdown(block: Block, files: Mapping[str, str]) -> str:
             return "\n".join([_row(head), "|---" + "|---:" * (len(head) - 1) + "|", *map(_row, bold)])
         case Notes(items):
             return "\n".join(f"- {item}" for item in items)
-        case Drawing(name, title):
-            return f"![{title}]({files[name]})" if name in files else ""
+        case Drawing(name, title, _, y):
+            return f"![{title}: {y}]({files[name]})" if name in files else ""
         case Pictures(items):
             shown = [p for p in items if p.name in files]
             if not shown:

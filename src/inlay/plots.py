@@ -31,7 +31,7 @@ def obstacle() -> str | None:
     return None if find_spec("matplotlib") else "they need matplotlib: pip install 'inlay[plots]'"
 
 
-def curves(title: str, series: Sequence[Series], x: str = "bits a pixel (whole file)", y: str = "PSNR of the luma, dB") -> str:
+def curves(title: str, series: Sequence[Series], *, x: str = "bits a pixel (whole file)", y: str) -> str:
     """An SVG element with axes named `x` and `y`, text and lines in `currentColor`, on nothing.  InlayError without matplotlib."""
     if reason := obstacle():
         raise InlayError(reason)

@@ -150,7 +150,7 @@ def pretrain(
     if plot is not None:
         ends = [min(every * (i + 1), steps) for i in range(len(gains_db))]
         curve = plots.Series(f"{codec}, {'quality' if quality else 'bits a pixel'} {low} to {high}", ends, gains_db, 0)
-        write(plot, plots.standalone(plots.curves(f"Pre-training: {network}", [curve], "steps", "mean gain over the base, dB")))
+        write(plot, plots.standalone(plots.curves(f"Pre-training: {network}", [curve], x="steps", y="mean gain over the base, dB")))
     if skipped := fields["provenance"]["skipped"]:
         tell(f"skipped {len(skipped)} files that are no pictures or too small: {', '.join(skipped[:8])}")
     tell(

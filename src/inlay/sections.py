@@ -41,7 +41,7 @@ def markdown(results: Results) -> str:
 def files(results: Results, *, figures: bool = True) -> dict[str, bytes]:
     """results.md, results.html and, in the folder results/, the figures; curves only with `figures`, which needs matplotlib."""
     blocks = _blocks(results)
-    svgs = {b.name: plots.curves(b.title, b.series) for b in blocks if isinstance(b, Drawing)} if figures else {}
+    svgs = {b.name: plots.curves(b.title, b.series, y=b.y) for b in blocks if isinstance(b, Drawing)} if figures else {}
     beside = {name: plots.standalone(svg) for name, svg in svgs.items()}
     beside |= {p.name: p.png for b in blocks if isinstance(b, Pictures) for p in b.items}
     pages = {
@@ -93,22 +93,36 @@ def _gain(gain: Gain | None) -> tuple[str, str]:
 
 
 def _curves(tables: Sequence[Table]) -> list[Block]:
-    shown = [*map(compare.main, compare.by_base(tables).values()), *(t for t in tables if t.is_peer)]
     blocks: list[Block] = []
     for name in dict.fromkeys(s.name for t in tables for s in t.sets):
-        series = []
-        most = max(s.images for t in shown for s in t.sets if s.name == name)
-        for colour, table in enumerate(shown):
-            for result in (s for s in table.sets if s.name == name):
-                plain, inlay = result.curves()
-                fewer = f" ({result.images} of {most} pictures)" if result.images < most else ""
-                kind = f"{table.base}{'' if table.is_peer else ', plain'}{fewer}"
-                series.append(Series(kind, plain.bpp, plain.psnr_db, colour, dashed=True))
-                if not table.is_peer:
-                    series.append(Series(f"{table.base}, with an inlay{fewer}", inlay.bpp, inlay.psnr_db, colour))
-        blocks.append(Drawing(f"rd-{file_name(name)}.svg", name, series))
-    about = Text("Means over each set's pictures; of several configurations of a base, the one in the table above.")
+        for look in (None, *LOOKS):
+            having = [t for t in tables if any(s.name == name and (look is None or _has(s, look)) for s in t.sets)]
+            shown = [*map(compare.main, compare.by_base(having).values()), *(t for t in having if t.is_peer)]
+            series = [each for colour, table in enumerate(shown) for each in _series(table, name, look, colour, shown)]
+            if series:
+                file = f"rd-{file_name(name)}{f'-{look}' if look else ''}.svg"
+                blocks.append(Drawing(file, name, series, LOOK_NAMES[look] if look else "PSNR of the luma, dB"))
+    about = Text("Means over each set's pictures; of several configurations of a base, the one that saves most (of those so measured).")
     return [Heading("Rate and distortion (Figure 3)"), about, *blocks] if blocks else []
+
+
+def _has(result: SetResult, look: str) -> bool:
+    return all(look in p.looks for p in result.points)
+
+
+def _series(table: Table, name: str, look: str | None, colour: int, shown: Sequence[Table]) -> list[Series]:
+    """A table's curves of one set: the plain base or peer, dashed, and with an inlay."""
+    most = max(s.images for t in shown for s in t.sets if s.name == name)
+    found = []
+    for result in (s for s in table.sets if s.name == name):
+        plain, inlay = result.curves()
+        heights = [[p.looks[look][i] for p in result.points] for i in (0, 1)] if look else [plain.psnr_db, inlay.psnr_db]
+        fewer = f" ({result.images} of {most} pictures)" if result.images < most else ""
+        kind = f"{table.base}{'' if table.is_peer else ', plain'}{fewer}"
+        found.append(Series(kind, plain.bpp, heights[0], colour, dashed=True))
+        if not table.is_peer:
+            found.append(Series(f"{table.base}, with an inlay{fewer}", inlay.bpp, heights[1], colour))
+    return found
 
 
 def _crops(tables: Sequence[Table]) -> list[Block]:

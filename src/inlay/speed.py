@@ -66,7 +66,7 @@ def measure() -> Iterator[Line]:
 def _networks() -> list[Prior]:
     """One prior for each network that is shipped, the paper's first; the blank one if none has that."""
     found = {Network(): parameters.blank_prior(Network())}
-    for number in priors._files():
+    for number in priors.files():
         if found.setdefault(priors.network_of(number), priors.prior(number)).number == 0:
             found[priors.network_of(number)] = priors.prior(number)
     return list(found.values())

@@ -19,7 +19,8 @@ from ..parameters import Prior
 
 
 @cache
-def _files() -> dict[int, str]:
+def files() -> dict[int, str]:
+    """The names of the priors' files, by number."""
     names = sorted(f.name for f in resources.files(__package__).iterdir() if f.name.endswith(".json"))
     return {int(name[:3]): name for name in names}
 
@@ -30,10 +31,10 @@ def stored(number: int) -> dict[str, Any]:
 
     UnsupportedError if this inlay does not have that prior.
     """
-    if number not in _files():
-        known = f"it has 1 to {max(_files())}" if _files() else "it has none"
+    if number not in files():
+        known = f"it has 1 to {max(files())}" if files() else "it has none"
         raise UnsupportedError(f"the inlay builds on prior {number}, which this version does not have ({known})")
-    parsed: dict[str, Any] = json.loads((resources.files(__package__) / _files()[number]).read_text("utf-8"))
+    parsed: dict[str, Any] = json.loads((resources.files(__package__) / files()[number]).read_text("utf-8"))
     return parsed
 
 
@@ -52,4 +53,4 @@ def prior(number: int) -> Prior:
 def candidates(codec: str, network: Network, recipe: str = "best") -> list[Prior]:
     """The priors that were trained for a base codec and a network by a recipe, by number."""
     wanted = (codec, network, recipe)
-    return [prior(n) for n in _files() if (stored(n)["codec"], network_of(n), stored(n)["provenance"].get("recipe", "best")) == wanted]
+    return [prior(n) for n in files() if (stored(n)["codec"], network_of(n), stored(n)["provenance"].get("recipe", "best")) == wanted]

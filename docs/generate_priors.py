@@ -1,0 +1,67 @@
+"""Writes docs/priors.md and docs/images/priors-*.svg from the shipped priors' own provenance: `python docs/generate_priors.py`.
+
+A test checks that the page is current.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from inlay import plots, priors
+from inlay.pretrain import history
+
+PAGE = Path(__file__).with_name("priors.md")
+HEAD = ("prior", "codec", "band", "recipe", "channels x layers", "parameters", "steps", "gain at the end, dB", "begun at")
+INTRODUCTION = """# Priors
+
+<!-- Written by docs/generate_priors.py from the priors' files. -->
+
+The pre-trained parameters that come with inlay, each a file in [`src/inlay/priors`](../src/inlay/priors). All were trained on the 500
+pictures of BSDS500 and on nothing else; the gain is the mean over the last training batches, before anything is fitted to a picture.
+The paper's recipe (SGD with momentum at a rate of 0.01, two crops of 256x256 a step, instance norm) learns slowly; it was given as
+many steps as its table row says.
+"""
+
+
+def row(number: int, name: str, stored: dict[str, Any]) -> list[object]:
+    """The table's row of one prior."""
+    made, network = stored["provenance"], priors.network_of(number)
+    knob = "quality" if "quality" in stored else "rate_bpp"
+    low, high = stored[knob]
+    _, gains_db = history(made)
+    return [
+        f"[{number}](../src/inlay/priors/{name})", stored["codec"], f"{'q' if knob == 'quality' else 'bpp'} {low:g} to {high:g}",
+        made.get("recipe", "best"), f"{network.channels} x {network.layers}", network.size, made["steps"], f"{gains_db[-1]:+.3f}",
+        made["start"] or "random numbers",
+    ]  # fmt: skip
+
+
+def render() -> str:
+    """The page."""
+    every = [(number, name, priors.stored(number)) for number, name in priors.files().items()]
+    rows = [HEAD, ["---"] * len(HEAD), *(row(*each) for each in every)]
+    table = "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in rows)
+    commands = "\n".join(f"{number}: {stored['provenance']['command']}" for number, _, stored in every)
+    pictures = "\n\n".join(f"![{title}](images/{file})" for file, title, _ in drawings())
+    return f"{INTRODUCTION}\n{table}\n\n## How they learnt\n\n{pictures}\n\n## The commands\n\n```\n{commands}\n```\n"
+
+
+def drawings() -> list[tuple[str, str, list[plots.Series]]]:
+    """File, title and curves of each figure: one a base codec and recipe."""
+    found: dict[tuple[str, str], list[plots.Series]] = {}
+    for number in priors.files():
+        stored, network = priors.stored(number), priors.network_of(number)
+        every, gains_db = history(stored["provenance"])
+        steps = stored["provenance"]["steps"]
+        curves = found.setdefault((stored["codec"], stored["provenance"].get("recipe", "best")), [])
+        label = f"prior {number}, {network.channels} channels"
+        curves.append(plots.Series(label, [min(every * (i + 1), steps) for i in range(len(gains_db))], gains_db, len(curves)))
+    return [(f"priors-{codec}-{recipe}.svg", f"{codec}, recipe {recipe}", curves) for (codec, recipe), curves in found.items()]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), "utf-8")
+    for file, title, series in drawings():
+        svg = plots.curves(title, series, x="steps", y="mean gain over the base, dB")
+        (PAGE.parent / "images" / file).write_bytes(plots.standalone(svg))
