@@ -33,26 +33,13 @@ INLINE vf activate(vf v, vf gate) {
 
 /* Vectors computed together, so that a broadcast weight serves several multiply-adds, and the accumulators of GROUP channels just fit
  * the registers; channels whose sums with a k x k window do. */
-enum { WIDE = 2, BLOCK = LANES * WIDE, GROUP = 6, HALF_GROUP = 4 };
+enum { WIDE = 2, BLOCK = LANES * WIDE };
 #if LANES == 16
 enum { PAIR = 3, WINDOWS = 3 };
 #else
 enum { PAIR = 2, WINDOWS = 1 };
 #endif
-enum { CHUNK = 128 }; /* columns of a separable layer that are finished together, in the nearest cache */
-
 /* ---- forward ---- */
-
-/* Calls block(n, first) for runs of n channels that cover all of them; n is a constant in each call, so that accumulators stay in
- * registers. */
-#define IN_GROUPS(channels, block)                                                             \
-    do {                                                                                       \
-        int o_ = 0;                                                                            \
-        if ((channels) % GROUP == 0)                                                           \
-            for (; o_ < (channels); o_ += GROUP) block(GROUP, o_);                             \
-        for (; o_ + HALF_GROUP <= (channels); o_ += HALF_GROUP) block(HALF_GROUP, o_);         \
-        for (; o_ < (channels); o_++) block(1, o_);                                            \
-    } while (0)
 
 /* `count` outputs of a first layer, BLOCK columns. */
 INLINE void first_block(int count, int inputs, int kernel, int x, const float *const *rows, const float *weight, const float *bias,
@@ -246,7 +233,11 @@ typedef struct {
 INLINE void input_row(const picture *p, int inputs, int y, int left, int n, const ring *in) {
     const uint8_t *src = p->base + (ptrdiff_t)clamp_int(y, 0, p->height - 1) * p->stride;
     float *luma = ring_row(in, y, 0);
-    for (int i = 0; i < n; i++) luma[i] = (float)(src[clamp_int(left + i, 0, p->width - 1)] - 128) * (1.0f / 128);
+    int from, to;
+    columns_inside(left, n, p->width, &from, &to);
+    for (int i = from; i < to; i++) luma[i] = (float)(src[left + i] - 128) * (1.0f / 128);
+    for (int i = 0; i < from; i++) luma[i] = (float)(src[0] - 128) * (1.0f / 128);
+    for (int i = to; i < n; i++) luma[i] = (float)(src[p->width - 1] - 128) * (1.0f / 128);
     if (inputs == 1) return;
     float *column = ring_row(in, y, 1), *row = ring_row(in, y, 2);
     for (int i = 0; i < n; i++) column[i] = (float)block_phase(left + i) * 0.125f, row[i] = (float)block_phase(y) * 0.125f;

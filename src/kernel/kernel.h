@@ -68,7 +68,27 @@ static inline int ring_alloc(ring *r, int depth, int planes, int stride, size_t 
 static inline int clamp_int(int v, int low, int high) { return v < low ? low : v > high ? high : v; }
 static inline int round_up(int v, int unit) { return (v + unit - 1) / unit * unit; }
 
+/* Of n columns from `left` on, those inside a picture: [*from, *to).  The others repeat its edge. */
+static inline void columns_inside(int left, int n, int width, int *from, int *to) {
+    *from = clamp_int(-left, 0, n);
+    *to = clamp_int(width - left, *from, n);
+}
+
 /* The side of the 8x8 block phase, for networks with three inputs: -7, -5, ... 7 over a block, also left of and above the picture. */
 static inline int block_phase(int position) { return 2 * (position & 7) - 7; }
+
+enum { GROUP = 6, HALF_GROUP = 4 }; /* outputs whose sums are kept in registers together */
+enum { CHUNK = 128 }; /* columns of a separable layer that are finished together, in the nearest cache */
+
+/* Calls block(n, first) for runs of n channels that cover all of them; n is a constant in each call, so that accumulators stay in
+ * registers. */
+#define IN_GROUPS(channels, block)                                                             \
+    do {                                                                                       \
+        int o_ = 0;                                                                            \
+        if ((channels) % GROUP == 0)                                                           \
+            for (; o_ < (channels); o_ += GROUP) block(GROUP, o_);                             \
+        for (; o_ + HALF_GROUP <= (channels); o_ += HALF_GROUP) block(HALF_GROUP, o_);         \
+        for (; o_ < (channels); o_++) block(1, o_);                                            \
+    } while (0)
 
 #endif
