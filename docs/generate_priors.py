@@ -20,7 +20,8 @@ INTRODUCTION = """# Priors
 The pre-trained parameters that come with inlay, each a file in [`src/inlay/priors`](../src/inlay/priors). All were trained on the 500
 pictures of BSDS500 and on nothing else; the gain is the mean over the last training batches, before anything is fitted to a picture.
 The paper's recipe (SGD with momentum at a rate of 0.01, two crops of 256x256 a step, instance norm) learns slowly; it was given as
-many steps as its table row says.
+many steps as its table row says. A prior that began at another one counts its own steps only; prior 2 went on from an earlier
+file of its own name.
 """
 
 
@@ -32,7 +33,7 @@ def row(number: int, name: str, stored: dict[str, Any]) -> list[object]:
     _, gains_db = history(made)
     return [
         f"[{number}](../src/inlay/priors/{name})", stored["codec"], f"{'q' if knob == 'quality' else 'bpp'} {low:g} to {high:g}",
-        made.get("recipe", "best"), f"{network.channels} x {network.layers}", network.size, made["steps"], f"{gains_db[-1]:+.3f}",
+        priors.recipe_of(number), f"{network.channels} x {network.layers}", network.size, made["steps"], f"{gains_db[-1]:+.3f}",
         made["start"] or "random numbers",
     ]  # fmt: skip
 
@@ -52,11 +53,10 @@ def drawings() -> list[tuple[str, str, list[plots.Series]]]:
     found: dict[tuple[str, str], list[plots.Series]] = {}
     for number in priors.files():
         stored, network = priors.stored(number), priors.network_of(number)
-        every, gains_db = history(stored["provenance"])
-        steps = stored["provenance"]["steps"]
-        curves = found.setdefault((stored["codec"], stored["provenance"].get("recipe", "best")), [])
+        ends, gains_db = history(stored["provenance"])
+        curves = found.setdefault((stored["codec"], priors.recipe_of(number)), [])
         label = f"prior {number}, {network.channels} channels"
-        curves.append(plots.Series(label, [min(every * (i + 1), steps) for i in range(len(gains_db))], gains_db, len(curves)))
+        curves.append(plots.Series(label, ends, gains_db, len(curves)))
     return [(f"priors-{codec}-{recipe}.svg", f"{codec}, recipe {recipe}", curves) for (codec, recipe), curves in found.items()]
 
 

@@ -560,9 +560,8 @@ def test_pretrain(run, tmp_path):
     assert done.exit_code == 0 and json.loads((tmp_path / "next.json").read_text())["provenance"]["start"] == "prior.json"
     done = run(*common, "-o", tmp_path / "next.json", "--start", out, "--layers", 2)
     assert done.exit_code == 2 and "cannot begin another" in done.stderr
-    np.savez(state, parameters=np.zeros(53), done=1, history=[0.1], velocity=np.zeros(53))
-    done = run(*common, "-o", out, "--checkpoint", state)
-    assert done.exit_code == 1 and "not the state of this training; expected this recipe's" in done.stderr
+    for plot, code in (("history.png", 2), ("none/history.svg", 1)):
+        assert run(*common, "-o", out, "--plot", tmp_path / plot).exit_code == code
 
 
 @pytest.mark.parametrize("recipe", ["best", "paper"])
@@ -590,6 +589,7 @@ def test_pretrain_resumes(run, tmp_path, monkeypatch, recipe):
         recipe,
     )
     monkeypatch.setattr(recipes.RECIPES[recipe], "every", 2)
+    monkeypatch.setattr(recipes.Best, "FIRST_TURN", 1)
     assert run(*common, "--steps", 4, "-o", tmp_path / "straight.json").exit_code == 0
 
     calls = []
@@ -606,6 +606,9 @@ def test_pretrain_resumes(run, tmp_path, monkeypatch, recipe):
         patched.setattr(module, name, interrupted)
         done = run(*common, "--steps", 4, "-o", tmp_path / "resumed.json", "--checkpoint", tmp_path / "state.npz")
     assert done.exit_code == 130 and (tmp_path / "state.npz").exists() and not (tmp_path / "resumed.json").exists()
+    for other in (("--steps", 5), ("--steps", 4, "--seed", 1), ("--steps", 4, "--learning-rate", 0.02)):
+        done = run(*common, *other, "-o", tmp_path / "resumed.json", "--checkpoint", tmp_path / "state.npz")
+        assert done.exit_code == 1 and "state.npz: not the state of this training; expected one of the same pictures" in done.stderr
     assert run(*common, "--steps", 4, "-o", tmp_path / "resumed.json", "--checkpoint", tmp_path / "state.npz").exit_code == 0
     straight, resumed = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("straight", "resumed"))
     assert straight["values"] == resumed["values"]

@@ -217,30 +217,24 @@ def test_every_path_decodes_to_the_same_bytes(path, monkeypatch):
 
 @pytest.mark.parametrize("codec", ["jpeg", "jpeg2000"])
 def test_the_paper_preset(codec):
-    """The paper's network, begun at the prior of its own recipe, with instance norm."""
+    """The paper's network, begun at the prior of its own recipe, with instance norm; what so short a fit gives need not pay."""
     original = texture(256, 192, 2)
     how = {"quality": 10} if codec == "jpeg" else {"rate_bpp": 0.4}
     encoded = encoder.encode(original, format=codec, effort=4, preset="paper", **how)
-    assert len(encoded.fit.history) == 100
-    assert np.mean(encoded.fit.history[-20:]) < np.mean(encoded.fit.history[:5])
-    if encoded.payload is None:
-        assert_plain(encoded)
-    else:
+    assert encoded.psnr_db >= encoded.psnr_base_db and psnr(inlay.decode(encoded.data), original) == pytest.approx(encoded.psnr_db)
+    if encoded.payload is not None:
         stored = priors.stored(encoded.payload.prior)
         assert stored["codec"] == codec and stored["provenance"]["recipe"] == "paper"
         assert (encoded.payload.network.weights, encoded.payload.network.size) == (378, 402)
-        assert_whole(encoded, original)
 
 
 @pytest.mark.parametrize("preset", presets.ABLATIONS)
 def test_ablations_make_whole_files(preset):
     original = texture(256, 192, 2)
-    encoded = encoder.encode(original, quality=20, effort=2, preset=preset)
-    if encoded.payload is None:
-        assert_plain(encoded)
-    else:
-        assert encoded.payload.prior == 0 if preset == "random" else encoded.payload.prior in range(1, 6)
-        assert_whole(encoded, original)
+    encoded = encoder.encode(original, quality=20, effort=3, preset=preset)
+    assert encoded.payload is not None, encoded.reason
+    assert encoded.payload.prior == 0 if preset == "random" else encoded.payload.prior in range(1, 6)
+    assert_whole(encoded, original)
 
 
 def test_a_payload_without_a_prior_end_to_end(monkeypatch):

@@ -11,6 +11,7 @@ from inlay.errors import InlayError
 from inlay.fit import he_init, normed_gradient
 from inlay.formats import jp2, jpeg
 from inlay.network import Network
+from inlay.presets import LARGE, SMALL
 from inlay.pretrain import history, pretrain
 from inlay.recipes import RECIPES, ROW, Best, Paper, balanced, train
 
@@ -71,7 +72,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("recipe", RECIPES.values())
 @networks
 def test_patches_lie_within_their_pictures(network, recipe, folder):
-    size, halo_px = recipe.patch_size(network.halo_px), network.halo_px
+    size, halo_px = recipe(network).patch_size, network.halo_px
     corpus = load(images_in([folder]), Band("jpeg", "quality", 20, 20), (size[0] + 2 * halo_px, size[1] + 2 * halo_px), seed=0)
     assert sorted(corpus.skipped) == ["broken.png", "small.png"]
     patches = corpus.draw(np.random.default_rng(1), 500, size, halo_px)
@@ -86,7 +87,7 @@ def test_the_papers_recipe_is_sgd_with_momentum(folder):
     """Two steps by hand: MSRA init, v = 0.9 v + gradient, each crop normalised by its own statistics."""
     network = Network(4, 2)
     corpus = load(images_in([folder]), Band("jpeg", "quality", 10, 40), (270, 270), seed=0)
-    found, gains_db = train(Paper(network, 1), corpus, 2, seed=5)
+    found, gains_db = train(Paper(network, 1), corpus, 2, learning_rate=0.01, seed=5)
     expected, velocity = he_init(network, np.random.default_rng(5)), np.zeros(network.size)
     for step in range(2):
         crops = corpus.draw(np.random.default_rng((5, step)), 2, (256, 256), network.halo_px)
@@ -114,8 +115,8 @@ def test_a_folded_prior_begins_fits_with_norm_where_training_ended(folder):
 def test_pretraining_learns_and_says_how(recipe, folder, monkeypatch):
     monkeypatch.setattr(RECIPES[recipe], "every", 4)
     fields = pretrain([folder], Band("jpeg", "quality", 10, 10), Network(4, 1), recipe=recipe, steps=10, surveyed=1)
-    every, gains_db = history(fields["provenance"])
-    assert (every, len(gains_db)) == (4, 3)
+    ends, gains_db = history(fields["provenance"])
+    assert (ends, len(gains_db)) == ([4, 8, 10], 3)
     assert gains_db[-1] > gains_db[0]
     assert fields["provenance"]["recipe"] == recipe and fields["provenance"]["learning_rate"] == 0.01
     assert len(fields["values"]) == len(fields["spreads"]) == Network(4, 1).size
@@ -126,5 +127,18 @@ def test_an_unknown_recipe():
         pretrain([], Band("jpeg", "quality", 10, 10), Network(), recipe="stew")
 
 
-def test_patches_fill_vectors():
-    assert Best.patch_size(Network().halo_px) == (64, 86)
+@pytest.mark.parametrize("network", [SMALL, LARGE], ids=str)
+def test_patches_fill_vectors(network):
+    assert (Best(network).patch_size[1] + 2 * network.halo_px) % 32 == 0
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_training_that_runs_away_is_an_error(recipe, folder):
+    with pytest.raises(InlayError, match=r"grew without bound at step \d+; expected a lower learning rate than 1000000000"):
+        pretrain([folder], Band("jpeg", "quality", 10, 10), Network(4, 1), recipe=recipe, steps=10, learning_rate=1e9)
+
+
+def test_flat_pictures_teach_nothing(tmp_path):
+    Image.new("L", (300, 300), 99).save(tmp_path / "flat.png")
+    fields = pretrain([tmp_path], Band("jpeg", "quality", 90, 90), Network(4, 1), steps=3, surveyed=1)
+    assert history(fields["provenance"])[1] == [0.0]

@@ -304,3 +304,14 @@ def test_times_alone_are_a_report(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["report", str(write(tmp_path / "run.jsonl", [speed_line(378, 1)]))])
     assert result.exit_code == 0
     assert "Table I)" in result.output and "Table II)" not in result.output
+
+
+def test_what_tells_what_brings_what_stands_for_nothing(tmp_path: Path) -> None:
+    """An ablation, however good, and a preset that is no more are shown among the ablations alone."""
+    better = [{**line, "psnr_db": line["psnr_db"] + 1} for line in stored(preset="wiener", effort=0)]
+    run = write(tmp_path / "run.jsonl", [*stored(), *better, *stored(preset="gone")])
+    result = CliRunner().invoke(main, ["report", str(run)])
+    assert result.exit_code == 0, result.output
+    savings = result.output[result.output.index("## Savings") : result.output.index("## Rate")]
+    assert "preset default, effort 5" in savings and "wiener" not in savings
+    assert "| preset wiener: a linear filter of 13x13 pixels" in result.output and "| preset gone, effort 5 |" in result.output

@@ -325,7 +325,12 @@ def fitting_options(command: Command) -> Command:
             show_default=True,
             help="Of the random numbers; the same seed gives the same file on the same kind of machine.",
         ),
-        click.option("--preset", type=PresetName(), help="Which network is fitted, and how; what measures best if left out."),
+        click.option(
+            "--preset",
+            type=PresetName(),
+            help="Which network is fitted, and how: default, the paper's network, as measures best for it; large, five times the weights; "
+            "best, the better one of both; paper, as the paper has it.  [default: default]",
+        ),
         click.option(
             "-e",
             "--effort",

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from .errors import InlayError
 from .metrics import Curve, bd_psnr, bd_rate
+from .presets import PRESETS
 from .report import Gain, SetResult, Table, bpp, curves, set_result
 from .runs import Line
 
@@ -24,7 +25,11 @@ def by_base(tables: Iterable[Table]) -> dict[str, list[Table]]:
 
 
 def main(tables: Sequence[Table]) -> Table:
-    """Of tables of one base the one that stands for it: of those on the most pictures, the one that saves most."""
+    """Of tables of one base the one that stands for it: of those on the most pictures, the one that saves most.
+
+    What is there to tell what brings what stands for nothing, where there is something else.
+    """
+    tables = [t for t in tables if t.configuration["preset"] in PRESETS] or tables
 
     def rank(table: Table) -> tuple[int, float]:
         gain = table.average("per_image")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import pictures
-from .errors import FormatError, InlayError
+from .errors import FormatError
 from .fit import Pixels, Rectangles
 from .formats import by_name
 
@@ -76,10 +76,9 @@ def load(files: Sequence[Path], band: Band, least: tuple[int, int], seed: int) -
         try:
             with Image.open(file) as opened:
                 luma = Image.fromarray(pictures.luma(pictures.prepare(opened)[0]))
-        except (OSError, InlayError, Image.DecompressionBombError):
-            skipped.append(file.name)
-            continue
-        if luma.height < rows or luma.width < columns:
+            if luma.height < rows or luma.width < columns:
+                raise FormatError(f"{luma.width}x{luma.height} pixels")
+        except Exception:  # Pillow raises nearly anything for broken files
             skipped.append(file.name)
             continue
         pairs.append((module.decode_base(band.encode(luma, rng)).luma, np.asarray(luma)))

@@ -175,7 +175,7 @@ class _Job:
         return Encoded(data, len(self.data), _psnr(mse), _psnr(best.mse), reason, best.payload, fitted, notes)
 
     def _candidates(self, network: Network, mse: float, mse_per_byte: float) -> list[_Candidate]:
-        """Payloads of one network: the prior as it is, and the fitted parameters at every coarseness."""
+        """Payloads of one network: the prior as it is, the fitted parameters as they can be quantised, and divided into areas."""
         found, rate_cost, prior = [], None, self._best_prior(network)
         if prior is None and len(self.preset.networks) > 1:  # other networks have one
             return []

@@ -1,7 +1,8 @@
 """The bench: real files, encoded and decoded again, measured, one JSON line a measurement (DESIGN.md, section 5).
 
 A measurement takes one picture's luma at one setting, writes the plain base file and the file with an inlay, decodes both
-from their bytes with the real decoder, and keeps sizes and what the pixels are worth; of a peer there is the plain file alone.
+from their bytes with the real decoder, and keeps sizes and what the pixels are worth; of a peer there is the plain file alone, and a
+linear filter in the network's place is applied to the base.
 Lines are appended to a run file as they come, so an interrupted run goes on where it stopped; a line is taken over only if
 picture, settings and code are what they were, and nothing is missing from it that is asked for now.
 """
@@ -52,7 +53,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.codec in peers.NAMES:
             object.__setattr__(self, "preset", "none")
-        if self.preset in ("none", wiener.NAME):  # nothing is walked
+        if self.preset in ("none", wiener.NAME):  # no steps are made
             for name in ("effort", "seed"):
                 object.__setattr__(self, name, 0)
 
@@ -261,13 +262,13 @@ def _inlay(original: Pixels, settings: Settings) -> _Made:
 
 def _filtered(original: Pixels, settings: Settings) -> _Made:
     """The plain base, and the same with as many bytes more as a linear filter in the network's place would take."""
+    started = time.perf_counter()
     module, plain, _ = _plain(original, settings)
     base = module.decode_base(plain).luma
-    started = time.perf_counter()
     pixels = wiener.restored(base, original)
     encode_s = time.perf_counter() - started
     file = plain + bytes(module.OVERHEAD_BYTES + wiener.PAYLOAD_BYTES)
-    return _Made(plain, file, base, pixels, encode_s, 0.0, f"a linear filter of {wiener.SIDE}x{wiener.SIDE} pixels")
+    return _Made(plain, file, base, pixels, encode_s, 0.0, wiener.ABOUT)
 
 
 def _peer(original: Pixels, settings: Settings) -> _Made:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from . import evaluate, formats, peers, plots, presets, runs, sections, speed
+from . import evaluate, formats, peers, plots, presets, runs, sections, speed, wiener
 from . import report as reports
 from .cli_support import PresetName, Progress, tell
 from .errors import InlayError
@@ -64,9 +64,9 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
 @click.option("--rate", callback=_numbers(float, 24.0, "bits a pixel, above 0 and at most 24, as in 0.2,0.5,1.0"), metavar="BPP,BPP,...",
               help="Rates of the base in bits a pixel, instead of --quality; jpeg2000 alone, default: 0.2,0.3,0.5,0.7,1.0.")  # fmt: skip
 @click.option("--preset", multiple=True, type=PresetName(measured=True), default=[presets.DEFAULT], show_default=True,
-              help="As for `inlay encode`, and to tell what brings what: random, begun at random numbers; rounded, to 8 bits; undivided, "
-              "one set of parameters at every effort; plain and norm, Adam alone without and with instance norm; wiener, a linear filter "
-              "in the network's place.  May be repeated.")  # fmt: skip
+              help="As for `inlay encode`; may be repeated.  To tell what brings what, also: "
+              + "; ".join(f"{name}, {preset.about}" for name, preset in presets.ABLATIONS.items())
+              + f"; {wiener.NAME}, {wiener.ABOUT}.")  # fmt: skip
 @click.option("--effort", "-e", multiple=True, default=[5], show_default=True, type=click.IntRange(1, 9),
               help="As for `inlay encode`; may be repeated.")  # fmt: skip
 @click.option("--optimize/--no-optimize", help="Optimised Huffman tables in the base; default: the standard tables.")
@@ -87,7 +87,7 @@ def bench(
     """Measure pictures: encode, decode again, and append one JSON line a picture and setting to RUN.
 
     Luma; the plain base file of the same settings is measured beside it.  Every codec is measured with every preset at every
-    effort.  An interrupted run goes on where it stopped.
+    effort; peers and linear filters, which have none, once.  An interrupted run goes on where it stopped.
 
     \b
     Examples:

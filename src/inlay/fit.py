@@ -1,6 +1,6 @@
 """Fitting a network to pictures: initialisation, Adam, and the loop that draws random patches and follows their gradient.
 
-`fit` serves one picture (base and original), `pretrain` many; both are the same loop.  Everything is float and in the parameter
+`fit` serves one picture (base and original); `recipes` have a loop of their own over many.  Everything is float and in the parameter
 order of `network.Network`; quantisation comes after, in `quantize`.
 """
 

@@ -1,8 +1,8 @@
 """The float network in numpy: its answer and its gradient, with or without instance norm.
 
-Without the norm this defines what `kernel.gradient` computes.  With it, it is how the `paper` preset trains: every layer but the last
-is followed by a normalisation of each channel to mean 0 and variance 1 over the batch (Ulyanov et al. 2016, without affine
-parameters), and `fold` turns the statistics of a whole picture into weights and biases of the plain network.
+Without the norm this defines what `kernel.gradient` computes.  With it, it is how the paper trains: every layer but the last is
+followed by a normalisation of each channel to mean 0 and variance 1 over the batch (Ulyanov et al. 2016, without affine parameters),
+and `fold` turns the statistics of a whole picture into weights and biases of the plain network.
 
 Units: a pixel is (value - 128) / 128; the answer, too, is in units of 128 grey levels.
 """

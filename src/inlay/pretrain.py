@@ -7,6 +7,7 @@ exponents.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .corpus import Band, Corpus, images_in, load
-from .curvature import gauss_newton, sample
+from .curvature import gauss_newton, sample, sample_px
 from .errors import InlayError
 from .fit import Schedule, Vector, fit
 from .network import Network, check_bounds
 from .parameters import UNIT
-from .recipes import RECIPES, Best, train
+from .recipes import RECIPES, Best, saved, train
 
 
 def survey(
@@ -37,10 +38,10 @@ def survey(
     chosen = rng.permutation(len(corpus.places))[:pictures]
     for index in chosen:
         base, original = corpus.picture(int(index))
-        mse = float(((base.astype(np.float64) - original) ** 2).mean())
+        mse = max(float(((base.astype(np.float64) - original) ** 2).mean()), 0.01)  # a flat picture may have lost nothing
         fitted = fit(network, parameters, schedule, base=base, original=original, seed=int(index)).parameters
         strayed += np.abs(fitted - parameters) / len(chosen)
-        curvature += np.diag(gauss_newton(network, parameters, base, sample(base.shape, 8192))) / mse / len(chosen)
+        curvature += np.diag(gauss_newton(network, parameters, base, sample(base.shape, sample_px(network.size)))) / mse / len(chosen)
     step = np.sqrt(12 * 0.0005 / network.size / np.maximum(curvature, 1e-9)) * UNIT
     exponents = np.clip(np.rint(np.log2(step)), 0, 12).astype(np.int64)
     return exponents, np.maximum(np.rint(strayed * UNIT), 1).astype(np.int64)
@@ -69,46 +70,53 @@ def pretrain(
     if recipe not in RECIPES:
         raise InlayError(f"no recipe {recipe!r}; expected one of {', '.join(RECIPES)}")
     followed = RECIPES[recipe](network, threads)
-    rows, columns = (side + 2 * network.halo_px for side in followed.patch_size(network.halo_px))
-    corpus = load(images_in(folders), band, (rows, columns), seed)
-    begin = None
+    learning_rate = learning_rate or followed.learning_rate
+    begin, text = None, b""
     if start is not None:
-        begin = (np.array(json.loads(start.read_text("utf-8"))["values"]) / UNIT).astype(np.float32)
-    parameters, history = train(
-        followed, corpus, steps, start=begin, learning_rate=learning_rate, seed=seed, checkpoint=checkpoint, progress=progress
-    )
+        text = start.read_bytes()
+        begin = (np.array(json.loads(text)["values"]) / UNIT).astype(np.float32)
+    rows, columns = (side + 2 * network.halo_px for side in followed.patch_size)
+    names = [folder.name for folder in folders]
+    training = repr((recipe, network, band, names, steps, learning_rate, seed, hashlib.sha256(text).hexdigest()))
+    saved(checkpoint, training)  # tells a wrong file before anything is computed
+    corpus = load(images_in(folders), band, (rows, columns), seed)
+    parameters, gains_db = train(
+        followed, corpus, steps, start=begin, learning_rate=learning_rate, seed=seed, checkpoint=checkpoint, training=training,
+        progress=progress,
+    )  # fmt: skip
     parameters = followed.finished(parameters, corpus, seed)
-    values = np.rint(parameters * UNIT).astype(np.int64)
-    check_bounds(network, values)
+    integers = np.rint(np.clip(parameters, -16, 16) * UNIT).astype(np.int64)
+    check_bounds(network, integers)
     exponents, spreads = survey(network, parameters, corpus, surveyed, schedule=followed.schedule, seed=seed)
     shape = {"channels": network.channels, "layers": network.layers, "kernel": network.kernel}
     provenance = {
         "recipe": recipe,
-        "folders": [folder.name for folder in folders],
+        "folders": names,
         "images": len(corpus.places),
         "skipped": list(corpus.skipped),
         "steps": steps,
-        "learning_rate": learning_rate or followed.learning_rate,
+        "learning_rate": learning_rate,
         "start": start.name if start else None,
         "pictures": surveyed,
         "seed": seed,
-        f"gain_db_every_{followed.every}_steps": history,
+        f"gain_db_every_{followed.every}_steps": gains_db,
     }
     return {
         "codec": band.codec,
         band.knob: [band.low, band.high],
         "network": {**shape, "dilations": list(network.dilations), "inputs": network.inputs},
         "provenance": provenance,
-        "values": values.tolist(),
+        "values": integers.tolist(),
         "exponents": exponents.tolist(),
         "spreads": spreads.tolist(),
     }
 
 
-def history(provenance: dict[str, Any]) -> tuple[int, list[float]]:
-    """Of a prior's provenance: steps from note to note, and the gains over the batches of each such stretch (dB)."""
+def history(provenance: dict[str, Any]) -> tuple[list[int], list[float]]:
+    """Of a prior's provenance: the steps at which a stretch ends, and the mean gain over the batches of each (dB)."""
     name = next(name for name in provenance if name.startswith("gain_db_every_"))
-    return int(name.split("_")[3]), provenance[name]
+    every, gains_db = int(name.split("_")[3]), provenance[name]
+    return [min(every * (i + 1), provenance["steps"]) for i in range(len(gains_db))], gains_db
 
 
 def to_text(fields: dict[str, Any]) -> str:

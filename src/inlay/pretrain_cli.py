@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +48,13 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
     metavar="N",
     default=60_000,
     show_default=True,
-    help="Training steps; one looks at 65,536 pixels, of the paper's recipe at two crops.",
+    help="Training steps; one looks at about 65,000 pixels, of the paper's recipe at two crops.",
 )
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, min_open=True),
     metavar="X",
-    help="At the start; it falls along half a cosine.  [default: 0.01]",
+    help="The highest, reached after 50 steps; then it falls along half a cosine.  [default: 0.01]",
 )
 @click.option("--start", metavar="PRIOR.json", help="A prior to begin at; random numbers if left out.")
 @click.option(
@@ -100,7 +99,7 @@ def pretrain(
     from .network import Network
     from .pretrain import history, to_text
     from .pretrain import pretrain as train
-    from .recipes import RECIPES
+    from .recipes import CheckpointError
 
     folder += folders
     if (quality is None) == (rate is None):
@@ -119,6 +118,8 @@ def pretrain(
     check_output(output)
     if plot is not None:
         check_output(plot)
+        if Path(plot).suffix.lower() != ".svg":
+            raise click.BadParameter(f"{plot!r}; expected the name of an SVG file, as in history.svg", param_hint="--plot")
         if obstacle := plots.obstacle():
             raise Failure(f"--plot: {obstacle}")
     shape = _network_of(start) if start is not None else {}
@@ -134,21 +135,22 @@ def pretrain(
         network = Network(**(shape | asked))
     if checkpoint is not None:
         check_output(checkpoint)
-        _check_checkpoint(checkpoint, RECIPES[recipe](network).state(), network.size, steps)
     begun = time.perf_counter()
     with about(", ".join(folder)), _Told("training") as progress:
-        fields = train(
-            [Path(name).resolve() for name in folder], band, network, recipe=recipe,
-            steps=steps, learning_rate=learning_rate, start=Path(start) if start else None, surveyed=pictures, seed=seed, threads=threads,
-            checkpoint=Path(checkpoint) if checkpoint else None, progress=progress,
-        )  # fmt: skip
+        try:
+            fields = train(
+                [Path(name).resolve() for name in folder], band, network, recipe=recipe, steps=steps, learning_rate=learning_rate,
+                start=Path(start) if start else None, surveyed=pictures, seed=seed, threads=threads,
+                checkpoint=Path(checkpoint) if checkpoint else None, progress=progress,
+            )  # fmt: skip
+        except CheckpointError as error:
+            raise Failure(f"{checkpoint}: {error}") from error
     fields["provenance"] |= {"command": _command_line(ctx, folder), "inlay": __version__}
     write(output, to_text(fields).encode())
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
-    every, gains_db = history(fields["provenance"])
+    ends, gains_db = history(fields["provenance"])
     if plot is not None:
-        ends = [min(every * (i + 1), steps) for i in range(len(gains_db))]
         curve = plots.Series(f"{codec}, {'quality' if quality else 'bits a pixel'} {low} to {high}", ends, gains_db, 0)
         write(plot, plots.standalone(plots.curves(f"Pre-training: {network}", [curve], x="steps", y="mean gain over the base, dB")))
     if skipped := fields["provenance"]["skipped"]:
@@ -180,24 +182,6 @@ def _network_of(name: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise Failure(f"{name}: not a prior; expected a file that inlay pretrain wrote") from error
     return shape
-
-
-def _check_checkpoint(name: str, state: Iterable[str], size: int, steps: int) -> None:
-    """Fails if the file is there, and not what such a run keeps: `state` beside the parameters."""
-    import zipfile
-
-    import numpy as np
-
-    if not Path(name).exists():
-        return
-    try:
-        with np.load(name) as saved:
-            fits = saved["parameters"].shape == (size,) and int(saved["done"]) <= steps and len(saved["history"]) > 0
-            fits = fits and set(saved) == {"parameters", "done", "history", *state}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        fits = False
-    if not fits:
-        raise Failure(f"{name}: not the state of this training; expected this recipe's, of {size} parameters and at most {steps} steps")
 
 
 def _command_line(ctx: click.Context, folders: tuple[str, ...]) -> str:

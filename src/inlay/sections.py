@@ -202,7 +202,7 @@ def _ablations(tables: Sequence[Table]) -> list[Block]:
     for found in compare.ablations(tables):
         rows = [
             [
-                f"{table.inlay}: {_about(table)}", _networks(table.lines), *_gain(result.per_image), *_gain(result.average_curve),
+                f"{table.inlay}{_about(table)}", _networks(table.lines), *_gain(result.per_image), *_gain(result.average_curve),
                 *(f"{sum(values) / len(values):.{digits}f}" for values, digits in (
                     ([p.payload_bytes for p in result.points], 0), ([p.encode_s for p in result.points], 2))),
             ]
@@ -212,16 +212,21 @@ def _ablations(tables: Sequence[Table]) -> list[Block]:
         name = found.rows[0][1].name
         title = f"{name}: {found.base}; {found.images} picture{'s' * (found.images > 1)} at {found.points} points"
         blocks += [Heading(title, 3), Grid([*head, "payload, bytes", "encoding, s"], rows)]
-    about = Text("On the pictures and points that all configurations have, each against its plain base.")
+    about = Text(
+        "On the pictures and points that all configurations have, each against its plain base.  "
+        "A linear filter is applied wherever it was asked for; an inlay only where it pays."
+    )
     return [Heading("What brings what"), about, *blocks] if blocks else []
 
 
 def _about(table: Table) -> str:
-    if table.configuration["preset"] == wiener.NAME:
-        return f"a linear filter of {wiener.SIDE}x{wiener.SIDE} pixels in the network's place"
+    name = table.configuration["preset"]
+    if name == wiener.NAME:
+        return f": {wiener.ABOUT}"
     if table.configuration["effort"] == 1:
-        return "the prior as it is"
-    return presets.by_name(table.configuration["preset"]).about
+        return ": the prior as it is"
+    known = presets.PRESETS | presets.ABLATIONS
+    return f": {known[name].about}" if name in known else ""  # a line may be of a preset that is no more
 
 
 def _networks(lines: Sequence[Line]) -> str:

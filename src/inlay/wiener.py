@@ -1,7 +1,7 @@
 """A least-squares linear filter in the network's place: the sanity check that a network is worth its bytes.
 
-Coefficients of a square window, and a constant, that bring the base as near to the original as any can (Wiener 1949), rounded to whole
-steps.  It takes about the bytes that an inlay of the default preset takes, and is measured by the bench alone; no file holds one.
+Coefficients of a square window, and a constant, that bring the base nearest to the original (Wiener 1949), but for a little damping and
+their rounding to whole steps.  They take about the bytes of an inlay of the default preset.  Only the bench has them, no file.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ Pixels = NDArray[np.uint8]
 
 NAME = "wiener"  # in the place of a preset's
 SIDE, BITS = 13, 10  # of the window, in pixels; of a coefficient
+ABOUT = f"a linear filter of {SIDE}x{SIDE} pixels in the network's place"
 PAYLOAD_BYTES = -(-(SIDE * SIDE + 1) * BITS // 8) + 2  # the coefficients, and their step
 ROWS = 32  # that are taken together: as many windows as fit a little memory
 

@@ -31,14 +31,16 @@ INLINE vf activate(vf v, vf gate) {
     return (vf)(((vm)v & positive) | ((vm)(v * 0.125f) & ~positive));
 }
 
-/* Vectors computed together, so that a broadcast weight serves several multiply-adds, and the accumulators of GROUP channels just fit
- * the registers; channels whose sums with a k x k window do. */
+/* WIDE: vectors computed together, so that a broadcast weight serves several multiply-adds; with the accumulators of GROUP channels they
+ * just fit the registers.  ROWS_TOGETHER: outputs whose 1x1 weights get their gradients together.  WINDOWS: channels of the first layer
+ * whose sums with a k x k window are kept together. */
 enum { WIDE = 2, BLOCK = LANES * WIDE };
 #if LANES == 16
-enum { PAIR = 3, WINDOWS = 3 };
+enum { ROWS_TOGETHER = 3, WINDOWS = 3 };
 #else
-enum { PAIR = 2, WINDOWS = 1 };
+enum { ROWS_TOGETHER = 2, WINDOWS = 1 };
 #endif
+
 /* ---- forward ---- */
 
 /* `count` outputs of a first layer, BLOCK columns. */
@@ -170,11 +172,11 @@ INLINE void gate_row(int channels, int width, float *grad, const float *output, 
 
 /* Adds the gradient of a 1x1 convolution's weights from `inner` inputs to `count` outputs, one row. */
 INLINE void pointwise_block(int count, int inner, int channels, int width, const float *grad, const float *mid, int stride, float *sums) {
-    vf acc[PAIR][GROUP];
+    vf acc[ROWS_TOGETHER][GROUP];
     for (int o = 0; o < count; o++)
         for (int c = 0; c < inner; c++) acc[o][c] = splat(0);
     for (int x = 0; x < width; x += LANES) {
-        vf g[PAIR];
+        vf g[ROWS_TOGETHER];
         for (int o = 0; o < count; o++) {
             g[o] = load(grad + o * stride + x);
             HELD(g[o]);
@@ -192,9 +194,9 @@ INLINE void pointwise_block(int count, int inner, int channels, int width, const
 INLINE void pointwise_row(int channels, int width, const float *grad, const float *mid, const float *weight,
                           float *restrict grad_mid, int stride, float *restrict sums) {
     int p = 0;
-#define PAIRED(count, c) pointwise_block(PAIR, count, channels, width, grad + p * stride, mid + (c) * stride, stride, sums + (p * channels + (c)) * LANES)
+#define PAIRED(count, c) pointwise_block(ROWS_TOGETHER, count, channels, width, grad + p * stride, mid + (c) * stride, stride, sums + (p * channels + (c)) * LANES)
 #define ALONE(count, c) pointwise_block(1, count, channels, width, grad + p * stride, mid + (c) * stride, stride, sums + (p * channels + (c)) * LANES)
-    for (; p + PAIR <= channels; p += PAIR) IN_GROUPS(channels, PAIRED);
+    for (; p + ROWS_TOGETHER <= channels; p += ROWS_TOGETHER) IN_GROUPS(channels, PAIRED);
     for (; p < channels; p++) IN_GROUPS(channels, ALONE);
 #undef PAIRED
 #undef ALONE
@@ -276,10 +278,8 @@ static int rings_fit(rings *r, const network *net, int columns, int both) {
         const int dilation = l >= 2 ? net->dilation[l - 2] : 1, next = l >= 1 && l <= layers ? net->dilation[l - 1] : 1;
         const int depth = both ? 2 * ahead[l] + 1 : 2 * radius * next + 1; /* forward alone, the next layer's window is enough */
         ok &= ring_alloc(&r->out[l], depth, l ? net->channels : net->inputs, stride, sizeof(float));
-        if (l >= 2) {
-            ok &= ring_alloc(&r->mid[l], both ? depth : 1, net->channels, stride, sizeof(float));
-            ok &= ring_alloc(&r->grad_mid[l], both ? 2 * radius * dilation + 1 : 1, net->channels, stride, sizeof(float));
-        }
+        if (l >= 2) ok &= ring_alloc(&r->mid[l], both ? depth : 1, net->channels, stride, sizeof(float));
+        if (l >= 2 && both) ok &= ring_alloc(&r->grad_mid[l], 2 * radius * dilation + 1, net->channels, stride, sizeof(float));
     }
     return ok;
 }
@@ -359,7 +359,6 @@ INLINE void walk(const network *net, int channels, int kernel, const float *para
                     first_weight_row(WINDOWS, inputs, kernel, span, rows, grad + c * stride, stride, sums + (size_t)(c * inputs * taps) * LANES);
                 for (; c < channels; c++)
                     first_weight_row(1, inputs, kernel, span, rows, grad + c * stride, stride, sums + (size_t)(c * inputs * taps) * LANES);
-
             } else {
                 const int at = first_size + (l - 2) * layer_size + channels * taps;
                 gate_row(channels, span, grad, ring_row(&r->out[l], y, 0), stride, sums + (size_t)(at + channels * channels) * LANES);

@@ -1,17 +1,22 @@
 /* Base pixels in, restored pixels out: the exact integer network of FORMAT.md section 6.  reference.py says the same in numpy.
  *
- * Why no sum can overflow: network.check_bounds in Python refuses parameters for which |bias| * 2^12 + 2^11 + sum |weight| * M
- * reaches 2^31, M being the largest input of the layer (4096 for the first, 32768 after), before any reaches this file.
+ * Why no sum can overflow: network.check_bounds in Python refuses parameters for which |bias| * 2^12 + 2^16 + sum |weight| * M
+ * reaches 2^31, M being the largest input of the layer (4096 for the first, 32768 after), before any reaches this file.  A pair of
+ * products is a part of such a sum.
  */
 #include "kernel.h"
 
-#if defined(__AVX2__)
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the columns of a pair are taken for the halves of an int32 in their order: expected a little-endian machine"
+#endif
+
+#if LANES > 4
 #include <immintrin.h>
 #endif
 
 /* Everything is multiplied in pairs: `madd` takes two vectors of int16 and adds each two neighbouring products to one int32.  The
  * two columns of a pair are two taps of a row, or two channels at a pixel; where there is no second one its weight is 0. */
-typedef int32_t vi __attribute__((vector_size(LANES * 4), aligned(2)));
+typedef int32_t vi __attribute__((vector_size(LANES * 4)));
 typedef int16_t vs __attribute__((vector_size(LANES * 4), aligned(2)));
 
 enum { WEIGHT_BITS = 12, PIXEL_BITS = 5, RESIDUAL_SHIFT = 17, STRIP = 512, BLOCK = 2 * LANES };
@@ -23,7 +28,7 @@ INLINE vs splat_pair(int32_t v) { return (vs)splat(v); }
 
 /* Of int32 vectors, saturated to int16: `weave` puts the first into the even places, the second into the odd ones; `narrow` undoes
  * what `zip_low` and `zip_high` did to the order.  `leak` is the leaky ReLU, an eighth, rounded down, of what is below zero. */
-#if defined(__AVX512BW__)
+#if LANES == 16
 INLINE vi madd(vs a, vs b) { return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 INLINE vs narrow(vi a, vi b) { return (vs)_mm512_packs_epi32((__m512i)a, (__m512i)b); }
 INLINE vs zip_low(vs a, vs b) { return (vs)_mm512_unpacklo_epi16((__m512i)a, (__m512i)b); }
@@ -33,7 +38,7 @@ INLINE vs weave(vi even, vi odd) {
     return (vs)_mm512_shuffle_epi8((__m512i)narrow(even, odd), _mm512_broadcast_i32x4(order));
 }
 INLINE vs leak(vs v) { return (vs)_mm512_max_epi16((__m512i)v, _mm512_srai_epi16((__m512i)v, 3)); }
-#elif defined(__AVX2__)
+#elif LANES == 8
 INLINE vi madd(vs a, vs b) { return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
 INLINE vs narrow(vi a, vi b) { return (vs)_mm256_packs_epi32((__m256i)a, (__m256i)b); }
 INLINE vs zip_low(vs a, vs b) { return (vs)_mm256_unpacklo_epi16((__m256i)a, (__m256i)b); }
@@ -51,9 +56,9 @@ INLINE vi saturate(vi v) {
 }
 INLINE vi low(vi v) { return (vi)((vi)((v & 0xffff) ^ 0x8000) - 0x8000); }
 INLINE vi madd(vs a, vs b) { return low((vi)a) * low((vi)b) + ((vi)a >> 16) * ((vi)b >> 16); }
-INLINE vs weave(vi even, vi odd) { return (vs)((saturate(even) & 0xffff) | (vi)(saturate(odd) * 65536)); }
+INLINE vs weave(vi even, vi odd) { return (vs)((saturate(even) & 0xffff) | saturate(odd) << 16); }
 /* No order to undo: the low half of a pair of columns goes one way, the high half the other. */
-INLINE vs zip_low(vs a, vs b) { return (vs)(((vi)a & 0xffff) | (vi)((vi)b * 65536)); }
+INLINE vs zip_low(vs a, vs b) { return (vs)(((vi)a & 0xffff) | (vi)b << 16); }
 INLINE vs zip_high(vs a, vs b) { return (vs)((((vi)a >> 16) & 0xffff) | ((vi)b & ~0xffff)); }
 INLINE vs narrow(vi a, vi b) { return weave(a, b); }
 INLINE vs leak(vs v) {
@@ -64,7 +69,7 @@ INLINE vs leak(vs v) {
 
 /* ---- weights, as the rows below want them ---- */
 
-/* Two int16 as the halves of an int32: on a little-endian machine the columns of a pair in their order. */
+/* Two int16 as the halves of an int32. */
 INLINE int32_t pair(int low_half, int high_half) { return (int32_t)((uint32_t)(low_half & 0xffff) | (uint32_t)high_half << 16); }
 
 /* Of a row of `kernel` weights: pairs of neighbouring taps; the last one stands alone, in the high half. */
@@ -84,7 +89,7 @@ typedef struct {
 
 static size_t weights_most(const network *net) {
     const size_t taps = (size_t)(net->kernel * net->kernel), channels = (size_t)net->channels;
-    return channels * ((size_t)net->inputs * 2 * taps + 1 + (size_t)net->layers * (2 * taps + channels + 1) + 2 * taps);
+    return channels * ((size_t)net->inputs * taps + 1 + (size_t)net->layers * (taps + channels + 1) + taps);
 }
 
 static weights arranged(const network *net, const int16_t *params, int32_t *to) {
@@ -140,14 +145,14 @@ INLINE void first_row(int channels, int inputs, int kernel, int width, const int
 #undef FIRST
 }
 
-/* A depthwise convolution of one channel, columns [x0, x1). */
-INLINE void depthwise_row(int kernel, int dilation, int x0, int x1, const int16_t *const *rows, int at, const int32_t *weight, int16_t *out) {
+/* A depthwise convolution of one channel, `width` columns. */
+INLINE void depthwise_row(int kernel, int dilation, int width, const int16_t *const *rows, int at, const int32_t *weight, int16_t *out) {
     const int radius = kernel / 2, pairs = (kernel + 1) / 2;
     const vi half = splat(1 << (WEIGHT_BITS - 1));
     if (dilation == 1) {
         vs w[5 * 3];
         for (int k = 0; k < kernel * pairs; k++) w[k] = splat_pair(weight[k]);
-        for (int x = x0; x < x1; x += BLOCK) {
+        for (int x = 0; x < width; x += BLOCK) {
             vi even = half, odd = half;
             for (int ty = 0; ty < kernel; ty++)
                 for (int p = 0; p < pairs; p++) {
@@ -159,7 +164,7 @@ INLINE void depthwise_row(int kernel, int dilation, int x0, int x1, const int16_
         }
         return;
     }
-    for (int x = x0; x < x1; x += BLOCK) {
+    for (int x = 0; x < width; x += BLOCK) {
         vi even = half, odd = half;
         for (int ty = 0; ty < kernel; ty++)
             for (int tx = 0; tx < kernel; tx++) { /* taps are no neighbours: one column of each pair counts */
@@ -196,7 +201,7 @@ INLINE void separable_row(int channels, int kernel, int dilation, int width, con
         const int n = x0 + CHUNK < width ? CHUNK : width - x0;
         for (int c = 0; c < channels; c += 2) {
             for (int i = 0; i < 2 && c + i < channels; i++)
-                depthwise_row(kernel, dilation, 0, n, rows, (c + i) * in_stride + x0, depthwise + (c + i) * taps, mid[i]);
+                depthwise_row(kernel, dilation, n, rows, (c + i) * in_stride + x0, depthwise + (c + i) * taps, mid[i]);
             if (c + 1 == channels) memset(mid[1], 0, sizeof mid[1]); /* the partner of an odd channel */
             for (int x = 0; x < n; x += BLOCK) {
                 store(mixed + c / 2 * PITCH + 2 * x, zip_low(load(mid[0] + x), load(mid[1] + x)));

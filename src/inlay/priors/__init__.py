@@ -38,6 +38,12 @@ def stored(number: int) -> dict[str, Any]:
     return parsed
 
 
+def recipe_of(number: int) -> str:
+    """The recipe that a prior was trained by, as `recipes.RECIPES` names it."""
+    recipe: str = stored(number)["provenance"].get("recipe", "best")  # the first ones do not say
+    return recipe
+
+
 def network_of(number: int) -> Network:
     """The network of a prior; UnsupportedError if this inlay does not have the prior."""
     return Network(**stored(number)["network"])
@@ -53,4 +59,4 @@ def prior(number: int) -> Prior:
 def candidates(codec: str, network: Network, recipe: str = "best") -> list[Prior]:
     """The priors that were trained for a base codec and a network by a recipe, by number."""
     wanted = (codec, network, recipe)
-    return [prior(n) for n in files() if (stored(n)["codec"], network_of(n), stored(n)["provenance"].get("recipe", "best")) == wanted]
+    return [prior(n) for n in files() if (stored(n)["codec"], network_of(n), recipe_of(n)) == wanted]
