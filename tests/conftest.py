@@ -1,7 +1,12 @@
 """Pictures and files that several tests need."""
 
+import os
 from io import BytesIO
 from types import SimpleNamespace
+
+# Before numpy is loaded, and for the programs that tests start: on a busy machine the threads of its linear algebra, which wait for one
+# another at every little product, cost far more than they bring.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
