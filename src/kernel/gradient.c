@@ -1,5 +1,5 @@
 /* The float network for fitting: squared error and its gradient over rectangles of a picture, forward and backward in one walk.
- * floatnet.py says the same in numpy.
+ * floatnet.py says the same in numpy.  Over 400 lines, since forward and backward share the walk and its rings.
  *
  * The backward half of the walk mirrors the forward half of kernel.h: where layer l is `ahead` rows ahead of the output, the
  * gradient of its output is finished for the row just as far behind.  A layer's rows must live that long: 2 * ahead + 1 of them.
