@@ -79,7 +79,7 @@ def test_encode_decode_info_strip(run, tmp_path, inlaid):
     assert (done.exit_code, done.output) == (0, "")
     assert np.array_equal(pixels(tmp_path / "restored.png"), inlay.decode(out.read_bytes()))
     assert run("decode", out, "-o", tmp_path / "base.png", "--base").exit_code == 0
-    assert np.array_equal(pixels(tmp_path / "base.png"), jpeg.decode_pixels(out.read_bytes()))
+    assert np.array_equal(pixels(tmp_path / "base.png"), jpeg.decode_image(out.read_bytes()))
     original = np.asarray(inlaid.original).astype(float)
     restored, base = (((pixels(tmp_path / f"{n}.png") - original) ** 2).mean() for n in ("restored", "base"))
     assert restored < base
@@ -202,14 +202,14 @@ def test_decode_keeps_metadata(suffix, run, tmp_path):
         kept = opened.info.get("xmp") or opened.info.get("XML:com.adobe.xmp")
         assert (kept.encode() if isinstance(kept, str) else kept) == XMP
         if suffix in ("png", "webp"):
-            assert np.array_equal(np.asarray(opened), jpeg.decode_pixels(base))
+            assert np.array_equal(np.asarray(opened), jpeg.decode_image(base))
 
 
 def test_decode_turns_where_exif_has_no_place(run, tmp_path):
     base = file_of(textured(40, 32), "JPEG", exif=exif(orientation=6))
     (tmp_path / "in.jpg").write_bytes(base)
     assert run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.ppm").exit_code == 0
-    assert np.array_equal(pixels(tmp_path / "out.ppm"), np.rot90(jpeg.decode_pixels(base), -1))
+    assert np.array_equal(pixels(tmp_path / "out.ppm"), np.rot90(jpeg.decode_image(base), -1))
 
 
 def test_decode_drops_a_profile_of_another_kind(run, tmp_path):
@@ -243,7 +243,7 @@ def test_unusable_inlay(change, run, tmp_path, inlaid):
     done = run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.png")
     assert done.exit_code == 0 and done.stderr.startswith(f"inlay: {tmp_path / 'in.jpg'}: ")
     assert done.stderr.count("\n") == 1 and "the base is shown" in done.stderr
-    assert np.array_equal(pixels(tmp_path / "out.png"), jpeg.decode_pixels(data))
+    assert np.array_equal(pixels(tmp_path / "out.png"), jpeg.decode_image(data))
     assert json.loads(run("info", tmp_path / "in.jpg", "--json").stdout)["inlay"]["state"] == change.__name__
     assert change.__name__ in run("info", tmp_path / "in.jpg").stdout
     quiet = run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.png", "--base")

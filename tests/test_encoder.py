@@ -46,11 +46,12 @@ def restored_luma(data):
 def pixels_as_format_says(data):
     """FORMAT.md, section 7, in plain integers."""
     base, luma = jpeg.decode_base(data), restored_luma(data).astype(np.int64)
+    planes = np.asarray(base.image).astype(np.int64)
     if base.model == "gray":
         return luma
     if base.model == "rgb":
-        return np.clip(base.rest.astype(np.int64) + (luma - base.luma)[..., None], 0, 255)
-    b, r = (base.rest[..., k].astype(np.int64) - 128 for k in range(2))
+        return np.clip(planes + (luma - base.luma)[..., None], 0, 255)
+    b, r = (planes[..., k] - 128 for k in (1, 2))
     red, blue = luma + (91881 * r + 32768 >> 16), luma + (116130 * b + 32768 >> 16)
     return np.clip(np.stack([red, luma + (-22554 * b - 46802 * r + 32768 >> 16), blue], -1), 0, 255)
 

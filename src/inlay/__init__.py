@@ -24,6 +24,7 @@ __all__ = [
     "UnsupportedError",
     "attach",
     "decode",
+    "decode_image",
     "encode",
     "info",
     "strip",
@@ -84,18 +85,44 @@ def attach(
     return encoder.attach(base, original, effort=effort, preset=preset, seed=seed, threads=threads).data
 
 
-def decode(data: bytes, *, base: bool = False, max_pixels: int | None = None, threads: int | None = None) -> NDArray[np.uint8]:
+def decode(
+    data: bytes,
+    *,
+    base: bool = False,
+    max_pixels: int | None = None,
+    max_memory: int | None = None,
+    threads: int | None = None,
+) -> NDArray[np.uint8]:
     """The restored picture, (H, W) or (H, W, 3); with `base`, the picture that other viewers show.
 
     Where the inlay cannot be used (it belongs to another picture, is damaged, or is of a later version) the base is returned with an
-    `InlayWarning`; a file without one gives its base.  max_pixels: `LimitError` beyond.  Raises `InlayError`.
+    `InlayWarning`; a file without one gives its base.  max_pixels, max_memory (bytes): `LimitError` beyond, before anything is
+    decoded.  Raises `InlayError`.
     """
+    from . import formats
+
+    return formats.pixels(_decoded(data, base, max_pixels, max_memory, threads))
+
+
+def decode_image(
+    data: bytes,
+    *,
+    base: bool = False,
+    max_pixels: int | None = None,
+    max_memory: int | None = None,
+    threads: int | None = None,
+) -> Image.Image:
+    """As `decode`, but a Pillow image, L or RGB: of a large picture it takes half the memory, since Pillow decoded into it."""
+    return _decoded(data, base, max_pixels, max_memory, threads)
+
+
+def _decoded(data: bytes, base: bool, max_pixels: int | None, max_memory: int | None, threads: int | None) -> Image.Image:
     from . import decoder
 
-    decoded = decoder.decode(data, base_only=base, max_pixels=max_pixels, threads=threads)
+    decoded = decoder.decode(data, base_only=base, max_pixels=max_pixels, max_memory=max_memory, threads=threads)
     if decoded.state not in ("restored", "plain"):
-        warnings.warn(decoded.reason, InlayWarning, stacklevel=2)
-    return decoded.pixels
+        warnings.warn(decoded.reason, InlayWarning, stacklevel=3)
+    return decoded.image
 
 
 def strip(data: bytes) -> bytes:
@@ -105,8 +132,8 @@ def strip(data: bytes) -> bytes:
     return formats.by_content(data).strip(data)
 
 
-def info(data: bytes, *, max_pixels: int | None = None) -> dict[str, Any]:
+def info(data: bytes, *, max_pixels: int | None = None, max_memory: int | None = None) -> dict[str, Any]:
     """What is inside, in JSON types: see `decoder.info`.  Raises `InlayError`."""
     from . import decoder
 
-    return decoder.info(data, max_pixels=max_pixels)
+    return decoder.info(data, max_pixels=max_pixels, max_memory=max_memory)

@@ -23,11 +23,14 @@ from .cli_support import (
     check_names,
     check_output,
     fitting_options,
+    limit_options,
     open_picture,
     read,
     report,
     tell,
+    threads_option,
     write,
+    writing,
 )
 from .errors import FormatError
 
@@ -99,6 +102,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Report as one JS
 )
 @click.option("--format", metavar="NAME", help="jpeg or jpeg2000; OUT's extension says it if left out.")
 @fitting_options
+@limit_options
 @click.option("--subsampling", type=click.Choice(["444", "422", "420"]), help="JPEG: of the base's colour planes.  [default: 420]")
 @click.option("--progressive", is_flag=True, default=None, help="JPEG: write a progressive base.")
 @click.option(
@@ -109,7 +113,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Report as one JS
 @as_json
 def encode(
     source: str, output: str, quality: int | None, format: str | None, effort: int, preset: str | None, seed: int,
-    threads: int | None, as_json: bool, **options: Any,
+    threads: int | None, max_pixels: int | None, max_memory: int | None, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Write a picture as a JPEG or JPEG 2000 file with an inlay.
 
@@ -132,12 +136,14 @@ def encode(
     if sum(value is not None for value in (quality, given.get("rate_bpp"), given.get("psnr_db"))) > 1:
         raise click.UsageError("expected at most one of --quality, --rate and --psnr")
     check_output(output)
-    picture = open_picture(source)
     begun = time.perf_counter()
     with about(source), Progress("fitting") as progress:
+        # No name for the picture and no **: they would hold its pixels to the end.
         encoded = encoder.encode(
-            picture, format=module.NAME, quality=quality, effort=effort, preset=preset, seed=seed, threads=threads,
-            progress=progress, **given,
+            open_picture(source, max_pixels, max_memory), format=module.NAME, quality=quality, effort=effort, preset=preset,
+            seed=seed, threads=threads, progress=progress, subsampling=given.get("subsampling"),
+            progressive=given.get("progressive"), optimize=given.get("optimize"), rate_bpp=given.get("rate_bpp"),
+            psnr_db=given.get("psnr_db"),
         )  # fmt: skip
     _finish("encode", encoded, output, time.perf_counter() - begun, as_json)
 
@@ -147,8 +153,12 @@ def encode(
 @click.option("--original", metavar="MASTER", required=True, help="The picture that BASE was made from, at the same size.")
 @output("OUT")
 @fitting_options
+@limit_options
 @as_json
-def attach(source: str, original: str, output: str, effort: int, preset: str | None, seed: int, threads: int | None, as_json: bool) -> None:
+def attach(
+    source: str, original: str, output: str, effort: int, preset: str | None, seed: int, threads: int | None, max_pixels: int | None,
+    max_memory: int | None, as_json: bool,
+) -> None:  # fmt: skip
     """Add an inlay to an existing JPEG or JP2 file; its image data stays byte for byte.
 
     The inlay brings BASE, a file of any encoder, nearer to MASTER.  An inlay that it had is replaced.  Where none pays, or none
@@ -168,7 +178,7 @@ def attach(source: str, original: str, output: str, effort: int, preset: str | N
         module = formats.by_content(base)
     if Path(output).suffix.lower() != Path(source).suffix.lower():
         _format_of(output, module.NAME)
-    picture = open_picture(original)
+    picture = open_picture(original, max_pixels, max_memory)
     begun = time.perf_counter()
     with about(original):
         picture, notes = pictures.prepare(picture)
@@ -235,8 +245,9 @@ def _rounded(value_db: float | None) -> float | None:
 @source()
 @output("OUT.png")
 @click.option("--base", is_flag=True, help="The plain base, as viewers without inlay show it.")
-@click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Refuse larger pictures before decoding anything.")
-def decode(source: str, output: str, base: bool, max_pixels: int | None) -> None:
+@limit_options
+@threads_option
+def decode(source: str, output: str, base: bool, max_pixels: int | None, max_memory: int | None, threads: int | None) -> None:
     """Write the restored picture.
 
     The extension of OUT says the format: PNG, TIFF, WebP (lossless), PPM, JPEG or another one that Pillow writes; standard output
@@ -257,10 +268,9 @@ def decode(source: str, output: str, base: bool, max_pixels: int | None) -> None
     check_output(output)
     data = read(source)
     with about(source):
-        decoded = decoder.decode(data, base_only=base, max_pixels=max_pixels)
-    with about(output, "standard output"):
-        picture, notes = export.write(decoded.pixels, data, format)
-    write(output, picture)
+        decoded = decoder.decode(data, base_only=base, max_pixels=max_pixels, max_memory=max_memory, threads=threads)
+    with writing(output) as file:
+        notes = export.write(decoded.image, data, format, file)
     if decoded.state != "restored" and not base:
         notes = (decoded.reason, *notes)
     for note in notes:
@@ -269,8 +279,9 @@ def decode(source: str, output: str, base: bool, max_pixels: int | None) -> None
 
 @main.command()
 @source()
+@limit_options
 @as_json
-def info(source: str, as_json: bool) -> None:
+def info(source: str, max_pixels: int | None, max_memory: int | None, as_json: bool) -> None:
     """Tell what is inside a file.
 
     The base and its metadata; of an inlay its bytes and share of the file, the network, the gain recorded at encoding, and the
@@ -284,7 +295,7 @@ def info(source: str, as_json: bool) -> None:
 
     data = read(source)
     with about(source):
-        found = decoder.info(data)
+        found = decoder.info(data, max_pixels=max_pixels, max_memory=max_memory)
     report({"file": source} | found, _described(source, found), as_json=as_json)
 
 

@@ -10,15 +10,17 @@ import importlib
 import json
 import math
 import os
+import re
 import shutil
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import click
 
@@ -81,18 +83,19 @@ def read(name: str) -> bytes:
     return data
 
 
-def open_picture(name: str) -> Image.Image:
-    """A picture of any kind that Pillow reads, its pixels loaded."""
+def open_picture(name: str, max_pixels: int | None = None, max_memory: int | None = None) -> Image.Image:
+    """A picture of any kind that Pillow reads, its pixels loaded; a failure before that if it is beyond a limit of the encoder."""
     from io import BytesIO
 
     from PIL import Image, UnidentifiedImageError
 
-    from . import formats
+    from . import encoder, formats
 
     data = read(name)
     with about(name):
         try:
             picture = Image.open(BytesIO(data))
+            encoder.check_limits(picture, max_pixels, max_memory)
             picture.load()
             if picture.format == "JPEG2000":  # of which Pillow reads no metadata
                 picture.info.update(formats.by_content(data).metadata(data))
@@ -101,7 +104,7 @@ def open_picture(name: str) -> Image.Image:
                 f"not a picture: it begins with {data[:8].hex(' ')}; expected PNG, JPEG, TIFF, WebP, PPM or another "
                 "format that Pillow reads"
             ) from error
-        except MemoryError:
+        except (MemoryError, InlayError):
             raise
         except Exception as error:  # Pillow raises nearly anything for damaged bytes
             raise FormatError(f"cannot decode the picture: {in_words(error)}") from error
@@ -132,26 +135,37 @@ def check_names(**names: str) -> None:
 
 
 def write(name: str, data: bytes) -> None:
-    """All of `data` under that name, or what was there before: a temporary file in the same folder takes its place."""
+    """All of `data` under that name, or what was there before."""
+    with writing(name) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing(name: str) -> Iterator[IO[bytes]]:
+    """A file to write and to seek in, which gets its name when all is written: a temporary one in the same folder until then."""
     with about(name, "standard output"):
-        if name == STREAM:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-            return
         path = Path(name)
-        if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
-            path.write_bytes(data)
+        if name == STREAM or (path.exists() and not path.is_file()):  # a stream, a device or a pipe cannot be replaced
+            with tempfile.TemporaryFile() as temporary:
+                yield temporary
+                temporary.seek(0)
+                if name == STREAM:
+                    shutil.copyfileobj(temporary, sys.stdout.buffer)
+                    sys.stdout.buffer.flush()
+                else:
+                    with path.open("wb") as out:
+                        shutil.copyfileobj(temporary, out)
             return
         path = _target(path)
-        temporary = path.with_name(f".inlay-{os.urandom(6).hex()}.tmp")
+        beside = path.with_name(f".inlay-{os.urandom(6).hex()}.tmp")
         try:
-            with temporary.open("xb") as out:
+            with beside.open("xb+") as out:
                 if path.exists():
-                    _copy_permissions(path, temporary)
-                out.write(data)
-            temporary.replace(path)
+                    _copy_permissions(path, beside)
+                yield out
+            beside.replace(path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            beside.unlink(missing_ok=True)
             raise
 
 
@@ -313,10 +327,39 @@ class PresetName(click.ParamType):  # type: ignore[type-arg]  # generic in new v
         return [*PRESETS, *ABLATIONS, NAME]
 
 
+class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click alone
+    """A number of bytes: 500M, 2G, 1.5G or plain."""
+
+    name = "size"
+    units: ClassVar = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; a usage error if it is none."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)B?", value.strip().upper())
+        if not found or not (number := int(float(found[1]) * self.units[found[2]])):
+            self.fail(f"{value!r}; expected a number of bytes above 0, as in 500M or 2G", param, ctx)
+        return number
+
+
+threads_option = click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads to compute with; all cores if left out.")
+
+
+def limit_options(command: Command) -> Command:
+    """The options that bound what a picture may ask for."""
+    for option in (
+        click.option("--max-memory", type=Bytes(), metavar="SIZE", help="Refuse pictures that would take more memory, as in 500M or 2G."),
+        click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Refuse larger pictures before decoding anything."),
+    ):
+        command = option(command)
+    return command
+
+
 def fitting_options(command: Command) -> Command:
     """The options of all commands that fit a network to a picture."""
     for option in (
-        click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads to compute with; all cores if left out."),
+        threads_option,
         click.option(
             "--seed",
             type=click.IntRange(0),

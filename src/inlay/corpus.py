@@ -81,7 +81,7 @@ def load(files: Sequence[Path], band: Band, least: tuple[int, int], seed: int) -
         except Exception:  # Pillow raises nearly anything for broken files
             skipped.append(file.name)
             continue
-        pairs.append((module.decode_base(band.encode(luma, rng)).luma, np.asarray(luma)))
+        pairs.append((module.decode_luma(band.encode(luma, rng)), np.asarray(luma)))
         places.append((top, *pairs[-1][0].shape))
         top += places[-1][1]
     if not pairs:

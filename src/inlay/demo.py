@@ -80,7 +80,7 @@ def demo(output: str, image: str | None, effort: int, preset: str | None, seed: 
                 original, quality=quality, effort=effort, preset=preset, seed=seed, threads=threads, progress=progress, **OPTIONS
             )
         rows.append(measure(original, quality, encoded, time.perf_counter() - begun))
-        base, restored = (Image.fromarray(decoder.decode(encoded.data, base_only=b).pixels) for b in (True, False))
+        base, restored = (decoder.decode(encoded.data, base_only=b).image for b in (True, False))
         write(str(folder / f"q{quality}.jpg"), encoded.data)
         write(str(folder / f"q{quality}-restored.png"), _png(restored))
         if quality in SHOWN:
@@ -119,7 +119,7 @@ def plain_bytes_for(original: Image.Image, quality: int, wanted_db: float) -> in
     luma, module, last = pictures.luma(original), formats.by_name("jpeg"), None
     for better in range(quality, 101):
         data = module.encode_base(original, better, OPTIONS)
-        point = psnr_db(module.decode_base(data).luma, luma), log(len(data))
+        point = psnr_db(module.decode_luma(data), luma), log(len(data))
         if point[0] >= wanted_db and last is not None:
             part = (wanted_db - last[0]) / (point[0] - last[0]) if np.isfinite(point[0]) else 1.0
             return round(exp(last[1] + part * (point[1] - last[1])))

@@ -18,8 +18,8 @@ from PIL import Image
 from . import formats, kernel, payload, pictures, presets, priors
 from .areas import divided
 from .curvature import gauss_newton, sample, sample_px
-from .decoder import integer_parameters, restore
-from .errors import FormatError, InlayError
+from .decoder import WORK_BYTES, integer_parameters, restore
+from .errors import FormatError, InlayError, LimitError
 from .fingerprint import fingerprint
 from .fit import FitResult, Pixels, RateCost, Vector, fit, he_init, mean_squared_error, random_patches
 from .formats import Format
@@ -36,6 +36,8 @@ NEIGHBOURS = (0.93, 0.85, 0.7, 0.5, 1.1, 1.5, 2.0)
 # The same, to see what a plain base of the size of base and inlay would be.
 FINER = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 QUALITY = 75
+# A larger picture is coded again and again only in part: squares of this side, of so many pixels together.
+SAMPLE_SIDE_PX, SAMPLE_PX = 512, 1 << 23
 MAX_ACTIVE = 800  # parameters that are fitted at most
 
 
@@ -79,8 +81,9 @@ def encode(
     if quality is None and not given.keys() & {"rate_bpp", "psnr_db"}:
         quality = QUALITY
     prepared, notes = pictures.prepare(image)
-    data = module.encode_base(prepared, quality, given)
-    return _Job(module, data, prepared, preset, effort, seed, threads, progress).run(notes)
+    job = _Job(module, module.encode_base(prepared, quality, given), prepared, preset, effort, seed, threads, progress)
+    del image, prepared  # the job lets go of the pixels when it has what it needs of them, which are few of a large picture
+    return job.run(notes)
 
 
 def attach(
@@ -108,12 +111,25 @@ def attach(
     return _Job(module, data, prepared, preset, effort, seed, threads, progress).run(notes)
 
 
+def check_limits(image: Image.Image, max_pixels: int | None, max_memory: int | None) -> None:
+    """LimitError, before anything is decoded, if the picture has more than `max_pixels`, or takes more than `max_memory` bytes."""
+    pixels = image.width * image.height
+    if max_pixels is not None and pixels > max_pixels:
+        raise LimitError(f"{image.width}x{image.height} pixels, at most {max_pixels} are allowed")
+    if max_memory is not None and (needed := encoding_bytes(image)) > max_memory:
+        raise LimitError(f"encoding takes about {needed / 1e6:.0f} MB of memory, at most {max_memory / 1e6:.0f} MB are allowed")
+
+
+def encoding_bytes(image: Image.Image) -> int:
+    """The memory that encoding takes at most, about: the picture as Pillow has it, libjpeg's coefficients, planes of luma, the fit."""
+    return (6 if image.mode == "L" else 10) * image.width * image.height + 2 * WORK_BYTES
+
+
 @dataclass(frozen=True)
 class _Candidate:
-    """A payload, the luma that the decoder makes of it, and its mean squared error."""
+    """A payload, and the mean squared error of what the decoder makes of it."""
 
     payload: Payload
-    luma: Pixels
     mse: float
     payload_bytes: int
     fit: FitResult | None = field(default=None, repr=False)
@@ -151,13 +167,15 @@ class _Job:
         if obstacle := self.module.obstacle(self.data):
             reason = f"no inlay: it cannot apply to this file ({obstacle})"
             return Encoded(self.data, len(self.data), None, None, reason, notes=notes)
-        base = self.module.decode_base(self.data)
-        self.base, self.fingerprint = base.luma, fingerprint(base.luma)
+        self.base = self.module.decode_luma(self.data)
+        self.fingerprint = fingerprint(self.base)
         self.shape = (self.base.shape[0], self.base.shape[1])
         mse = _mse(self.base, self.original)
         plain = Encoded(self.data, len(self.data), _psnr(mse), _psnr(mse), "", notes=notes)
         if mse == 0:
             return replace(plain, reason="no inlay: the base has lost nothing")
+        self.sample = _sample(self.image, self.original, self.base)
+        del self.image
         mse_per_byte = self._exchange_rate()
         found = [c for network in self.preset.networks for c in self._candidates(network, mse, mse_per_byte)]
         best = min(found, key=lambda c: c.cost(mse_per_byte), default=None)
@@ -167,7 +185,7 @@ class _Job:
         if best is None or best.cost(mse_per_byte) >= mse:
             return replace(plain, reason="no inlay: none was worth its bytes", fit=fitted)
         data = self.module.embed(self.data, payload.write(best.payload))
-        if any(_mse(self.module.decode_base(b).luma, self.original) <= best.mse for b in self._bases_within(len(data))):
+        if any(error <= best.mse / mse for error in self._bases_within(len(data))):
             return replace(plain, reason="no inlay: a plain base of the same size is as good", fit=fitted)
         self._verify(data, best)
         gain_db = best.payload.gain_db
@@ -257,49 +275,82 @@ class _Job:
         restored_mse = _mse(luma, self.original)
         gain_db = float(10 * np.log10(mse / restored_mse)) if restored_mse else 99.0
         candidate = replace(candidate, gain_db=gain_db)
-        return _Candidate(candidate, luma, restored_mse, len(payload.write(candidate)) + self.module.OVERHEAD_BYTES)
+        return _Candidate(candidate, restored_mse, len(payload.write(candidate)) + self.module.OVERHEAD_BYTES)
 
     def _exchange_rate(self) -> float:
         """Lambda: the squared error that the base codec saves a byte, around this quality (0 where it cannot be told)."""
-        here = self.module.requantised(self.data, self.image, 1.0)
+        part = self.sample
+        here = self.module.requantised(self.data, part.image, 1.0)
         if here is None:
             return 0.0
-        mse = _mse(self.module.decode_base(here).luma, self.original)
+        mse = _mse(self.module.decode_luma(here), part.original)
         for factor in NEIGHBOURS:
-            there = self.module.requantised(self.data, self.image, factor)
+            there = self.module.requantised(self.data, part.image, factor)
             if there is None or len(there) == len(here):
                 continue
-            saved = _mse(self.module.decode_base(there).luma, self.original) - mse
-            rate = saved / (len(here) - len(there))
+            saved = _mse(self.module.decode_luma(there), part.original) - mse
+            rate = saved / (len(here) - len(there)) * part.share
             if rate > 0:
                 return rate
         return 0.0
 
-    def _bases_within(self, size: int) -> Iterator[bytes]:
-        """Bases made as this one was, as fine or finer, that are no larger than `size`."""
+    def _bases_within(self, size: int) -> Iterator[float]:
+        """Of bases made as this one was, as fine or finer, that are no larger than `size`: the squared error, the base's being 1."""
         # Another encoder may have made the base, and it has its metadata: what counts is how much more the same procedure needs.
-        same = self.module.requantised(self.data, self.image, 1.0) or self.data
-        yield same
+        part = self.sample
+        mse = _mse(part.base, part.original)
+        same = self.module.requantised(self.data, part.image, 1.0)
+        if same is None or not mse:
+            return
+        yield _mse(self.module.decode_luma(same), part.original) / mse
         for factor in FINER:
-            finer = self.module.requantised(self.data, self.image, factor)
-            if finer and len(self.data) + len(finer) - len(same) > size:
+            finer = self.module.requantised(self.data, part.image, factor)
+            if finer and len(self.data) + (len(finer) - len(same)) / part.share > size:
                 return
             if finer:
-                yield finer
+                yield _mse(self.module.decode_luma(finer), part.original) / mse
 
     def _verify(self, data: bytes, best: _Candidate) -> None:
         """Decodes the finished file from its bytes and compares: what is returned has been seen to work."""
         raw = self.module.extract(data)
         found = payload.read(raw or b"", priors.network_of)
-        base = self.module.decode_base(data).luma
-        luma = restore(found.network, integer_parameters(found, self.shape), base, threads=self.threads)
-        if self.module.strip(data) != self.data or not found.fingerprint.matches(base) or not np.array_equal(luma, best.luma):
+        base = self.module.decode_luma(data)
+        mse = _mse(restore(found.network, integer_parameters(found, self.shape), base, threads=self.threads), self.original)
+        if self.module.strip(data) != self.data or not found.fingerprint.matches(base) or mse != best.mse:
             raise InlayError("the encoder's file does not decode to what was encoded; this is a bug in inlay")
 
 
+@dataclass(frozen=True)
+class _Sample:
+    """What stands for a picture where it is coded several times to see what a byte buys: all of it, or blocks of a large one."""
+
+    image: Image.Image
+    original: Pixels
+    base: Pixels
+    share: float  # of the picture's pixels
+
+
+def _sample(image: Image.Image, original: Pixels, base: Pixels) -> _Sample:
+    height, width = original.shape
+    if height * width <= SAMPLE_PX or min(height, width) < SAMPLE_SIDE_PX:
+        return _Sample(image, original, base, 1.0)
+    side = SAMPLE_SIDE_PX
+    count = SAMPLE_PX // side**2
+    places = [(y, x) for y in range(0, height - side + 1, side) for x in range(0, width - side + 1, side)]
+    chosen = [places[len(places) * i // count] for i in range(count)]
+    picture = Image.new(image.mode, (side, count * side))
+    for i, (y, x) in enumerate(chosen):
+        picture.paste(image.crop((x, y, x + side, y + side)), (0, i * side))
+    of_original, of_base = (np.concatenate([plane[y : y + side, x : x + side] for y, x in chosen]) for plane in (original, base))
+    return _Sample(picture, of_original, of_base, count * side**2 / original.size)
+
+
 def _mse(a: Pixels, b: Pixels) -> float:
-    difference = np.subtract(a, b, dtype=np.int16)
-    return float(np.einsum("ij,ij->", difference, difference, dtype=np.int64)) / a.size
+    total = 0
+    for top, bottom in formats.bands(*a.shape):
+        difference = np.subtract(a[top:bottom], b[top:bottom], dtype=np.int16)
+        total += int(np.einsum("ij,ij->", difference, difference, dtype=np.int64))
+    return total / a.size
 
 
 def _psnr(mse: float) -> float:

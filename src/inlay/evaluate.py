@@ -264,7 +264,7 @@ def _filtered(original: Pixels, settings: Settings) -> _Made:
     """The plain base, and the same with as many bytes more as a linear filter in the network's place would take."""
     started = time.perf_counter()
     module, plain, _ = _plain(original, settings)
-    base = module.decode_base(plain).luma
+    base = module.decode_luma(plain)
     pixels = wiener.restored(base, original)
     encode_s = time.perf_counter() - started
     file = plain + bytes(module.OVERHEAD_BYTES + wiener.PAYLOAD_BYTES)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin
 
 from . import formats
@@ -31,13 +28,13 @@ def format_of(name: str) -> str | None:
     return format if format in Image.SAVE else None
 
 
-def write(pixels: NDArray[np.uint8], source: bytes, format: str) -> tuple[bytes, tuple[str, ...]]:
-    """The file of `pixels`, (H, W) or (H, W, 3), and notes on what could not be kept of the metadata in `source`.
+def write(picture: Image.Image, source: bytes, format: str, file: IO[bytes]) -> tuple[str, ...]:
+    """Writes an L or RGB image to `file`; notes on what could not be kept of the metadata in `source`.
 
     ICC, EXIF, XMP and resolution are kept where the format holds them.  One that does not hold EXIF gets the pixels turned upright.
     UnsupportedError if Pillow cannot write this picture so.
     """
-    picture, notes = Image.fromarray(pixels), []
+    notes: list[str] = []
     metadata = formats.by_content(source).metadata(source)
     icc = metadata.get("icc_profile")
     if icc is not None and icc[16:20] != _ICC_SPACE[picture.mode]:
@@ -51,17 +48,21 @@ def write(pixels: NDArray[np.uint8], source: bytes, format: str) -> tuple[bytes,
             notes.append("the EXIF is damaged; the picture was not turned upright")
         picture.info.clear()
     try:
-        return _save(picture, format, metadata), tuple(notes)
+        _save(picture, format, metadata, file)
+        return tuple(notes)
     except Exception as error:  # metadata can be damaged in ways that Pillow does not forgive
         if not metadata:
             raise UnsupportedError(f"Pillow cannot write this picture as {format}: {error}") from error
+    file.seek(0)
+    file.truncate()
     try:
-        return _save(picture, format, {}), (*notes, "the metadata could not be written and was left out")
+        _save(picture, format, {}, file)
+        return (*notes, "the metadata could not be written and was left out")
     except Exception as error:
         raise UnsupportedError(f"Pillow cannot write this picture as {format}: {error}") from error
 
 
-def _save(picture: Image.Image, format: str, metadata: dict[str, Any]) -> bytes:
+def _save(picture: Image.Image, format: str, metadata: dict[str, Any], file: IO[bytes]) -> None:
     settings = _SETTINGS.get(format, {}) | metadata
     if format == "PNG" and (xmp := settings.pop("xmp", None)):
         settings["pnginfo"] = PngImagePlugin.PngInfo()
@@ -71,6 +72,4 @@ def _save(picture: Image.Image, format: str, metadata: dict[str, Any]) -> bytes:
         exif.load(settings.get("exif", b""))
         exif[_TIFF_XMP] = xmp
         settings["exif"] = exif
-    file = BytesIO()
     picture.save(file, format, **settings)
-    return file.getvalue()

@@ -8,6 +8,7 @@ number of pixels (Johnson and Lindenstrauss 1984), wherever in the picture the c
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 SUMS = 12
 MODULUS = 16  # a sum is kept as a number of 4 bits
 UNITS_PER_GREY = 2  # a change of one grey level (rms) over the active pixels moves a sum by about this many units
+Luma = NDArray[np.uint8] | Iterable[NDArray[np.uint8]]  # (H, W), whole or in bands of rows
 # The sum of squared changes up to which it is still the same picture, 12 * 1.25^2 units^2.  Measured, in units rms: a float IDCT 0.1 to
 # 0.7, quality 30 coded again at 31 3, at 35 4 or more; another picture 4.6.
 TOLERANCE = 18.75
@@ -28,8 +30,8 @@ class Fingerprint:
     unit: int
     sums: tuple[int, ...]
 
-    def matches(self, luma: NDArray[np.uint8]) -> bool:
-        """True if `luma` (H, W) is the fingerprinted picture, up to a decoder's rounding."""
+    def matches(self, luma: Luma) -> bool:
+        """True if `luma` is the fingerprinted picture, up to a decoder's rounding."""
         unit = unit_size(self.unit)
         half_turn = MODULUS // 2 * unit
         change = (_signed_sums(luma) - np.array(self.sums) * unit + half_turn) % (MODULUS * unit) - half_turn
@@ -45,7 +47,7 @@ def fingerprint(luma: NDArray[np.uint8]) -> Fingerprint:
     """The fingerprint of a decoded base luma (H, W)."""
     # Flat areas do not change with the encoding, so they must not water down the change of the others: only pixels that differ
     # from their neighbour count.  A decoder need not know the rule, the unit is in the payload.
-    active = int((luma[:, 1:] != luma[:, :-1]).sum())
+    active = sum(int((band[:, 1:] != band[:, :-1]).sum()) for band in _bands(luma))
     wanted = active**0.5 / UNITS_PER_GREY
     code = next((c for c in range(255) if unit_size(c) >= wanted), 255)
     unit = unit_size(code)
@@ -53,21 +55,29 @@ def fingerprint(luma: NDArray[np.uint8]) -> Fingerprint:
     return Fingerprint(code, tuple(int(v) for v in rounded))
 
 
-def _signed_sums(luma: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _signed_sums(luma: Luma) -> NDArray[np.int64]:
     """(SUMS,): sum over y, x of a_k(y) b_k(x) luma(y, x), a and b being +1 or -1."""
-    height, width = luma.shape
-    columns, rows = _signs(width, 0x9E3779B9), _signs(height, 0x7F4A7C15)
-    sums = np.zeros(SUMS, np.int64)
-    for y in range(0, height, 256):  # bands, to keep the float copy small
+    sums, columns, y = np.zeros(SUMS, np.int64), None, 0
+    for band in _bands(luma):
+        if columns is None:
+            columns = _signs(band.shape[1], 0x9E3779B9).T.astype(np.float32)
         # Exact in float32 in any order: 255 * 65500 < 2^24, so every partial sum is a whole number that it holds.
-        band = luma[y : y + 256].astype(np.float32) @ columns.T.astype(np.float32)
-        sums += (band.astype(np.int64) * rows[:, y : y + 256].T).sum(0)
+        along = band.astype(np.float32) @ columns
+        sums += (along.astype(np.int64) * _signs(len(band), 0x7F4A7C15, y).T).sum(0)
+        y += len(band)
     return sums
 
 
-def _signs(count: int, salt: int) -> NDArray[np.int64]:
-    """(SUMS, count) of +1 and -1: bits of a hash of the position (the finaliser of MurmurHash3, 32 bits)."""
-    h = np.arange(count, dtype=np.uint64) ^ np.uint64(salt)
+def _bands(luma: Luma) -> Iterator[NDArray[np.uint8]]:
+    """In bands that keep float copies small."""
+    for part in [luma] if isinstance(luma, np.ndarray) else luma:
+        for y in range(0, len(part), 256):
+            yield part[y : y + 256]
+
+
+def _signs(count: int, salt: int, first: int = 0) -> NDArray[np.int64]:
+    """(SUMS, count) of +1 and -1: bits of a hash of the position, from `first` on (the finaliser of MurmurHash3, 32 bits)."""
+    h = np.arange(first, first + count, dtype=np.uint64) ^ np.uint64(salt)
     mask = np.uint64(0xFFFFFFFF)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         h = ((h ^ (h >> np.uint64(shift))) * np.uint64(factor)) & mask

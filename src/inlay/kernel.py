@@ -209,11 +209,19 @@ def _gradient(
     return loss.value, out
 
 
-def rgb(luma: Pixels, chroma: Pixels, *, path: str | None = None) -> Pixels:
-    """(H, W) luma and (H, W, 2) Cb, Cr to (H, W, 3) RGB, with the very numbers of libjpeg."""
-    out = np.empty((*luma.shape, 3), np.uint8)
-    luma, chroma = np.ascontiguousarray(luma), np.ascontiguousarray(chroma)
-    _function("inlay_rgb", path)(_address(luma), _address(chroma), _address(out), ctypes.c_ssize_t(luma.size))
+def luma(pixels: Pixels, *, path: str | None = None) -> Pixels:
+    """The luma (H, W) of (H, W, 3) RGB, with the very numbers of libjpeg; gray pixels (H, W) are their own."""
+    if pixels.ndim == 2:
+        return pixels
+    pixels, out = np.ascontiguousarray(pixels), np.empty(pixels.shape[:2], np.uint8)
+    _function("inlay_luma", path)(_address(pixels), _address(out), ctypes.c_ssize_t(out.size))
+    return out
+
+
+def rgb(luma: Pixels, planes: Pixels, *, path: str | None = None) -> Pixels:
+    """(H, W, 3) Y, Cb, Cr to RGB, with (H, W) luma for Y, with the very numbers of libjpeg."""
+    luma, out = np.ascontiguousarray(luma), np.array(planes, order="C")
+    _function("inlay_rgb", path)(_address(luma), _address(out), ctypes.c_ssize_t(luma.size))
     return out
 
 

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
+from . import kernel
 from .errors import FormatError, UnsupportedError
-from .formats import rgb_luma
+from .formats import bands, rows
 
 Pixels = NDArray[np.uint8]
 
@@ -34,10 +35,11 @@ def prepare(image: Image.Image | NDArray[np.generic], *, turned_as: bytes | None
         notes.append(f"the first of {frames} frames is used")
     try:
         opened.load()
-        upright = ImageOps.exif_transpose(opened)
+        upright = ImageOps.exif_transpose(opened) if opened.getexif().get(ExifTags.Base.Orientation) in _STORED else opened
     except (OSError, SyntaxError, ValueError) as error:
         raise FormatError(f"cannot decode the picture: {error}") from error
     plain = _opaque(_eight_bit(upright), notes)
+    plain = plain._new(plain.im)  # its `info` is its own, its pixels, which may be many, are not
     plain.info = {key: value for key, value in upright.info.items() if key != "transparency"}
     if "XML:com.adobe.xmp" in plain.info:  # as PNG holds it
         plain.info.setdefault("xmp", plain.info["XML:com.adobe.xmp"])
@@ -53,7 +55,9 @@ def luma(image: Image.Image) -> Pixels:
 
     Not Pillow's `convert("YCbCr")`, which rounds down: a network would learn that half a grey level is missing.
     """
-    return np.array(image) if image.mode == "L" else rgb_luma(np.asarray(image.convert("RGB")))
+    if image.mode not in ("L", "RGB"):
+        image = image.convert("RGB")
+    return np.concatenate([kernel.luma(rows(image, top, bottom)) for top, bottom in bands(image.height, image.width)])
 
 
 def _from_array(array: NDArray[np.generic]) -> Image.Image:

@@ -36,7 +36,7 @@ def measure() -> Iterator[Line]:
     for prior in _networks():
         for width, height in SIZES_PX:
             base_file = module.encode_base(Image.fromarray(_picture(width, height)), QUALITY, {})
-            base = module.decode_base(base_file).luma
+            base = module.decode_luma(base_file)
             inlay = Payload(prior.number, prior.network, 0.0, fingerprint(base), _difference(prior))
             file = module.embed(base_file, payload.write(inlay))
             levels = decoder.integer_parameters(inlay, base.shape).parameters[0]

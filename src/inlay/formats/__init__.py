@@ -7,6 +7,7 @@ format is adding a file and one entry to `all_formats`.  Bytes in, bytes or arra
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,22 +15,68 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .. import kernel
 from ..errors import FormatError
 
 Pixels = NDArray[np.uint8]
 
+BAND_PX = 1 << 21  # of a large picture, what is copied at once
+
 
 @dataclass(frozen=True)
 class Base:
-    """A decoded base image: what the network sees, and what is needed to colour its answer.
-
-    luma: (H, W), what the filter works on.
-    rest: the other planes, (H, W, 2) Cb and Cr for `ycbcr`, (H, W, 3) the pixels themselves for `rgb`, None for `gray`.
-    """
+    """A decoded base image in the planes that it was coded in; large, so it is read, and may be overwritten, in bands of rows."""
 
     model: str  # gray | ycbcr | rgb
-    luma: Pixels
-    rest: Pixels | None = None
+    image: Image.Image  # L, or RGB; for `ycbcr` the three channels hold Y, Cb and Cr
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, columns."""
+        return self.image.height, self.image.width
+
+    def rows(self, top: int, bottom: int) -> Pixels:
+        """A copy of rows [top, bottom): (n, W) or (n, W, 3)."""
+        return rows(self.image, top, bottom)
+
+    def luma_of(self, pixels: Pixels) -> Pixels:
+        """What the filter works on, (n, W), of some `rows`."""
+        return pixels[..., 0].copy() if self.model == "ycbcr" else kernel.luma(pixels)
+
+    def luma_bands(self) -> Iterator[Pixels]:
+        """The luma from top to bottom."""
+        for top, bottom in bands(*self.shape):
+            yield self.luma_of(self.rows(top, bottom))
+
+    @property
+    def luma(self) -> Pixels:
+        """All of it, (H, W)."""
+        return np.concatenate(list(self.luma_bands()))
+
+
+def bands(height: int, width: int, multiple: int = 1) -> Iterator[tuple[int, int]]:
+    """Rows [top, bottom), ..., of about BAND_PX pixels each, that cover a plane; `top` is a multiple of what is asked for."""
+    step = max(BAND_PX // width // multiple, 1) * multiple
+    for top in range(0, height, step):
+        yield top, min(top + step, height)
+
+
+def rows(image: Image.Image, top: int, bottom: int) -> Pixels:
+    """A copy of rows [top, bottom) of an L or RGB image: (n, W) or (n, W, 3)."""
+    if top == bottom:  # of which Pillow makes no array
+        return np.empty((0, image.width, 3)[: 2 if image.mode == "L" else 3], np.uint8)
+    return np.array(image.crop((0, top, image.width, bottom)))
+
+
+def pixels(image: Image.Image) -> Pixels:
+    """An L or RGB image as an array, (H, W) or (H, W, 3).
+
+    In bands: Pillow makes three copies of what it makes an array of.
+    """
+    out = np.empty((image.height, image.width, 3)[: 2 if image.mode == "L" else 3], np.uint8)
+    for top, bottom in bands(image.height, image.width):
+        out[top:bottom] = rows(image, top, bottom)
+    return out
 
 
 class Format(Protocol):
@@ -55,14 +102,20 @@ class Format(Protocol):
     def requantised(self, data: bytes, image: Image.Image, factor: float) -> bytes | None:
         """`image` encoded as `data` was, only coarser by `factor` (finer below 1); None if that changes nothing.
 
-        Two of these give the slope of the base codec's rate-distortion curve at this quality.
+        It may be a part of the picture.  Two of these give the slope of the base codec's rate-distortion curve at this quality.
         """
 
     def decode_base(self, data: bytes) -> Base:
         """The base, for filtering."""
 
-    def decode_pixels(self, data: bytes) -> Pixels:
-        """The base as any viewer shows it: (H, W) or (H, W, 3)."""
+    def decode_luma(self, data: bytes) -> Pixels:
+        """Of the base the luma alone, (H, W), in less memory."""
+
+    def decode_image(self, data: bytes) -> Image.Image:
+        """The base as any viewer shows it: L or RGB, with nothing in its `info`."""
+
+    def decoding_bytes(self, data: bytes) -> int:
+        """The memory that any of the three takes at most, about, with the file; a larger picture's bands not counted."""
 
     def embed(self, data: bytes, payload: bytes) -> bytes:
         """`data` with `payload` inside; an older payload is replaced.  `strip` of the result is `strip(data)`."""
@@ -107,9 +160,3 @@ def all_formats() -> tuple[Format, ...]:
     from . import jp2, jpeg
 
     return (jpeg, jp2)
-
-
-def rgb_luma(pixels: Pixels) -> Pixels:
-    """The luma (H, W) of (H, W, 3) RGB pixels (FORMAT.md, section 7)."""
-    luma = pixels @ np.array([19595, 38470, 7471], np.uint32) + np.uint32(1 << 15) >> np.uint32(16)
-    return luma.astype(np.uint8)

@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from ..errors import FormatError, LimitError, UnsupportedError
-from . import Base, Pixels, rgb_luma
+from . import Base, Pixels
 from ._jp2file import (
     CODESTREAM,
     EXIF_UUID,
@@ -60,19 +60,31 @@ def decode_base(data: bytes) -> Base:
     header = read_header(data)
     if reason := header.obstacle():
         raise UnsupportedError(f"this JPEG 2000 file cannot carry an inlay: {reason}")
-    pixels = _decode(data, header)
-    if pixels.ndim != (2 if header.model == "gray" else 3):
+    image = _decode(data, header)
+    if image.mode != ("L" if header.model == "gray" else "RGB"):
         raise FormatError(f"the JPEG 2000 file's boxes and its codestream, of {len(header.depths)} components, contradict each other")
-    return Base("gray", pixels) if pixels.ndim == 2 else Base("rgb", rgb_luma(pixels), pixels)
+    return Base(header.model, image)
 
 
-def decode_pixels(data: bytes) -> Pixels:
-    """The picture as any viewer shows it, (H, W) or (H, W, 3), of more than 8 bits the highest; no EXIF orientation is applied."""
+def decode_luma(data: bytes) -> Pixels:
+    """The luma of `decode_base`, (H, W)."""
+    return decode_base(data).luma
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """The picture as any viewer shows it, L or RGB, of more than 8 bits the highest; no EXIF orientation is applied."""
     return _decode(data, read_header(data))
 
 
-def _decode(data: bytes, header: Header) -> Pixels:
-    """A fresh contiguous array; every failure is an InlayError."""
+def decoding_bytes(data: bytes) -> int:
+    """The file, Pillow's pixels of 4 bytes, and OpenJPEG's samples of 4 bytes, of a tile at a time."""
+    header = read_header(data)
+    tile_px = min(header.tile[0], header.width) * min(header.tile[1], header.height)
+    return len(data) + 4 * (header.width * header.height + 2 * len(header.depths) * tile_px)
+
+
+def _decode(data: bytes, header: Header) -> Image.Image:
+    """An image in Pillow's mode L or RGB; every failure is an InlayError."""
     size = f"{header.width}x{header.height} pixels"
     if Image.MAX_IMAGE_PIXELS is not None and header.width * header.height > 2 * Image.MAX_IMAGE_PIXELS:
         raise LimitError(f"{size}; at most {2 * Image.MAX_IMAGE_PIXELS} are allowed (2 * PIL.Image.MAX_IMAGE_PIXELS)")
@@ -82,9 +94,11 @@ def _decode(data: bytes, header: Header) -> Pixels:
             raise FormatError(f"a box says {image.width}x{image.height} pixels, the codestream {size}")
         image.load()
         if image.mode == "I;16":
-            return (np.asarray(image) >> 8).astype(np.uint8)
+            return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         mode = "L" if image.mode in ("L", "LA") else "RGB"
-        return np.array(image if image.mode == mode else image.convert(mode))
+        plain = image if image.mode == mode else image.convert(mode)
+        plain.info = {}
+        return plain
     except MemoryError as error:
         raise LimitError(f"no memory for {size}") from error
     except Exception as error:  # Pillow raises nearly anything for hostile bytes
@@ -122,13 +136,11 @@ def encode_base(image: Image.Image, quality: int | None, options: dict[str, Any]
 def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
     """`image` encoded as the base `data` was, without metadata, at its bytes divided by `factor`.
 
-    `image` must be of the base's size.  Several quality layers are taken for one.  None where OpenJPEG cannot code like this.
+    Several quality layers are taken for one.  None where OpenJPEG cannot code like this.
     """
     header = read_header(data)
     if reason := header.obstacle():
         raise UnsupportedError(f"cannot encode like this JPEG 2000 file: {reason}")
-    if image.size != (header.width, header.height):
-        raise UnsupportedError(f"an image of {image.width}x{image.height} pixels for a base of {header.width}x{header.height}")
     mode = "L" if header.model == "gray" else "RGB"
     image = image if image.mode == mode else image.convert(mode)
     rate_bpp = 8 * header.stream_bytes / (header.width * header.height)

@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ..errors import FormatError, LimitError, UnsupportedError
-from . import Base, Pixels, rgb_luma
+from . import Base, Pixels, pixels
 from ._jpegfile import (
     APP0,
     APP1,
@@ -65,34 +64,52 @@ def obstacle(data: bytes) -> str | None:
 
 def decode_base(data: bytes) -> Base:
     """The base in the planes it was coded in, as libjpeg makes them; UnsupportedError if there is an `obstacle`."""
-    header = read_header(data)
-    if reason := header.obstacle():
-        raise UnsupportedError(f"this JPEG file cannot carry an inlay: {reason}")
-    if header.model == "gray":
-        return Base("gray", _decode(data, header, "L"))
-    if header.model == "ycbcr":
-        planes = _decode(data, header, "YCbCr")
-        return Base("ycbcr", planes[..., 0].copy(), planes[..., 1:].copy())
-    pixels = _decode(data, header, "RGB")
-    return Base("rgb", rgb_luma(pixels), pixels)
+    header = _usable_header(data)
+    return Base(header.model, _decode(data, header, "L" if header.model == "gray" else "planes"))
 
 
-def decode_pixels(data: bytes) -> Pixels:
-    """The picture as any viewer shows it, (H, W) or (H, W, 3); the orientation in its EXIF is not applied."""
+def decode_luma(data: bytes) -> Pixels:
+    """The luma of `decode_base`, (H, W); of YCbCr libjpeg decodes nothing else."""
+    header = _usable_header(data)
+    return decode_base(data).luma if header.model == "rgb" else pixels(_decode(data, header, "L"))
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """The picture as any viewer shows it, L or RGB; the orientation in its EXIF is not applied."""
     header = read_header(data)
     return _decode(data, header, "L" if header.model == "gray" else "RGB")
 
 
-def _decode(data: bytes, header: Header, mode: str) -> Pixels:
-    """A fresh contiguous array in Pillow's `mode`; every failure is an InlayError."""
+def decoding_bytes(data: bytes) -> int:
+    """The file twice, Pillow's pixels of 4 bytes, and all coefficients of a progressive file."""
+    header = read_header(data)
+    samples = sum(c.h * c.v for c in header.components) / max(c.h * c.v for c in header.components)
+    a_pixel = (1 if header.model == "gray" else 4) + (2 * samples if header.progressive else 0)
+    return 2 * len(data) + int(a_pixel * header.width * header.height)
+
+
+def _usable_header(data: bytes) -> Header:
+    header = read_header(data)
+    if reason := header.obstacle():
+        raise UnsupportedError(f"this JPEG file cannot carry an inlay: {reason}")
+    return header
+
+
+def _decode(data: bytes, header: Header, wanted: str) -> Image.Image:
+    """An image in Pillow's mode L or RGB, or in RGB the file's own three "planes"; every failure is an InlayError."""
     _check_cost(data, header)
     try:
         # Not Image.open: it would parse and judge metadata (EXIF, MPF), which is no reason to refuse a picture.
         image = JpegImageFile(BytesIO(pixels_only(data, header.segments)))
-        if mode == "YCbCr":
-            image.draft(mode, None)  # the decoder's own planes: no way to RGB and back
+        if wanted == "L":
+            image.draft("L", None)
+        if wanted == "planes":  # told that the file has RGB, libjpeg converts nothing: no way there and back
+            image.tile = [ImageFile._Tile(*tile[:3], (image.mode, "RGB")) for tile in image.tile]
         image.load()
-        return np.array(image if image.mode == mode else image.convert(mode))
+        mode = "L" if wanted == "L" else "RGB"
+        plain = image if image.mode == mode else image.convert(mode)
+        plain.info = {}
+        return plain
     except MemoryError as error:
         raise LimitError(f"no memory for {header.width}x{header.height} pixels") from error
     except Exception as error:  # Pillow raises nearly anything for hostile bytes
@@ -178,15 +195,12 @@ def _metadata(info: dict[Any, Any]) -> dict[str, Any]:
 def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
     """`image` encoded as the base `data` was, all quantisation steps times `factor`, without metadata.
 
-    Steps are rounded and kept in 1..255.  None if no step changes, unless `factor` is 1.  `image` must be of the
-    base's size.  Subsampling other than 4:4:4, 4:2:2 and 4:2:0 is taken for one of these of nearly the same cost.
+    Steps are rounded and kept in 1..255.  None if no step changes, unless `factor` is 1.  Subsampling other than 4:4:4,
+    4:2:2 and 4:2:0 is taken for one of these of nearly the same cost.
     """
     header = read_header(data)
     if reason := header.obstacle():
         raise UnsupportedError(f"cannot encode like this JPEG file: {reason}")
-    if image.size != (header.width, header.height):
-        found = f"{image.width}x{image.height}"
-        raise UnsupportedError(f"an image of {found} pixels for a base of {header.width}x{header.height}")
     tables = _quantisation(data, header)
     scaled = [_scaled(table, factor) for table in tables]
     if factor != 1 and scaled == [_scaled(table, 1.0) for table in tables]:

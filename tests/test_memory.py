@@ -1,0 +1,145 @@
+"""Large pictures: decoded and encoded in bands and parts, to the same result, within memory that can be bounded beforehand."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from textures import coloured, halves, jpeg_of, psnr, texture
+
+import inlay
+from inlay import decoder, encoder, formats, reference
+from inlay.errors import LimitError
+from inlay.formats import Base
+from inlay.network import Network
+from inlay.parameters import Areas, Sets
+
+COLOUR = coloured(320, 240, seed=5)
+CASES = {
+    "gray": lambda: inlay.encode(texture(200, 150, seed=1), quality=30, effort=2),
+    "4:2:0": lambda: inlay.encode(COLOUR, quality=30, effort=2),
+    "progressive": lambda: inlay.encode(COLOUR, quality=30, effort=2, progressive=True),
+    "RGB": lambda: inlay.attach(jpeg_of(COLOUR, quality=30, keep_rgb=True), COLOUR, effort=2),
+    "JPEG 2000": lambda: inlay.encode(COLOUR, format="jpeg2000", rate_bpp=0.8, effort=3),
+    "areas": lambda: inlay.encode(halves(400, 300), quality=40, effort=6),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bands_give_the_same_picture(name, monkeypatch):
+    data = CASES[name]()
+    assert inlay.info(data)["inlay"]["state"] == "matches"
+    expected = inlay.decode(data)
+    for most in (1, 10_000, 30_000):
+        monkeypatch.setattr(formats, "BAND_PX", most)
+        assert np.array_equal(inlay.decode(data), expected)
+        assert np.array_equal(inlay.decode_image(data), expected)
+        assert inlay.info(data)["inlay"]["state"] == "matches"
+
+
+@pytest.mark.parametrize("network", [Network(), Network(3, 3, kernel=5, dilations=(8, 8, 3), inputs=3)], ids=["small halo", "halo of 42"])
+@pytest.mark.parametrize("side_px", [None, 32])
+def test_bands_see_the_base_around_them(network, side_px, monkeypatch):
+    """Also where a band is less high than what the network sees: what is restored above it must not be seen."""
+    monkeypatch.setattr(formats, "BAND_PX", 1)
+    rng, base = np.random.default_rng(3), texture(75, 203, seed=3)
+    sets = tuple(rng.integers(-500, 501, network.size).astype(np.int16) for _ in range(2))
+    areas = Areas(side_px, rng.integers(0, 2, Areas.squares(base.shape, side_px)).astype(np.uint8)) if side_px else None
+    found = decoder._restored_in_place(Base("gray", Image.fromarray(base)), network, Sets(sets, areas), None)
+    if areas is None:
+        assert np.array_equal(found, reference.restore(network, sets[0], base))
+    else:
+        assert np.array_equal(found, decoder.restore(network, Sets(sets, areas), base))
+
+
+def test_a_stale_inlay_leaves_the_base_as_it_is():
+    data = jpeg_of(texture(64, 64, seed=9), quality=30)
+    moved = formats.by_name("jpeg").embed(data, formats.by_name("jpeg").extract(CASES["gray"]()))
+    with pytest.warns(inlay.InlayWarning, match="another picture"):
+        assert np.array_equal(inlay.decode_image(moved), Image.open(io.BytesIO(data)))
+
+
+def test_a_part_of_a_large_picture_tells_what_a_byte_buys(monkeypatch):
+    original = texture(400, 400, seed=2)
+    whole = encoder.encode(original, quality=30, effort=2)
+    monkeypatch.setattr(encoder, "SAMPLE_SIDE_PX", 128)
+    monkeypatch.setattr(encoder, "SAMPLE_PX", 3 * 128**2)
+    part = encoder.encode(original, quality=30, effort=2)
+    assert part.payload is not None
+    assert psnr(inlay.decode(part.data), original) == pytest.approx(psnr(inlay.decode(whole.data), original), abs=0.1)
+    assert part.payload_bytes == pytest.approx(whole.payload_bytes, rel=0.3)
+
+
+# ------------------------------------------------------------------------------------------------ limits
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_limits_are_checked_before_anything_is_decoded(name, monkeypatch):
+    data = CASES[name]()
+    module = formats.by_content(data)
+    needed = module.decoding_bytes(data) + decoder.WORK_BYTES
+    assert inlay.decode(data, max_memory=needed).size
+    for kind in ("base", "image", "luma"):
+        monkeypatch.setattr(module, f"decode_{kind}", None)
+    for call in (inlay.decode, inlay.decode_image, inlay.info):
+        with pytest.raises(LimitError, match=r"decoding takes about \d+ MB of memory, at most \d+ MB are allowed"):
+            call(data, max_memory=needed - 1)
+
+
+@pytest.mark.parametrize("command", ["encode", "attach", "decode", "info"])
+def test_limits_of_the_commands(command, run, tmp_path):
+    picture, file, out = tmp_path / "in.png", tmp_path / "in.jpg", tmp_path / "out.jpg"
+    Image.fromarray(COLOUR).save(picture)
+    file.write_bytes(jpeg_of(COLOUR, quality=30))
+    out.write_bytes(b"as it was")
+    arguments = {
+        "encode": (picture, "-o", out, "-e", "1"), "attach": (file, "--original", picture, "-o", out, "-e", "1"),
+        "decode": (file, "-o", out), "info": (file,),
+    }[command]  # fmt: skip
+    for limit in (("--max-pixels", "76799"), ("--max-memory", "50M")):
+        done = run(command, *arguments, *limit)
+        assert done.exit_code == 1 and "allowed" in done.stderr and out.read_bytes() == b"as it was"
+        assert done.stderr.startswith(f"inlay: {picture if command in ('encode', 'attach') else file}: ")
+    done = run(command, *arguments, "--max-pixels", "76800", "--max-memory", "0.5g")
+    assert done.exit_code == 0, done.stderr
+    for size in ("0", "x", "-1", "1T"):
+        done = run(command, *arguments, "--max-memory", size)
+        assert done.exit_code == 2 and "expected a number of bytes above 0, as in 500M or 2G" in done.stderr
+
+
+PEAK = """
+import sys
+from inlay.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code, end.code
+print(next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")), file=sys.stderr)
+"""
+
+
+def peak_bytes(*arguments):
+    """The most memory that the command takes, with the interpreter and its libraries."""
+    done = subprocess.run([sys.executable, "-c", PEAK, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return 1024 * int(done.stderr.split()[-1])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it needs /proc")
+@pytest.mark.parametrize("kind", ["gray", "colour", "colour, progressive"])
+def test_memory_is_what_was_promised(kind, tmp_path):
+    """8 megapixels: decoding stays within its estimate, and within 250 bytes for each 100 pixels (and its floor) beyond the picture."""
+    tile = texture(512, 512, seed=4) if kind == "gray" else coloured(512, 512, seed=4)
+    picture = np.tile(tile, (4, 8, 1)[: tile.ndim])
+    original, file = tmp_path / "in.ppm", tmp_path / "out.jpg"
+    Image.fromarray(picture).save(original)
+    pixels = picture.shape[0] * picture.shape[1]
+    progressive = ["--progressive"] if "progressive" in kind else []
+    encoding = peak_bytes("encode", original, "-o", file, "-e", "2", *progressive)
+    assert encoding < encoder.encoding_bytes(Image.fromarray(picture))
+    decoding = peak_bytes("decode", file, "-o", tmp_path / "out.png")
+    assert decoding < formats.by_name("jpeg").decoding_bytes(file.read_bytes()) + decoder.WORK_BYTES
+    if not progressive:
+        assert decoding < picture.size + 2.5 * pixels + (90 << 20)
