@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from common import Column, Line, at_least, at_most, best_prior, decode_by_pillow, jpeg_of, median_ms, originals, verify
+from common import Column, Line, at_least, at_most, best_prior, decode_by_pillow, jpeg_of, made_up, median_ms, originals, verify
 from peak import share
 
 from inlay import kernel, presets, reference
@@ -32,7 +32,7 @@ QUALITIES = (20, 90)
 def measure(arguments: argparse.Namespace) -> Iterator[Line]:
     """A line for each network, size and quality."""
     name, original = next(originals(arguments.images))
-    small = np.ascontiguousarray(original[:CROP, :CROP])
+    small = np.ascontiguousarray(original[:CROP, :CROP]) if min(original.shape) > CROP else made_up(CROP, CROP)
     for network in (presets.SMALL, presets.LARGE):
         default = network == presets.SMALL
         for plane, quality in ((original, QUALITIES[0]), (original, QUALITIES[1]), (small, QUALITIES[0])):

@@ -32,6 +32,7 @@ from inlay.provenance import versions
 Step = Callable[[NDArray[np.float32]], tuple[float, NDArray[np.floating]]]
 NETWORK = Network()
 TOLERANCE = 1e-3  # of a tensor's gradient, relative, in the 2-norm
+REQUIRED = at_least(times_inlay=10)  # of each of the others
 FLOPS_A_PIXEL = 6 * NETWORK.macs_per_pixel - 2 * NETWORK.tensors[0].size
 COLUMNS = (
     Column("median_ms", "median, ms", ".2f"),
@@ -287,6 +288,8 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
             continue
         if way := fastest(engine, ways, parameters, expected):
             best[engine] = (way, ways[way])
+    for engine in [name for name in makers if name not in best]:
+        yield {"what": f"{engine}: does not run here", "engine": engine, "required": REQUIRED}
 
     calls = {engine: (lambda step=step: step(parameters)) for engine, (_, step) in best.items()}
     taken = turns(arguments.repeats, calls)
@@ -299,7 +302,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
         module = sys.modules[engine.partition(",")[0]]
         required = {}
         if not engine.startswith("inlay"):
-            required = at_least(times_inlay=10)
+            required = REQUIRED
         elif threads == 2 and not alone:
             required = at_least(share_of_peak=0.3)
         yield {

@@ -31,7 +31,7 @@ def verdicts(section: ModuleType, line: Line) -> list[tuple[str, bool]]:
     found = []
     head = {column.key: column.head for column in section.COLUMNS}
     for key, (word, limit) in line.get("required", {}).items():
-        value = line[key]
+        value = line.get(key)
         met = value is not None and (value <= limit if word == "at most" else value >= limit)
         verdict = "met" if met else "**NOT met**" if value is not None else "**NOT measured**"
         found.append((f"{head[key]} {word} {_written(section, key, limit)}: {verdict}", met))
