@@ -1,67 +1,66 @@
 """One full fitting step of the default network on 768x512 luma, forward and backward: inlay's kernel, JAX, PyTorch, side by side.
 
-    python benchmarks/fit_step.py [--cores 2] [--repeats 15] [-o out/fit_step.jsonl]
-
 All compute the same: the squared error of the network (378 weights, 24 biases, leaky ReLU of slope 1/8, base continued by
 its edge pixels for the halo of 5, valid convolutions) summed over the picture, and its gradient by all 402 parameters.  That is
 verified first: no times without equal gradients.  Each engine may choose among several ways to write the network (or to cut the
 picture); the fastest of each goes into the final, where the engines take turns: A B C, A B C, ...  A call that is not timed comes
 before each timed one, so that nobody pays for another's caches or spinning threads.  The ratios are what counts.
+
+Useful operations a pixel: forward 2 for each of the M multiply-accumulates (`Network.macs_per_pixel`), backward 2 M for the gradients of
+the weights and 2 M for those of the layers' inputs, less the first layer's, whose input needs none: 6 M - 2 * 54 = 2160 for M = 378.
+The share of the peak is those a second by what `peak` measured in the same run, with as many threads.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
 import sys
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from io import BytesIO
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import cache
+from statistics import median
+from typing import NamedTuple
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("--cores", type=int, default=2, help="of this machine, for every engine (default: 2)")
-parser.add_argument("--repeats", type=int, default=15, help="timed steps of each engine (default: 15)")
-parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which takes a minute to build")
-parser.add_argument("-o", "--output", type=Path, default=Path("out/fit_step.jsonl"), help="JSON lines are appended here")
-arguments = parser.parse_args()
+import numpy as np
+from common import HEIGHT, WIDTH, Column, Line, Pixels, Seconds, at_least, jpeg_of, made_up, timed, turns, verify
+from numpy.typing import NDArray
+from peak import share
 
-# Before any engine counts the processors.
-if hasattr(os, "sched_setaffinity"):
-    cores = sorted(os.sched_getaffinity(0))[: arguments.cores]
-    os.sched_setaffinity(0, cores)
-os.environ["OMP_NUM_THREADS"] = str(arguments.cores)
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-
-import numpy as np  # noqa: E402  # the processors are set first
-from numpy.typing import NDArray  # noqa: E402  # the processors are set first
-from PIL import Image  # noqa: E402  # the processors are set first
-
-from inlay import __version__, floatnet, kernel  # noqa: E402  # the processors are set first
-from inlay.network import Network  # noqa: E402  # the processors are set first
-from inlay.provenance import machine  # noqa: E402  # the processors are set first
+from inlay import floatnet, kernel
+from inlay.network import Network
+from inlay.provenance import versions
 
 Step = Callable[[NDArray[np.float32]], tuple[float, NDArray[np.floating]]]
-HEIGHT, WIDTH = 512, 768
 NETWORK = Network()
 TOLERANCE = 1e-3  # of a tensor's gradient, relative, in the 2-norm
-REQUIRED = 1 / 6  # of the time of the faster of the others
+REQUIRED = at_least(times_inlay=10)  # of each of the others
+FLOPS_A_PIXEL = 6 * NETWORK.macs_per_pixel - 2 * NETWORK.tensors[0].size
+COLUMNS = (
+    Column("median_ms", "median, ms", ".2f"),
+    Column("least_ms", "least, ms", ".2f"),
+    Column("most_ms", "most, ms", ".2f"),
+    Column("processor_ms", "processor, ms", ".2f"),
+    Column("times_inlay", "times inlay", ".2f"),
+    Column("times_inlay_processor", "the same, of processor time", ".2f"),
+    Column("gflops", "useful GFLOP/s", ".1f"),
+    Column("share_of_peak", "share of peak", ".1%"),
+)
 
 
-def picture() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A made-up original, stripes and grain under a soft light, and its JPEG base at quality 20."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:HEIGHT, :WIDTH] / 16
-    stripes = sum(np.sign(np.sin(x * np.cos(a) + y * np.sin(a) + p)) for a, p in rng.uniform(0, 6, (6, 2)))
-    plane = 128 + 12 * stripes + 30 * np.sin(x / 9) * np.cos(y / 7) + rng.normal(0, 5, x.shape)
-    original = np.clip(plane, 0, 255).astype(np.uint8)
-    file = BytesIO()
-    Image.fromarray(original).save(file, "JPEG", quality=20)
-    return np.asarray(Image.open(file)).copy(), original
+class Problem(NamedTuple):
+    """What all engines are given: base and original (512, 768), and, for the others, planes (1, 522, 778) and target (512, 768)."""
+
+    base: Pixels
+    original: Pixels
+    planes: NDArray[np.float32]
+    target: NDArray[np.float32]
+
+
+@cache
+def problem() -> Problem:
+    original = made_up()
+    base = jpeg_of(original, 20)[1]
+    planes = floatnet.inputs(NETWORK, base, (0, HEIGHT, 0, WIDTH))
+    return Problem(base, original, planes, (original.astype(np.float32) - base) / 128)
 
 
 def random_parameters() -> NDArray[np.float32]:
@@ -73,20 +72,16 @@ def random_parameters() -> NDArray[np.float32]:
     return out
 
 
-BASE, ORIGINAL = picture()
-PLANES = floatnet.inputs(NETWORK, BASE, (0, HEIGHT, 0, WIDTH))  # (1, 522, 778)
-TARGET = (ORIGINAL.astype(np.float32) - BASE) / 128  # (512, 768)
-
-
 # ------------------------------------------------------------------------------------------------ inlay
 
 
-def inlay_steps() -> dict[str, Step]:
+def inlay_steps(threads: int) -> dict[str, Step]:
     """The kernel, with the picture cut in several ways."""
+    base, original, _, _ = problem()
 
     def step(rows: int, columns: int) -> Step:
-        rectangles = kernel.tiles(BASE.shape, rows, columns)
-        return lambda parameters: kernel.gradient(NETWORK, parameters, rectangles, base=BASE, target=ORIGINAL, threads=arguments.cores)
+        rectangles = kernel.tiles(base.shape, rows, columns)
+        return lambda parameters: kernel.gradient(NETWORK, parameters, rectangles, base=base, target=original, threads=threads)
 
     return {f"tiles {rows}x{columns}": step(rows, columns) for rows, columns in ((512, 384), (256, 384), (256, 256), (128, 502))}
 
@@ -155,8 +150,8 @@ def jax_steps() -> dict[str, Step]:
             return ((answer.reshape(HEIGHT, WIDTH) - target) ** 2).sum()
 
         both = jax.jit(jax.value_and_grad(loss))
-        planes = jnp.asarray(PLANES if layout == "nchw" else PLANES.transpose(1, 2, 0))
-        target = jnp.asarray(TARGET)
+        planes = jnp.asarray(problem().planes if layout == "nchw" else problem().planes.transpose(1, 2, 0))
+        target = jnp.asarray(problem().target)
 
         def run(parameters: NDArray[np.float32]) -> tuple[float, NDArray[np.floating]]:
             value, gradient = both(parameters, planes, target)
@@ -179,12 +174,12 @@ def jax_steps() -> dict[str, Step]:
 # ------------------------------------------------------------------------------------------------ PyTorch
 
 
-def torch_steps() -> dict[str, Step]:
+def torch_steps(threads: int, compiling: bool) -> dict[str, Step]:
     """conv2d (oneDNN) with groups, in both memory formats; depthwise as shifted multiples; and the same through torch.compile."""
     import torch
     from torch.nn import functional
 
-    torch.set_num_threads(arguments.cores)
+    torch.set_num_threads(threads)
     tensors = [(t.name, t.slice, t.shape) for t in NETWORK.tensors]
     channels, layers = NETWORK.channels, NETWORK.layers
 
@@ -195,8 +190,8 @@ def torch_steps() -> dict[str, Step]:
 
     def step(layout: str, depthwise: str, pointwise: str, compiled: bool) -> Step:
         memory_format = torch.channels_last if layout == "nhwc" else torch.contiguous_format
-        planes = torch.from_numpy(PLANES)[None].to(memory_format=memory_format)
-        target = torch.from_numpy(TARGET)[None, None].to(memory_format=memory_format)
+        planes = torch.from_numpy(problem().planes)[None].to(memory_format=memory_format)
+        target = torch.from_numpy(problem().target)[None, None].to(memory_format=memory_format)
 
         def loss(parameters: torch.Tensor) -> torch.Tensor:
             value = {name: parameters[place].reshape(shape) for name, place, shape in tensors}
@@ -240,7 +235,7 @@ def torch_steps() -> dict[str, Step]:
         ("nchw", "shifted", "conv", True),
         ("nhwc", "merged", "merged", True),
     ]
-    ways = [w for w in ways if not (w[3] and arguments.no_compile)]
+    ways = [w for w in ways if compiling or not w[3]]
     return {f"{w[0]}, depthwise {w[1]}, 1x1 {w[2]}{', compiled' if w[3] else ''}": step(*w) for w in ways}
 
 
@@ -257,88 +252,65 @@ def difference(parameters: NDArray[np.float32], step: Step, expected: tuple[floa
     return max(found)
 
 
-def timed(step: Step, parameters: NDArray[np.float32]) -> tuple[float, float]:
-    """Seconds for one step, after one that is not timed: by the clock, and of all processors together."""
-    step(parameters)
-    begun = time.perf_counter(), time.process_time()
-    step(parameters)
-    return time.perf_counter() - begun[0], time.process_time() - begun[1]
-
-
-def version(module: str) -> str:
-    return str(getattr(sys.modules[module], "__version__", "?"))
-
-
-def main() -> int:
-    parameters = random_parameters()
-    engines: dict[str, dict[str, Step]] = {}
-    for name, make in (("inlay", inlay_steps), ("jax", jax_steps), ("torch", torch_steps)):
+def fastest(
+    engine: str, ways: dict[str, Step], parameters: NDArray[np.float32], expected: tuple[float, NDArray[np.floating]]
+) -> str | None:
+    """The way that takes least time, of those that run; all must give the gradient that is expected."""
+    least: dict[str, float] = {}
+    for way, step in ways.items():
         try:
-            engines[name] = make()
-        except ImportError as error:
-            print(f"{name} is left out: {error}")
-    reference = next(iter(engines["inlay"].values()))(parameters)
+            error = difference(parameters, step, expected)
+        except Exception as failure:  # torch.compile needs a C++ compiler, and may have other wishes
+            print(f"  {engine:16} {way:48} does not run: {type(failure).__name__}")
+            continue
+        verify(error <= TOLERANCE, f"{engine}, {way}: the gradients differ by {error:.1e}, more than {TOLERANCE}")
+        # the least, since other programs can only add to it
+        least[way] = min(timed(lambda step=step: step(parameters)).clock for _ in range(4))
+        print(f"  {engine:16} {way:48} {error:10.1e} {1000 * least[way]:8.2f} ms", flush=True)
+    return min(least, key=least.__getitem__, default=None)
 
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # of other programs, before ours begins
-    if load and load > 0.3:
-        print(f"other programs are running (load {load:.1f}): the times are too long, and the ratios uncertain")
-    print(f"{machine()}, {arguments.cores} threads; {WIDTH}x{HEIGHT}, {NETWORK.weights} weights, {NETWORK.size} parameters\n")
-    print(f"{'':6} {'way':48} {'difference':>10} {'least ms':>8}")
-    best: dict[str, tuple[str, Step]] = {}
-    for engine, ways in engines.items():
-        fastest = float("inf")
-        for way, step in ways.items():
-            try:
-                error = difference(parameters, step, reference)
-            except Exception as failure:  # torch.compile needs a C++ compiler, and may have other wishes
-                print(f"{engine:6} {way:48} does not run: {type(failure).__name__}")
-                continue
-            if error > TOLERANCE:
-                print(f"{engine:6} {way:48} {error:10.1e}  the gradients differ by more than {TOLERANCE}: no times are taken")
-                return 1
-            least = min(timed(step, parameters)[0] for _ in range(4))  # the least, since other programs can only add to it
-            print(f"{engine:6} {way:48} {error:10.1e} {1000 * least:8.2f}", flush=True)
-            if least < fastest:
-                fastest, best[engine] = least, (way, step)
 
-    taken: dict[str, list[tuple[float, float]]] = {engine: [] for engine in best}
-    for _ in range(arguments.repeats):
-        for engine, (_, step) in best.items():
-            taken[engine].append(timed(step, parameters))
-    medians = {engine: statistics.median(s for s, _ in each) for engine, each in taken.items()}
-    # Less than the clock's where other programs held the processors; more, by the number of threads, where nobody did.
-    processor = {engine: statistics.median(s for _, s in each) for engine, each in taken.items()}
-
-    print(f"\nthe fastest of each, {arguments.repeats} repeats in turns\n")
-    print(f"{'':6} {'median ms':>10} {'min':>8} {'max':>8} {'times inlay':>12} {'processor ms':>13} {'times inlay':>12}")
-    for engine, each in taken.items():
-        row = [1000 * s for s in (medians[engine], min(each)[0], max(each)[0])]
-        ratio = medians[engine] / medians["inlay"]
-        busy = processor[engine] / processor["inlay"]
-        print(f"{engine:6} {row[0]:10.2f} {row[1]:8.2f} {row[2]:8.2f} {ratio:12.2f} {1000 * processor[engine]:13.2f} {busy:12.2f}")
-    others = [median for engine, median in medians.items() if engine != "inlay"]
-    if others:
-        ratio = medians["inlay"] / min(others)
-        verdict = "met" if ratio <= REQUIRED else "NOT met"
-        print(f"\ninlay takes {ratio:.3f} of the faster one's time, 1/{1 / ratio:.1f} (at most 1/6 is required: {verdict})")
-
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    common = {
-        "benchmark": "fit_step", "time": datetime.now(UTC).isoformat(timespec="seconds"), "width": WIDTH, "height": HEIGHT,
-        "weights": NETWORK.weights, "parameters": NETWORK.size, "machine": machine(), "threads": arguments.cores,
-        "load": load, "repeats": arguments.repeats, "python": platform.python_version(), "kernel": kernel.paths()[0],
+def measure(arguments: argparse.Namespace) -> Iterator[Line]:
+    """A line for each engine with all threads, and for inlay's with one."""
+    parameters, threads = random_parameters(), arguments.threads
+    makers: dict[str, Callable[[], dict[str, Step]]] = {
+        "inlay": lambda: inlay_steps(threads), "jax": jax_steps, "torch": lambda: torch_steps(threads, not arguments.no_compile),
     }  # fmt: skip
-    with arguments.output.open("a", encoding="utf-8") as file:
-        for engine, each in taken.items():
-            line = {
-                **common, "engine": engine, "version": __version__ if engine == "inlay" else version(engine),
-                "way": best[engine][0], "median_s": medians[engine],
-                "processor_s": processor[engine], "seconds": [s for s, _ in each],
-            }  # fmt: skip
-            file.write(json.dumps(line) + "\n")
-    print(f"\nlines appended to {arguments.output}")
-    return 0
+    if threads > 1:
+        makers["inlay, 1 thread"] = lambda: inlay_steps(1)
+    expected = next(iter(inlay_steps(threads).values()))(parameters)
+    best: dict[str, tuple[str, Step]] = {}
+    for engine, make in makers.items():
+        try:
+            ways = make()
+        except ImportError as error:
+            print(f"  {engine} is left out: {error}")
+            continue
+        if way := fastest(engine, ways, parameters, expected):
+            best[engine] = (way, ways[way])
+    for engine in [name for name in makers if name not in best]:
+        yield {"what": f"{engine}: does not run here", "engine": engine, "required": REQUIRED}
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    calls = {engine: (lambda step=step: step(parameters)) for engine, (_, step) in best.items()}
+    taken = turns(arguments.repeats, calls)
+    medians = {engine: Seconds(*(median(column) for column in zip(*each, strict=True))) for engine, each in taken.items()}
+    ours = medians["inlay"]
+    for engine, each in taken.items():
+        clock, processor = medians[engine]
+        alone = engine.endswith("1 thread")
+        gflops, used = FLOPS_A_PIXEL * HEIGHT * WIDTH / clock / 1e9, 1 if alone else threads
+        module = sys.modules[engine.partition(",")[0]]
+        required = {}
+        if not engine.startswith("inlay"):
+            required = REQUIRED
+        elif threads == 2 and not alone:
+            required = at_least(share_of_peak=0.3)
+        yield {
+            "what": f"{engine}: {best[engine][0]}", "engine": engine, "threads": used, "repeats": arguments.repeats,
+            "versions": versions() | {module.__name__: module.__version__},
+            "width": WIDTH, "height": HEIGHT, "weights": NETWORK.weights, "parameters": NETWORK.size,
+            "median_ms": 1000 * clock, "least_ms": 1000 * min(each).clock, "most_ms": 1000 * max(each).clock,
+            # Less than the clock's where other programs held the processors; more, by the number of threads, where nobody did.
+            "processor_ms": 1000 * processor, "times_inlay": clock / ours.clock, "times_inlay_processor": processor / ours.processor,
+            "gflops": gflops, "share_of_peak": share(gflops, "float_gflops", used, arguments.seconds), "required": required,
+        }  # fmt: skip

@@ -1,0 +1,69 @@
+"""Whole commands, in processes of their own: start-up beside `python -c pass`, and decoding a colour JPEG of 12 megapixels (made up,
+quality 75, with an inlay of `encode -e 1`) to PNG beside what Pillow takes for a plain decode and the same PNG. Medians of runs in
+turns. First it is verified that the command restores, and that both PNGs have the size of the picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from common import FEW, MEGAPIXELS_12, Column, Line, at_most, made_up, median_ms, verify
+from PIL import Image
+
+from inlay import decoder
+
+COLUMNS = (Column("ms", "ms", ".0f"), Column("beside_ms", "beside, ms", ".0f"), Column("times", "times", ".2f"))
+INLAY = [sys.executable, "-m", "inlay"]
+SHAPE = MEGAPIXELS_12
+
+
+def run(command: list[str | Path]) -> None:
+    """Runs a command, which must end well and have no complaint: `decode` says on stderr what it did not restore."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    verify(done.returncode == 0 and not done.stderr, f"{' '.join(map(str, command))}: {done.stderr}")
+
+
+def measure(arguments: argparse.Namespace) -> Iterator[Line]:
+    """A line for each command."""
+    nothing = partial(run, [sys.executable, "-c", "pass"])
+    start = {"--version": ["--version"], "decode --help": ["decode", "--help"]}
+    ms = median_ms(arguments.repeats, {"": nothing} | {name: partial(run, [*INLAY, *rest]) for name, rest in start.items()})
+    for name in start:
+        yield _line(f"inlay {name}, beside python -c pass", arguments.repeats, ms[name], ms[""])
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        original, file, restored, plain = (folder / name for name in ("original.ppm", "file.jpg", "restored.png", "plain.png"))
+        Image.fromarray(made_up(*SHAPE, colour=True)).save(original)
+        run([*INLAY, "encode", original, "-o", file, "-q", "75", "-e", "1"])
+        code = "import sys; from PIL import Image; Image.open(sys.argv[1]).save(sys.argv[2])"
+        calls = {
+            "plain": partial(run, [sys.executable, "-c", code, file, plain]),
+            "decode": partial(run, [*INLAY, "decode", file, "-o", restored]),
+        }
+        for call in calls.values():
+            call()
+        _verify(file, restored, plain)
+        repeats = min(arguments.repeats, FEW)
+        ms = median_ms(repeats, calls, warm=False)
+    what = "inlay decode, 12 megapixels in colour to PNG, beside Pillow's plain one"
+    yield _line(what, repeats, ms["decode"], ms["plain"]) | {"required": at_most(times=1.5)}
+
+
+def _line(what: str, repeats: int, ms: float, beside_ms: float) -> Line:
+    return {"what": what, "repeats": repeats, "ms": ms, "beside_ms": beside_ms, "times": ms / beside_ms}
+
+
+def _verify(file: Path, restored: Path, plain: Path) -> None:
+    decoded = decoder.decode(file.read_bytes())
+    verify(decoded.state == "restored", f"the decoder says {decoded.state}, {decoded.reason}")
+    shown, base = (np.asarray(Image.open(png)) for png in (restored, plain))
+    verify(shown.shape == base.shape == (*SHAPE, 3), "the PNGs have another size than the picture")
+    verify(np.array_equal(shown, decoded.pixels) and not np.array_equal(shown, base), "the PNG is not the restored picture")

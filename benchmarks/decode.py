@@ -1,0 +1,62 @@
+"""Restoring the luma of a JPEG file (`kernel.restore`, base pixels to restored ones, one thread) beside libjpeg-turbo decoding that
+very file (Pillow). Medians of runs in turns, an untimed call before each timed one. First it is verified that the compiled kernel gives
+the bytes of the reference on every path that this processor runs.
+
+The share of the peak is the useful multiply-accumulates (those of the restored pixels, none for halos) a second by what `peak` measured
+in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from common import Column, Line, at_least, at_most, best_prior, decode_by_pillow, jpeg_of, made_up, median_ms, originals, verify
+from peak import share
+
+from inlay import kernel, presets, reference
+
+COLUMNS = (
+    Column("restore_ms", "restore, ms", ".2f"),
+    Column("libjpeg_ms", "libjpeg, ms", ".2f"),
+    Column("times_libjpeg", "times libjpeg", ".2f"),
+    Column("gmacs", "GMAC/s", ".1f"),
+    Column("share_of_peak", "share of peak", ".1%"),
+)
+CROP = 256  # rows and columns that are verified, and the side of the smaller picture
+QUALITIES = (20, 90)
+
+
+def measure(arguments: argparse.Namespace) -> Iterator[Line]:
+    """A line for each network, size and quality."""
+    name, original = next(originals(arguments.images))
+    small = np.ascontiguousarray(original[:CROP, :CROP]) if min(original.shape) > CROP else made_up(CROP, CROP)
+    for network in (presets.SMALL, presets.LARGE):
+        default = network == presets.SMALL
+        for plane, quality in ((original, QUALITIES[0]), (original, QUALITIES[1]), (small, QUALITIES[0])):
+            data, base = jpeg_of(plane, quality)
+            parameters = best_prior(network, data, base, plane).values.astype(np.int16)
+            crop = base[:CROP, :CROP]
+            expected = reference.restore(network, parameters, crop)
+            for path in kernel.paths():
+                same = np.array_equal(kernel.restore(network, parameters, crop, path=path), expected)
+                verify(same, f"path {path} does not restore what the reference does")
+            verify(np.array_equal(np.asarray(decode_by_pillow(data)), base), "libjpeg decodes another base")
+
+            calls = {"libjpeg": partial(decode_by_pillow, data), "restore": partial(kernel.restore, network, parameters, base, threads=1)}
+            ms = median_ms(arguments.repeats, calls)
+            ratio, gmacs = ms["restore"] / ms["libjpeg"], network.macs_per_pixel * base.size / ms["restore"] / 1e6
+            height, width = base.shape
+            required = {}
+            if default and plane is small:
+                required = at_most(restore_ms=1)
+            elif default and quality == QUALITIES[0]:
+                required = at_most(times_libjpeg=2) | at_least(share_of_peak=0.35)
+            yield {
+                "what": f"{network.weights} weights, {width}x{height}, q {quality}", "picture": name, "weights": network.weights,
+                "width": width, "height": height, "quality": quality, "threads": 1, "repeats": arguments.repeats,
+                "restore_ms": ms["restore"], "libjpeg_ms": ms["libjpeg"], "times_libjpeg": ratio, "gmacs": gmacs,
+                "share_of_peak": share(gmacs, "int16_gmacs", 1, arguments.seconds), "required": required,
+            }  # fmt: skip

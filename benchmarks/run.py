@@ -1,0 +1,96 @@
+"""Verifies what inlay computes, then measures how fast and in how much memory, side by side with others in the same run.
+
+    python benchmarks/run.py [--only SECTION ...] [--images DIR] [--repeats N] [-o docs/benchmarks]
+
+appends JSON lines to docs/benchmarks.jsonl, a section's when it is through, and writes docs/benchmarks.md from the latest ones of every
+section; `--only` without a section writes the page alone. Times mean something on an idle machine only.
+
+A section is a module of its name beside this file: a docstring that says what is measured (it goes into the page), COLUMNS of its
+table, and `measure(arguments)`, which yields lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+SECTIONS = {
+    "peak": "peak", "decode": "decode", "threads": "threads", "fit": "fit_step", "convergence": "convergence", "commands": "commands",
+    "memory": "memory",
+}  # fmt: skip
+BUSY = 0.3  # load of other programs from which times are doubtful
+
+
+def parsed() -> argparse.Namespace:
+    """The arguments of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--images", type=Path, metavar="DIR", help="decode: its first picture, convergence: all; made-up ones if left out")
+    parser.add_argument("--sample", type=int, metavar="N", help="convergence: so many pictures at most")
+    parser.add_argument(
+        "--repeats", type=int, default=15, metavar="N", help="timed runs of each (default: 15; what takes seconds: 5 at most)"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="processors to use (default: all)")
+    parser.add_argument("--seconds", type=float, default=0.5, metavar="S", help="peak: of each try (default: 0.5)")
+    parser.add_argument("--largest", type=float, default=100, metavar="MP", help="threads, memory: megapixels at most (default: 100)")
+    parser.add_argument("--no-compile", action="store_true", help="fit: leave out torch.compile, which takes a minute to build")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "docs" / "benchmarks", help="without extension")
+    return parser.parse_args()
+
+
+def restrict(threads: int | None) -> int:
+    """Leaves so many processors to this process and its children; how many they are.  Before any engine counts them."""
+    count = threads or os.cpu_count() or 1
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+        count = len(os.sched_getaffinity(0))
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    return count
+
+
+def main() -> int:
+    """Measures the sections that are asked for, and writes the page."""
+    arguments = parsed()
+    arguments.threads = restrict(arguments.threads)
+    import page  # it and the sections load numpy and inlay, which count the processors
+
+    from inlay import provenance
+
+    sections = {name: importlib.import_module(module) for name, module in SECTIONS.items()}
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None  # of other programs, before ours begins
+    if arguments.only and load and load > BUSY:
+        print(f"other programs are running (load {load}): the times are too long, and the ratios uncertain")
+    run = {"machine": provenance.machine(), "versions": provenance.versions(), "load": load, "threads": arguments.threads}
+    stored, written = (arguments.output.with_suffix(suffix) for suffix in (".jsonl", ".md"))
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    for name in arguments.only:
+        section, lines = sections[name], []
+        begun = datetime.now(UTC).isoformat(timespec="seconds")
+        print(f"\n{name}: {run['machine']}, {arguments.threads} threads\n")
+        _, *widths = [len(head) + 2 for head in page.heads(section)]
+        print(_aligned(page.heads(section), widths), flush=True)
+        for line in section.measure(arguments):
+            print(_aligned(page.cells(section, line), widths), flush=True)
+            lines.append({"benchmark": name, "time": begun} | run | line)
+        with stored.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+    lines = [json.loads(line) for line in stored.read_text("utf-8").splitlines()]
+    written.write_text(page.render(lines, sections, stored.name), "utf-8")
+    print(f"\n{written} is written from {stored}")
+    return 0
+
+
+def _aligned(cells: list[str], widths: list[int]) -> str:
+    """A row for the terminal: what, numbers, and what is required of them."""
+    what, *rest = cells
+    return f"{what:72}" + "".join(f"{cell:>{width}}" for cell, width in zip(rest[:-1], widths, strict=False)) + f"  {rest[-1]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""The benchmarks run, and their page is what their lines say."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STORED = ROOT / "docs" / "benchmarks.jsonl"
+
+
+def benchmark(output, *arguments):
+    """What the command prints."""
+    command = [sys.executable, ROOT / "benchmarks" / "run.py", "-o", output, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_cheap_sections(tmp_path):
+    sections = ["peak", "decode"] if shutil.which("cc") else ["decode"]
+    printed = benchmark(tmp_path / "b", "--only", *sections, "--repeats", "1", "--seconds", "0.01")
+    lines = [json.loads(line) for line in (tmp_path / "b.jsonl").read_text().splitlines()]
+    assert {line["benchmark"] for line in lines} == set(sections)
+    for line in lines:
+        assert line["what"] in printed and line["machine"] and line["versions"]["kernel"] and line["threads"] >= 1
+    restored = [line for line in lines if line["benchmark"] == "decode"]
+    assert {line["weights"] for line in restored} == {378, 1888} and all(line["times_libjpeg"] > 0 for line in restored)
+    assert all((line["share_of_peak"] is None) == ("peak" not in sections) for line in restored)
+
+
+def test_page_shows_the_latest_run_and_what_it_misses(tmp_path):
+    run = {
+        "benchmark": "commands",
+        "machine": "a machine",
+        "versions": {"inlay": "0"},
+        "load": 0.0,
+        "threads": 2,
+        "ms": 3.0,
+        "beside_ms": 2.0,
+    }
+    required = {"times": ["at most", 1.5]}
+    lines = [
+        run | {"what": "an old one", "time": "1", "times": 9.0},
+        run | {"what": "a fast one", "time": "2", "times": 1.2, "required": required},
+        run | {"what": "a slow one", "time": "2", "times": 1.6, "required": required},
+    ]
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    benchmark(tmp_path / "b", "--only")
+    page = (tmp_path / "b.md").read_text()
+    assert "an old one" not in page and "## commands" in page and "a machine" in page
+    assert "| a fast one | 3 | 2 | 1.20 | times at most 1.50: met |" in page
+    assert "1 of 2 required numbers are met" in page and "- commands, a slow one: times at most 1.50: **NOT met**" in page
+
+
+@pytest.mark.skipif(not STORED.exists(), reason="nothing is measured yet")
+def test_page_is_current(tmp_path):
+    shutil.copy(STORED, tmp_path)
+    benchmark(tmp_path / "benchmarks", "--only")
+    written = STORED.with_suffix(".md").read_text("utf-8")
+    assert written == (tmp_path / "benchmarks.md").read_text("utf-8"), "run python benchmarks/run.py --only"
