@@ -81,7 +81,7 @@ def originals(images: Path | None) -> Iterator[tuple[str, Pixels]]:
 def jpeg_of(original: Pixels, quality: int) -> tuple[bytes, Pixels]:
     """The base file of a luma, and its pixels."""
     data = JPEG.encode_base(Image.fromarray(original), quality, {})
-    return data, JPEG.decode_base(data).luma
+    return data, JPEG.decode_luma(data)
 
 
 def decode_by_pillow(data: bytes) -> Image.Image:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,10 @@ ALL_PATHS = ("avx512", "avx2", "portable")  # best first
 
 Pixels = NDArray[np.uint8]
 PEAK_MSE = 128.0**2  # (grey levels)^2 in the gradient kernel's unit of squared error
-_MIN_BAND = 64  # rows; a thread's start costs about as much as this many
+# Rows of a band: the fewest that are worth a thread's start, and as many as make what neighbours compute twice not count.  A band that
+# is waiting is taken by whichever thread is free, for processors are not equally quick.
+_MIN_BAND, _BAND = 64, 256
+_PARTS = 4  # of a gradient, for each thread
 
 
 class _Network(ctypes.Structure):
@@ -113,7 +116,7 @@ def restore(
         )  # fmt: skip
         return status
 
-    if any(_in_parallel(band, _bands(0, height, threads_of(threads)))):
+    if any(parallel(band, _bands(0, height, threads_of(threads)), threads)):
         raise MemoryError("no memory for the restoration network's rows")
     return out
 
@@ -139,7 +142,7 @@ def gradient(
     def part(rectangles: NDArray[np.int32]) -> tuple[float, NDArray[np.float64]]:
         return _gradient(network, parameters, rectangles, base, target, path, True, None)
 
-    losses, gradients = zip(*_in_parallel(part, _spread(rectangles, threads_of(threads))), strict=True)
+    losses, gradients = zip(*parallel(part, _spread(rectangles, threads_of(threads)), threads), strict=True)
     return sum(losses), np.sum(gradients, axis=0)
 
 
@@ -158,7 +161,7 @@ def squared_error(
     def part(rectangles: NDArray[np.int32]) -> float:
         return _gradient(network, parameters, rectangles, base, target, path, False, None)[0]
 
-    return sum(_in_parallel(part, _spread(rectangles, threads_of(threads))))
+    return sum(parallel(part, _spread(rectangles, threads_of(threads)), threads))
 
 
 def answers(
@@ -226,17 +229,20 @@ def rgb(luma: Pixels, planes: Pixels, *, path: str | None = None) -> Pixels:
 
 
 def _spread(rectangles: NDArray[np.int32], threads: int) -> list[NDArray[np.int32]]:
-    """The rectangles in at most `threads` parts of about equal numbers; a lone one is cut in bands."""
-    if len(rectangles) == 1 and threads > 1:
+    """The rectangles in parts of about equal numbers, in an order that hangs on nothing else; a lone one is cut in bands."""
+    if threads == 1:
+        return [rectangles]
+    if len(rectangles) == 1:
         y0, y1, x0, x1 = (int(v) for v in rectangles[0])
         rectangles = np.array([(*rows, x0, x1) for rows in _bands(y0, y1, threads)], np.int32)
-    return np.array_split(rectangles, min(threads, len(rectangles)))
+    return np.array_split(rectangles, min(_PARTS * threads, len(rectangles)))
 
 
 def _bands(y0: int, y1: int, threads: int) -> list[tuple[int, int]]:
-    """Rows [y0, y1) in at most `threads` bands that are worth a thread."""
-    count = max(1, min(threads, (y1 - y0) // _MIN_BAND))
-    return [(y0 + a, y0 + b) for a, b in pairwise(_edges(y1 - y0, count))]
+    """Rows [y0, y1) in bands that are worth a thread, all in one for a single thread."""
+    rows = y1 - y0
+    count = 1 if threads == 1 else max(1, min(threads, rows // _MIN_BAND), rows // _BAND)
+    return [(y0 + a, y0 + b) for a, b in pairwise(_edges(rows, count))]
 
 
 def _edges(size: int, count: int) -> list[int]:
@@ -245,10 +251,23 @@ def _edges(size: int, count: int) -> list[int]:
 
 
 def parallel(work: Callable[[S], T], items: Iterable[S], threads: int | None = None) -> list[T]:
-    """`work` of each item, on a pool of threads (a kernel call inside releases the GIL); results in order."""
-    return list(_pool(threads_of(threads)).map(work, items))
+    """`work` of each item, by this thread and others of a pool (a kernel call inside releases the GIL); results in order."""
+    parts = list(items)
+    others = min(threads_of(threads), len(parts)) - 1
+    if others < 1:
+        return [work(part) for part in parts]
+    results: list[Any] = [None] * len(parts)
+    waiting = iter(range(len(parts)))
 
+    def take() -> None:
+        for i in waiting:
+            results[i] = work(parts[i])
 
-def _in_parallel(work: Callable[[S], T], parts: Sequence[S]) -> list[T]:
-    """`work` of each part, every one on a thread of its own."""
-    return parallel(work, parts, len(parts)) if len(parts) > 1 else [work(part) for part in parts]
+    taking = [_pool(others).submit(take) for _ in range(others)]
+    try:
+        take()
+    finally:
+        wait(taking)
+    for each in taking:
+        each.result()
+    return results
