@@ -1,5 +1,8 @@
 """Kernel against reference: the same bytes from the integer network on every path, the same gradient from the float one."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -40,25 +43,28 @@ def pictures(shape: tuple[int, int], rng: np.random.Generator) -> list[np.ndarra
     ]
 
 
-@pytest.mark.parametrize("path", kernel.ALL_PATHS)
+@pytest.fixture(params=kernel.ALL_PATHS)
+def kernels(request: pytest.FixtureRequest) -> SimpleNamespace:
+    """The functions of inlay.kernel on one path; test_neon.py has others of the kind."""
+    if request.param not in kernel.paths():
+        pytest.skip(f"this machine or build has no {request.param} path")
+    functions = (kernel.restore, kernel.gradient, kernel.squared_error, kernel.answers)
+    return SimpleNamespace(threads=(1, 2), **{f.__name__: partial(f, path=request.param) for f in functions})
+
+
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
-def test_restore_agrees(network: Network, path: str) -> None:
-    if path not in kernel.paths():
-        pytest.skip(f"this machine or build has no {path} path")
+def test_restore_agrees(network: Network, kernels: SimpleNamespace) -> None:
     rng = np.random.default_rng(1)
     for shape in SIZES:
         parameters = random_parameters(network, rng)
         for base in pictures(shape, rng):
             expected = reference.restore(network, parameters, base)
-            for threads in (1, 2):
-                assert np.array_equal(kernel.restore(network, parameters, base, threads=threads, path=path), expected)
+            for threads in kernels.threads:
+                assert np.array_equal(kernels.restore(network, parameters, base, threads=threads), expected)
 
 
-@pytest.mark.parametrize("path", kernel.ALL_PATHS)
-def test_restore_agrees_at_the_bounds(path: str) -> None:
+def test_restore_agrees_at_the_bounds(kernels: SimpleNamespace) -> None:
     """Weights as large as the bounds let them be, all of one sign: every saturation is met."""
-    if path not in kernel.paths():
-        pytest.skip(f"this machine or build has no {path} path")
     network, rng = Network(), np.random.default_rng(2)
     for sign in (1, -1):
         parameters = np.zeros(network.size, np.int16)
@@ -69,7 +75,7 @@ def test_restore_agrees_at_the_bounds(path: str) -> None:
                 parameters[t.slice] *= rng.choice([1, 1, -1], t.size)
         check_bounds(network, parameters)
         for base in pictures((40, 61), rng):
-            got = kernel.restore(network, parameters, base, path=path)
+            got = kernels.restore(network, parameters, base)
             assert np.array_equal(got, reference.restore(network, parameters, base))
 
 
@@ -99,11 +105,8 @@ def test_bounds_refuse_what_could_overflow() -> None:
         check_bounds(network, np.full(network.size, -32768))
 
 
-@pytest.mark.parametrize("path", kernel.ALL_PATHS)
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
-def test_gradient_agrees_with_numpy(network: Network, path: str) -> None:
-    if path not in kernel.paths():
-        pytest.skip(f"this machine or build has no {path} path")
+def test_gradient_agrees_with_numpy(network: Network, kernels: SimpleNamespace) -> None:
     rng = np.random.default_rng(3)
     base = rng.integers(0, 256, (75, 90), dtype=np.uint8)
     target = np.clip(base + rng.normal(0, 9, base.shape), 0, 255).astype(np.uint8)
@@ -116,13 +119,13 @@ def test_gradient_agrees_with_numpy(network: Network, path: str) -> None:
         loss, gradient = floatnet.forward_backward(network, parameters.astype(np.float64), planes, difference)
         expected_loss += loss
         expected += gradient
-    for threads in (1, 2):
-        loss, gradient = kernel.gradient(network, parameters, rectangles, base=base, target=target, threads=threads, path=path)
+    for threads in kernels.threads:
+        loss, gradient = kernels.gradient(network, parameters, rectangles, base=base, target=target, threads=threads)
         assert loss == pytest.approx(expected_loss, rel=1e-5)
         np.testing.assert_allclose(gradient, expected, rtol=2e-4, atol=2e-5 * np.abs(expected).max())
-    alone = kernel.squared_error(network, parameters, rectangles, base=base, target=target, path=path)
+    alone = kernels.squared_error(network, parameters, rectangles, base=base, target=target)
     assert alone == pytest.approx(expected_loss, rel=1e-5)
-    answers = kernel.answers(network, parameters, rectangles[1:2], base=base, path=path)
+    answers = kernels.answers(network, parameters, rectangles[1:2], base=base)
     planes = floatnet.inputs(network, base, (10, 30, 20, 77))
     np.testing.assert_allclose(answers.reshape(20, 57), floatnet.answer(network, parameters, planes), atol=1e-4)
 

@@ -25,7 +25,7 @@ from .network import MAX_LAYERS, Network
 S = TypeVar("S")
 T = TypeVar("T")
 
-ALL_PATHS = ("avx512", "avx2", "portable")  # best first
+ALL_PATHS = ("avx512", "avx2", "neon", "portable")  # best first
 
 Pixels = NDArray[np.uint8]
 PEAK_MSE = 128.0**2  # (grey levels)^2 in the gradient kernel's unit of squared error

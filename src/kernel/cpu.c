@@ -3,6 +3,9 @@
 
 EXPORT int inlay_can_run(const char *path) {
     if (!strcmp(path, "portable")) return 1;
+#if defined(__aarch64__)
+    if (!strcmp(path, "neon")) return 1;
+#endif
 #if defined(__x86_64__) || defined(__i386__)
     if (!strcmp(path, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (!strcmp(path, "avx512"))

@@ -14,14 +14,6 @@ enum { STRIP = 512, TAPS = 25, MAX_ROWS = MAX_INPUTS * 5 };
 
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE void store(float *p, vf v) { *(vf *)p = v; }
-/* Keeps a loaded vector in its register: gcc would rather load it again for each of its uses, and loads are what these loops wait for. */
-#if defined(__AVX512F__)
-#define HELD(v) __asm__("" : "+v"(v))
-#elif defined(__SSE__)
-#define HELD(v) __asm__("" : "+x"(v))
-#else
-#define HELD(v)
-#endif
 INLINE void add(float *p, vf v) { *(vf *)p += v; }
 INLINE vf splat(float v) { return (vf){0} + v; }
 

@@ -34,6 +34,16 @@
 
 enum { MAX_CHANNELS = 32, MAX_LAYERS = 8, MAX_INPUTS = 3, MAX_RADIUS = 16 };
 
+/* Keeps a vector in its register.  gcc would rather load it again for each of its uses, or compute all products of a sum first, more than
+ * the registers hold, and add them up afterwards. */
+#if defined(__AVX512F__)
+#define HELD(v) __asm__("" : "+v"(v))
+#elif defined(__SSE__)
+#define HELD(v) __asm__("" : "+x"(v))
+#else
+#define HELD(v)
+#endif
+
 /* Mirrors network.Network; Python has checked the ranges. */
 typedef struct {
     int32_t channels, layers, kernel, inputs;

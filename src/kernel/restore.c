@@ -10,16 +10,18 @@
 #error "the columns of a pair are taken for the halves of an int32 in their order: expected a little-endian machine"
 #endif
 
-#if LANES > 4
+#if defined(INLAY_NEON)
+#include <arm_neon.h>
+#elif LANES > 4
 #include <immintrin.h>
 #endif
 
-/* Everything is multiplied in pairs: `madd` takes two vectors of int16 and adds each two neighbouring products to one int32.  The
- * two columns of a pair are two taps of a row, or two channels at a pixel; where there is no second one its weight is 0. */
+/* Everything is multiplied in pairs: `add_products` takes two vectors of int16 and adds each two neighbouring products to one int32.
+ * The two columns of a pair are two taps of a row, or two channels at a pixel; where there is no second one its weight is 0. */
 typedef int32_t vi __attribute__((vector_size(LANES * 4)));
 typedef int16_t vs __attribute__((vector_size(LANES * 4), aligned(2)));
 
-enum { WEIGHT_BITS = 12, PIXEL_BITS = 5, RESIDUAL_SHIFT = 17, STRIP = 512, BLOCK = 2 * LANES };
+enum { WEIGHT_BITS = 12, PIXEL_BITS = 5, RESIDUAL_SHIFT = 17, BLOCK = 2 * LANES };
 
 INLINE vs load(const int16_t *p) { return *(const vs *)p; }
 INLINE void store(int16_t *p, vs v) { *(vs *)p = v; }
@@ -48,6 +50,15 @@ INLINE vs weave(vi even, vi odd) {
     return (vs)_mm256_shuffle_epi8((__m256i)narrow(even, odd), _mm256_broadcastsi128_si256(order));
 }
 INLINE vs leak(vs v) { return (vs)_mm256_max_epi16((__m256i)v, _mm256_srai_epi16((__m256i)v, 3)); }
+#elif defined(INLAY_NEON)
+INLINE vs narrow(vi a, vi b) { return (vs)vqmovn_high_s32(vqmovn_s32((int32x4_t)a), (int32x4_t)b); }
+INLINE vs zip_low(vs a, vs b) { return (vs)vzip1q_s16((int16x8_t)a, (int16x8_t)b); }
+INLINE vs zip_high(vs a, vs b) { return (vs)vzip2q_s16((int16x8_t)a, (int16x8_t)b); }
+INLINE vs weave(vi even, vi odd) {
+    const int16x8_t v = (int16x8_t)narrow(even, odd);
+    return (vs)vzip1q_s16(v, vextq_s16(v, v, 4));
+}
+INLINE vs leak(vs v) { return (vs)vmaxq_s16((int16x8_t)v, vshrq_n_s16((int16x8_t)v, 3)); }
 #else
 INLINE vi choose(vi mask, vi yes, vi no) { return (yes & mask) | (no & ~mask); }
 INLINE vi saturate(vi v) {
@@ -65,6 +76,33 @@ INLINE vs leak(vs v) {
     const vs eighth = v >> 3, above = v > eighth;
     return (v & above) | (eighth & ~above);
 }
+#endif
+
+/* Sums, from the beginning to the end.  NEON multiplies and adds at once, but not in pairs: there, the products of the low and the
+ * high half of a vector are summed apart, and neighbours only in the end. */
+#if defined(INLAY_NEON)
+typedef struct {
+    int32x4_t low, high;
+} sums;
+INLINE sums begin(int32_t v) {
+    const int32x4_t pairs = (int32x4_t)vdupq_n_u64((uint32_t)v); /* v and 0 */
+    return (sums){pairs, pairs};
+}
+INLINE sums add_products(sums s, vs a, vs b) {
+    s.low = vmlal_s16(s.low, vget_low_s16((int16x8_t)a), vget_low_s16((int16x8_t)b));
+    s.high = vmlal_high_s16(s.high, (int16x8_t)a, (int16x8_t)b);
+    return s;
+}
+INLINE vi total(sums s) { return (vi)vpaddq_s32(s.low, s.high); }
+#else
+typedef vi sums;
+INLINE sums begin(int32_t v) { return splat(v); }
+INLINE sums add_products(sums s, vs a, vs b) {
+    s += madd(a, b);
+    HELD(s);
+    return s;
+}
+INLINE vi total(sums s) { return s; }
 #endif
 
 /* ---- weights, as the rows below want them ---- */
@@ -122,19 +160,19 @@ static weights arranged(const network *net, const int16_t *params, int32_t *to) 
 INLINE void first_block(int count, int inputs, int kernel, int x, const int16_t *const *rows, const int32_t *weight, const int32_t *bias,
                         int16_t *out, int stride) {
     const int pairs = (kernel + 1) / 2;
-    vi even[GROUP], odd[GROUP];
-    for (int c = 0; c < count; c++) even[c] = odd[c] = splat(bias[c]);
+    sums even[GROUP], odd[GROUP];
+    for (int c = 0; c < count; c++) even[c] = odd[c] = begin(bias[c]);
     for (int i = 0; i < inputs * kernel; i++)
         for (int p = 0; p < pairs; p++) {
             const int16_t *in = rows[i] + x + tap_column(kernel, p);
             const vs here = load(in), next = load(in + 1);
             for (int c = 0; c < count; c++) {
                 const vs w = splat_pair(weight[(c * inputs * kernel + i) * pairs + p]);
-                even[c] += madd(here, w);
-                odd[c] += madd(next, w);
+                even[c] = add_products(even[c], here, w);
+                odd[c] = add_products(odd[c], next, w);
             }
         }
-    for (int c = 0; c < count; c++) store(out + c * stride + x, leak(weave(even[c] >> WEIGHT_BITS, odd[c] >> WEIGHT_BITS)));
+    for (int c = 0; c < count; c++) store(out + c * stride + x, leak(weave(total(even[c]) >> WEIGHT_BITS, total(odd[c]) >> WEIGHT_BITS)));
 }
 
 INLINE void first_row(int channels, int inputs, int kernel, int width, const int16_t *const *rows, const int32_t *weight, const int32_t *bias,
@@ -148,48 +186,48 @@ INLINE void first_row(int channels, int inputs, int kernel, int width, const int
 /* A depthwise convolution of one channel, `width` columns. */
 INLINE void depthwise_row(int kernel, int dilation, int width, const int16_t *const *rows, int at, const int32_t *weight, int16_t *out) {
     const int radius = kernel / 2, pairs = (kernel + 1) / 2;
-    const vi half = splat(1 << (WEIGHT_BITS - 1));
+    const sums half = begin(1 << (WEIGHT_BITS - 1));
     if (dilation == 1) {
         vs w[5 * 3];
         for (int k = 0; k < kernel * pairs; k++) w[k] = splat_pair(weight[k]);
         for (int x = 0; x < width; x += BLOCK) {
-            vi even = half, odd = half;
+            sums even = half, odd = half;
             for (int ty = 0; ty < kernel; ty++)
                 for (int p = 0; p < pairs; p++) {
                     const int16_t *in = rows[ty] + at + x + tap_column(kernel, p);
-                    even += madd(load(in), w[ty * pairs + p]);
-                    odd += madd(load(in + 1), w[ty * pairs + p]);
+                    even = add_products(even, load(in), w[ty * pairs + p]);
+                    odd = add_products(odd, load(in + 1), w[ty * pairs + p]);
                 }
-            store(out + x, weave(even >> WEIGHT_BITS, odd >> WEIGHT_BITS));
+            store(out + x, weave(total(even) >> WEIGHT_BITS, total(odd) >> WEIGHT_BITS));
         }
         return;
     }
     for (int x = 0; x < width; x += BLOCK) {
-        vi even = half, odd = half;
+        sums even = half, odd = half;
         for (int ty = 0; ty < kernel; ty++)
             for (int tx = 0; tx < kernel; tx++) { /* taps are no neighbours: one column of each pair counts */
                 const int w = weight[ty * kernel + tx];
                 const vs in = load(rows[ty] + at + x + (tx - radius) * dilation);
-                even += madd(in, splat_pair(pair(w, 0)));
-                odd += madd(in, splat_pair(pair(0, w)));
+                even = add_products(even, in, splat_pair(pair(w, 0)));
+                odd = add_products(odd, in, splat_pair(pair(0, w)));
             }
-        store(out + x, weave(even >> WEIGHT_BITS, odd >> WEIGHT_BITS));
+        store(out + x, weave(total(even) >> WEIGHT_BITS, total(odd) >> WEIGHT_BITS));
     }
 }
 
 /* `count` outputs of a 1x1 convolution, BLOCK columns; `in` holds the channels two by two, `pitch` apart. */
 INLINE void mix_block(int count, int pairs, const int16_t *in, int pitch, const int32_t *weight, const int32_t *bias, int16_t *out, int stride) {
-    vi left[GROUP], right[GROUP];
-    for (int o = 0; o < count; o++) left[o] = right[o] = splat(bias[o]);
+    sums left[GROUP], right[GROUP];
+    for (int o = 0; o < count; o++) left[o] = right[o] = begin(bias[o]);
     for (int p = 0; p < pairs; p++) {
         const vs a = load(in + p * pitch), b = load(in + p * pitch + BLOCK);
         for (int o = 0; o < count; o++) {
             const vs w = splat_pair(weight[o * pairs + p]);
-            left[o] += madd(a, w);
-            right[o] += madd(b, w);
+            left[o] = add_products(left[o], a, w);
+            right[o] = add_products(right[o], b, w);
         }
     }
-    for (int o = 0; o < count; o++) store(out + o * stride, leak(narrow(left[o] >> WEIGHT_BITS, right[o] >> WEIGHT_BITS)));
+    for (int o = 0; o < count; o++) store(out + o * stride, leak(narrow(total(left[o]) >> WEIGHT_BITS, total(right[o]) >> WEIGHT_BITS)));
 }
 
 INLINE void separable_row(int channels, int kernel, int dilation, int width, const int16_t *const *rows, int in_stride, const int32_t *depthwise,
@@ -217,16 +255,16 @@ INLINE void separable_row(int channels, int kernel, int dilation, int width, con
 INLINE void last_row(int channels, int kernel, int width, const int16_t *const *rows, int in_stride, const int32_t *weight, int16_t *out) {
     const int pairs = (kernel + 1) / 2;
     for (int x = 0; x < width; x += BLOCK) {
-        vi even = splat(1 << (RESIDUAL_SHIFT - 1)), odd = even;
+        sums even = begin(1 << (RESIDUAL_SHIFT - 1)), odd = even;
         for (int c = 0; c < channels; c++)
             for (int ty = 0; ty < kernel; ty++)
                 for (int p = 0; p < pairs; p++) {
                     const int16_t *in = rows[ty] + c * in_stride + x + tap_column(kernel, p);
                     const vs w = splat_pair(weight[(c * kernel + ty) * pairs + p]);
-                    even += madd(load(in), w);
-                    odd += madd(load(in + 1), w);
+                    even = add_products(even, load(in), w);
+                    odd = add_products(odd, load(in + 1), w);
                 }
-        store(out + x, weave(even >> RESIDUAL_SHIFT, odd >> RESIDUAL_SHIFT));
+        store(out + x, weave(total(even) >> RESIDUAL_SHIFT, total(odd) >> RESIDUAL_SHIFT));
     }
 }
 
@@ -291,15 +329,23 @@ INLINE int restore_strip(const network *net, int channels, int kernel, const wei
     return ok ? 0 : -1;
 }
 
+/* Columns of a strip: the more, the less is computed twice, as long as the rings stay in the second cache. */
+static int strip_most(const network *net) {
+    int rows = 2 * net->kernel * net->channels;
+    for (int l = 0; l < net->layers; l++) rows += ((net->kernel - 1) * net->dilation[l] + 1) * net->channels;
+    return clamp_int((1 << 20) / (rows * (int)sizeof(int16_t)), 512, 1024);
+}
+
 /* Restores rows [y0, y1) of a height x width plane; 0, or -1 where memory is short.  Bands may run in parallel. */
 EXPORT int NAME(inlay_restore)(const network *net, const int16_t *params, const uint8_t *base, ptrdiff_t base_stride, int height, int width,
                                uint8_t *out, ptrdiff_t out_stride, int y0, int y1) {
     int32_t *room = malloc(weights_most(net) * sizeof *room);
     if (!room) return -1;
     const weights w = arranged(net, params, room);
+    const int strips = (width + strip_most(net) - 1) / strip_most(net);
     int status = 0;
-    for (int x0 = 0; x0 < width && !status; x0 += STRIP) {
-        const int x1 = x0 + STRIP < width ? x0 + STRIP : width;
+    for (int i = 0; i < strips && !status; i++) {
+        const int x0 = (int)((int64_t)width * i / strips), x1 = (int)((int64_t)width * (i + 1) / strips);
 #define STRIP_OF(channels, kernel) restore_strip(net, channels, kernel, &w, base, base_stride, height, width, out, out_stride, y0, y1, x0, x1)
         if (net->kernel == 3 && net->channels == 6) status = STRIP_OF(6, 3);
         else if (net->kernel == 3 && net->channels == 12) status = STRIP_OF(12, 3);

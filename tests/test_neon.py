@@ -1,0 +1,94 @@
+"""The arm64 kernels on any machine: cross-compiled, run by an emulator, put to the tests of test_agreement.py."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import test_agreement
+from programs import output, program
+from test_agreement import NETWORKS, test_restore_agrees, test_restore_agrees_at_the_bounds  # noqa: F401  # run on the kernels below
+
+from inlay import kernel
+from inlay.network import Network
+
+TESTS = Path(__file__).parent
+KERNEL = TESTS.parent / "src" / "kernel"
+
+
+class Emulated:
+    """The functions of inlay.kernel on one path, answered by tests/emulated.c behind a pipe."""
+
+    threads = (1,)
+
+    def __init__(self, process: subprocess.Popen[bytes], path: str) -> None:
+        self.process, self.path = process, path
+
+    def _ask(self, what, network, shape, *parts, rectangles=0, answers=0):
+        head = np.array([ord(what), *shape, network.size, rectangles, answers], np.int32)
+        self.process.stdin.write(b"".join([head.tobytes(), bytes(kernel._c(network)), *(part.tobytes() for part in parts)]))
+        self.process.stdin.flush()
+
+    def _answer(self, shape, dtype):
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return np.frombuffer(self.process.stdout.read(size), dtype).reshape(shape)
+
+    def restore(self, network, parameters, base, threads=1):
+        self._ask(self.path[0], network, base.shape, parameters, base)
+        return self._answer(base.shape, np.uint8)
+
+    def rgb(self, luma, planes):
+        self._ask("c", Network(), luma.shape, luma, planes)
+        return self._answer(planes.shape, np.uint8)
+
+    def gradient(self, network, parameters, rectangles, base, target, threads=1):
+        self._ask("g", network, base.shape, parameters, rectangles, base, target, rectangles=len(rectangles))
+        return float(self._answer((), np.float64)), self._answer((network.size,), np.float64)
+
+    def squared_error(self, network, parameters, rectangles, base, target):
+        self._ask("f", network, base.shape, parameters, rectangles, base, target, rectangles=len(rectangles))
+        return float(self._answer((), np.float64))
+
+    def answers(self, network, parameters, rectangles, base):
+        pixels = sum((y1 - y0) * (x1 - x0) for y0, y1, x0, x1 in rectangles)
+        self._ask("f", network, base.shape, parameters, rectangles, base, base, rectangles=len(rectangles), answers=pixels)
+        self._answer((), np.float64)
+        return self._answer((pixels,), np.float32)
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[bytes]]:
+    compiler, emulator = program("aarch64-linux-gnu-gcc"), program("qemu-aarch64-static", "qemu-aarch64")
+    if not Path(output(compiler, "-print-file-name=libc.a").decode().strip()).is_absolute():
+        pytest.skip("aarch64-linux-gnu-gcc has no C library (libc6-dev-arm64-cross)")
+    folder = tmp_path_factory.mktemp("emulated")
+    flags = ("-O2", "-Wno-psabi", "-DLANES=4", f"-I{KERNEL}")  # -O3, which the build has, would take gcc half a minute
+    output(compiler, *flags, "-DSUFFIX=portable", "-c", KERNEL / "restore.c", "-o", folder / "portable.o")
+    sources = (TESTS / "emulated.c", *KERNEL.glob("*.c"), folder / "portable.o")
+    output(compiler, *flags, "-DSUFFIX=neon", "-DINLAY_NEON", "-ffast-math", "-static", *sources, "-o", folder / "emulated")
+    with subprocess.Popen([emulator, folder / "emulated"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield process
+
+
+@pytest.fixture(params=["neon", "portable"])
+def kernels(request: pytest.FixtureRequest, process: subprocess.Popen[bytes]) -> Emulated:
+    return Emulated(process, request.param)
+
+
+# The rest is plain C, the same for both paths; an emulator's floats are slow.
+@pytest.mark.parametrize("network", [network for network in NETWORKS if network.channels <= 12], ids=str)
+def test_gradient_agrees_with_numpy(network: Network, process: subprocess.Popen[bytes]) -> None:
+    test_agreement.test_gradient_agrees_with_numpy(network, Emulated(process, "neon"))
+
+
+def test_rgb_agrees(process: subprocess.Popen[bytes]) -> None:
+    rng = np.random.default_rng(4)
+    luma, planes = (rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((100, 301), (100, 301, 3)))
+    assert np.array_equal(Emulated(process, "neon").rgb(luma, planes), kernel.rgb(luma, planes))
+
+
+def test_these_paths_were_emulated(process: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print("\nkernel paths tested under emulation: neon, portable")
+    assert process.poll() is None
