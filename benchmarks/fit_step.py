@@ -8,7 +8,7 @@ before each timed one, so that nobody pays for another's caches or spinning thre
 
 Useful operations a pixel: forward 2 for each of the M multiply-accumulates (`Network.macs_per_pixel`), backward 2 M for the gradients of
 the weights and 2 M for those of the layers' inputs, less the first layer's, whose input needs none: 6 M - 2 * 54 = 2160 for M = 378.
-The share of the peak is those a second by what `peak` measured in the same run, with as many threads.
+The share of the peak is those a second by what `peak`, in its turns with the others, shows with as many threads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from common import HEIGHT, WIDTH, Column, Line, Pixels, Seconds, at_least, jpeg_of, made_up, timed, turns, verify
 from numpy.typing import NDArray
-from peak import share
+from peak import Spin, compiler
 
 from inlay import floatnet, kernel
 from inlay.network import Network
@@ -288,11 +288,13 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
             continue
         if way := fastest(engine, ways, parameters, expected):
             best[engine] = (way, ways[way])
-    for engine in [name for name in makers if name not in best]:
-        yield {"what": f"{engine}: does not run here", "engine": engine, "required": REQUIRED}
+    for engine in [name for name in makers if name not in best]:  # one of the others is enough
+        yield {"what": f"{engine}: does not run here", "engine": engine, "required": {} if best.keys() & {"jax", "torch"} else REQUIRED}
 
     calls = {engine: (lambda step=step: step(parameters)) for engine, (_, step) in best.items()}
-    taken = turns(arguments.repeats, calls)
+    spins = {n: Spin("float_flops", n) for n in {1, threads}}
+    taken = turns(arguments.repeats, calls | ({f"peak of {n}": spin for n, spin in spins.items()} if compiler() else {}))
+    taken = {engine: taken[engine] for engine in calls}
     medians = {engine: Seconds(*(median(column) for column in zip(*each, strict=True))) for engine, each in taken.items()}
     ours = medians["inlay"]
     for engine, each in taken.items():
@@ -312,5 +314,5 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
             "median_ms": 1000 * clock, "least_ms": 1000 * min(each).clock, "most_ms": 1000 * max(each).clock,
             # Less than the clock's where other programs held the processors; more, by the number of threads, where nobody did.
             "processor_ms": 1000 * processor, "times_inlay": clock / ours.clock, "times_inlay_processor": processor / ours.processor,
-            "gflops": gflops, "share_of_peak": share(gflops, "float_gflops", used, arguments.seconds), "required": required,
+            "gflops": gflops, "share_of_peak": spins[used].share(gflops), "required": required,
         }  # fmt: skip

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from statistics import median
 
 from common import Column, Line
 
@@ -22,14 +22,8 @@ from inlay.provenance import versions
 
 COLUMNS = (Column("int16_gmacs", "int16 GMAC/s", ".1f"), Column("float_gflops", "float GFLOP/s", ".1f"))
 LANES = {"avx512": 16, "avx2": 8, "portable": 4}
+SPIN_S = 0.005
 TRIES = 5  # the best counts, since other programs can only slow it down
-
-
-class Peak(NamedTuple):
-    """Of some threads together."""
-
-    int16_gmacs: float
-    float_gflops: float
 
 
 @cache
@@ -41,38 +35,45 @@ def _library() -> ctypes.CDLL:
         return ctypes.CDLL(str(built))
 
 
-@cache
-def measured(threads: int, seconds: float) -> Peak | None:
-    """The peak of so many threads, in tries of so many seconds; None where there is no C compiler."""
-    if shutil.which("cc") is None:
-        return None
-    library, together = _library(), threading.Barrier(threads)
+class Spin:
+    """A peak that takes its turns with what is measured against it: a processor is not as quick at all times. One call is one try."""
 
-    def giga(name: str) -> float:
-        run = getattr(library, name)
+    def __init__(self, kind: str, threads: int) -> None:
+        """`kind`: a function of peak.c; all threads spin together."""
+        self.kind, self.threads, self.rates = kind, threads, list[float]()
+
+    def __call__(self, seconds: float = SPIN_S) -> None:
+        """Another try."""
+        run, together = getattr(_library(), self.kind), threading.Barrier(self.threads)
         run.argtypes, run.restype = [ctypes.c_double], ctypes.c_double
 
         def one(_: int) -> float:
             together.wait()
             return float(run(seconds))
 
-        with ThreadPoolExecutor(threads) as pool:
-            return max(sum(pool.map(one, range(threads))) for _ in range(TRIES)) / 1e9
+        with ThreadPoolExecutor(self.threads) as pool:
+            self.rates.append(sum(pool.map(one, range(self.threads))) / 1e9)
 
-    return Peak(giga("int16_macs"), giga("float_flops"))
+    def share(self, rate: float) -> float | None:
+        """`rate` (10^9 a second) as a part of the median try; None without one."""
+        return rate / median(self.rates) if self.rates else None
 
 
-def share(rate: float, kind: str, threads: int, seconds: float) -> float | None:
-    """`rate` (10^9 a second) as a part of the peak of that kind, a field of `Peak`."""
-    peak = measured(threads, seconds)
-    return rate / getattr(peak, kind) if peak else None
+def compiler() -> bool:
+    """Whether peaks can be measured here."""
+    return shutil.which("cc") is not None
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Line]:
-    """With one thread and with all."""
+    """With one thread and with all; the best of some tries."""
+    if not compiler():
+        print("there is no C compiler: the peaks are left out")
+        return
     for threads in sorted({1, arguments.threads}):
-        peak = measured(threads, arguments.seconds)
-        if peak is None:
-            print("there is no C compiler: the peaks are left out")
-            return
-        yield {"what": f"{threads} threads" if threads > 1 else "1 thread", "threads": threads} | peak._asdict()
+        line: Line = {"what": f"{threads} threads" if threads > 1 else "1 thread", "threads": threads}
+        for kind, name in (("int16_macs", "int16_gmacs"), ("float_flops", "float_gflops")):
+            spin = Spin(kind, threads)
+            for _ in range(TRIES):
+                spin(arguments.seconds)
+            line[name] = max(spin.rates)
+        yield line

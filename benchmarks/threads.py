@@ -55,7 +55,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
             work[name] = (fit.area(patches), _gradient(prior, base, original, patches))
         for what, (pixels, run) in work.items():
             _verify(what, run(threads=1), run(threads=arguments.threads))
-            repeats = min(arguments.repeats, FEW) if pixels > 2e6 else arguments.repeats
+            repeats = min(arguments.repeats, FEW) if pixels > 13e6 else arguments.repeats
             ms = median_ms(repeats, {"one": partial(run, threads=1), "all": partial(run, threads=arguments.threads)})
             yield {
                 "what": what, "pixels": pixels, "repeats": repeats, "one_ms": ms["one"], "all_ms": ms["all"],

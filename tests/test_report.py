@@ -152,6 +152,8 @@ def test_ablations_are_of_what_all_have(tmp_path: Path) -> None:
         assert (result.per_image.bd_rate_percent, result.per_image.bd_psnr_db) == pytest.approx(expected)
     changed = [{**each, "sha256": "another"} for each in prior]
     assert compare.ablations(tables(write(tmp_path / "other.jsonl", whole + changed))) == []
+    both = compare.ablations(tables(write(tmp_path / "both.jsonl", whole + stored(effort=7) + prior)))
+    assert [(each.images, len(each.rows)) for each in both] == [(len(PLAIN), 2), (1, 3)]
 
 
 def test_main_has_the_most_pictures_and_saves_most(tmp_path: Path) -> None:

@@ -49,16 +49,19 @@ class Ablation:
 
 
 def ablations(tables: Sequence[Table]) -> list[Ablation]:
-    """One for each base and set that more than one configuration has."""
+    """For each base and set that more than one configuration has: those that have most pictures, then all on what they share."""
     found = []
     for base, group in by_base(tables).items():
         for name in dict.fromkeys(s.name for table in group for s in table.sets):
             having = [(t, {_measured(line): line for line in t.lines if line["set"] == name}) for t in group]
             having = [(t, lines) for t, lines in having if lines]
-            common = set.intersection(*(set(lines) for _, lines in having))
-            rows = [(t, r) for t, lines in having if common and (r := set_result(name, [lines[key] for key in common], []))]
-            if len(rows) > 1:
-                found.append(Ablation(base, rows[0][1].images, len(rows[0][1].points), rows))
+            most = max(len(lines) for _, lines in having)
+            whole = [(t, lines) for t, lines in having if len(lines) == most]
+            for compared in (whole, having) if len(whole) < len(having) else (having,):
+                common = set.intersection(*(set(lines) for _, lines in compared))
+                rows = [(t, r) for t, lines in compared if common and (r := set_result(name, [lines[key] for key in common], []))]
+                if len(rows) > 1:
+                    found.append(Ablation(base, rows[0][1].images, len(rows[0][1].points), rows))
     return found
 
 

@@ -241,7 +241,7 @@ def _spread(rectangles: NDArray[np.int32], threads: int) -> list[NDArray[np.int3
 def _bands(y0: int, y1: int, threads: int) -> list[tuple[int, int]]:
     """Rows [y0, y1) in bands that are worth a thread, all in one for a single thread."""
     rows = y1 - y0
-    count = 1 if threads == 1 else max(1, min(threads, rows // _MIN_BAND), rows // _BAND)
+    count = 1 if threads == 1 else max(1, min(threads, rows // _MIN_BAND), rows // _BAND // threads * threads)
     return [(y0 + a, y0 + b) for a, b in pairwise(_edges(rows, count))]
 
 

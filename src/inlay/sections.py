@@ -213,7 +213,8 @@ def _ablations(tables: Sequence[Table]) -> list[Block]:
         title = f"{name}: {found.base}; {found.images} picture{'s' * (found.images > 1)} at {found.points} points"
         blocks += [Heading(title, 3), Grid([*head, "payload, bytes", "encoding, s"], rows)]
     about = Text(
-        "On the pictures and points that all configurations have, each against its plain base.  "
+        "On the pictures and points that the configurations of a table all have, each against its plain base.  Where some were run on "
+        "fewer pictures, a second table compares all of them on those.  "
         "A linear filter is applied wherever it was asked for; an inlay only where it pays."
     )
     return [Heading("What brings what"), about, *blocks] if blocks else []
