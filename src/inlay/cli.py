@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -136,11 +137,12 @@ def encode(
     if sum(value is not None for value in (quality, given.get("rate_bpp"), given.get("psnr_db"))) > 1:
         raise click.UsageError("expected at most one of --quality, --rate and --psnr")
     check_output(output)
+    limits = partial(encoder.check_limits, format=module.NAME, max_pixels=max_pixels, max_memory=max_memory)
     begun = time.perf_counter()
     with about(source), Progress("fitting") as progress:
         # No name for the picture and no **: they would hold its pixels to the end.
         encoded = encoder.encode(
-            open_picture(source, max_pixels, max_memory), format=module.NAME, quality=quality, effort=effort, preset=preset,
+            open_picture(source, limits), format=module.NAME, quality=quality, effort=effort, preset=preset,
             seed=seed, threads=threads, progress=progress, subsampling=given.get("subsampling"),
             progressive=given.get("progressive"), optimize=given.get("optimize"), rate_bpp=given.get("rate_bpp"),
             psnr_db=given.get("psnr_db"),
@@ -178,7 +180,8 @@ def attach(
         module = formats.by_content(base)
     if Path(output).suffix.lower() != Path(source).suffix.lower():
         _format_of(output, module.NAME)
-    picture = open_picture(original, max_pixels, max_memory)
+    limits = partial(encoder.check_limits, format=module.NAME, max_pixels=max_pixels, max_memory=max_memory)
+    picture = open_picture(original, limits)
     begun = time.perf_counter()
     with about(original):
         picture, notes = pictures.prepare(picture)

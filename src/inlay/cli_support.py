@@ -83,19 +83,20 @@ def read(name: str) -> bytes:
     return data
 
 
-def open_picture(name: str, max_pixels: int | None = None, max_memory: int | None = None) -> Image.Image:
-    """A picture of any kind that Pillow reads, its pixels loaded; a failure before that if it is beyond a limit of the encoder."""
+def open_picture(name: str, check: Callable[[Image.Image], None] | None = None) -> Image.Image:
+    """A picture of any kind that Pillow reads, its pixels loaded; `check` may refuse it before that."""
     from io import BytesIO
 
     from PIL import Image, UnidentifiedImageError
 
-    from . import encoder, formats
+    from . import formats
 
     data = read(name)
     with about(name):
         try:
             picture = Image.open(BytesIO(data))
-            encoder.check_limits(picture, max_pixels, max_memory)
+            if check is not None:
+                check(picture)
             picture.load()
             if picture.format == "JPEG2000":  # of which Pillow reads no metadata
                 picture.info.update(formats.by_content(data).metadata(data))

@@ -111,18 +111,19 @@ def attach(
     return _Job(module, data, prepared, preset, effort, seed, threads, progress).run(notes)
 
 
-def check_limits(image: Image.Image, max_pixels: int | None, max_memory: int | None) -> None:
+def check_limits(image: Image.Image, format: str, max_pixels: int | None, max_memory: int | None) -> None:
     """LimitError, before anything is decoded, if the picture has more than `max_pixels`, or takes more than `max_memory` bytes."""
     pixels = image.width * image.height
     if max_pixels is not None and pixels > max_pixels:
         raise LimitError(f"{image.width}x{image.height} pixels, at most {max_pixels} are allowed")
-    if max_memory is not None and (needed := encoding_bytes(image)) > max_memory:
+    if max_memory is not None and (needed := encoding_bytes(image, format)) > max_memory:
         raise LimitError(f"encoding takes about {needed / 1e6:.0f} MB of memory, at most {max_memory / 1e6:.0f} MB are allowed")
 
 
-def encoding_bytes(image: Image.Image) -> int:
-    """The memory that encoding takes at most, about: the picture as Pillow has it, libjpeg's coefficients, planes of luma, the fit."""
-    return (6 if image.mode == "L" else 10) * image.width * image.height + 2 * WORK_BYTES
+def encoding_bytes(image: Image.Image, format: str) -> int:
+    """The memory that encoding takes at most, about: what grows with the picture, and the fit."""
+    a_pixel = formats.by_name(format).ENCODING_BYTES["L" if image.mode == "L" else "RGB"]
+    return a_pixel * image.width * image.height + 2 * WORK_BYTES
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,7 @@ class Format(Protocol):
     EXTENSIONS: tuple[str, ...]
     OPTIONS: set[str]  # of `encode_base`
     OVERHEAD_BYTES: int  # what `embed` adds to a payload that fits in one piece
+    ENCODING_BYTES: dict[str, int]  # a pixel, by mode: picture, codec and planes of luma at the height of an encoding, measured
 
     def detect(self, data: bytes) -> bool:
         """True if `data` begins like a file of this format."""

@@ -38,6 +38,7 @@ EXTENSIONS: tuple[str, ...] = (".jp2",)
 
 IDENTIFIER = bytes.fromhex("b8bfa4b04e4c5d0b9b1f696e6c617900")  # ends in "inlay\0"
 OVERHEAD_BYTES = 8 + len(IDENTIFIER)  # length, type, identifier
+ENCODING_BYTES = {"L": 14, "RGB": 40}
 
 OPTIONS = {"rate_bpp", "psnr_db"}
 
@@ -80,7 +81,7 @@ def decoding_bytes(data: bytes) -> int:
     """The file, Pillow's pixels of 4 bytes, and OpenJPEG's samples of 4 bytes, of a tile at a time."""
     header = read_header(data)
     tile_px = min(header.tile[0], header.width) * min(header.tile[1], header.height)
-    return len(data) + 4 * (header.width * header.height + 2 * len(header.depths) * tile_px)
+    return len(data) + 4 * (header.width * header.height + len(header.depths) * tile_px)
 
 
 def _decode(data: bytes, header: Header) -> Image.Image:

@@ -38,6 +38,7 @@ EXTENSIONS: tuple[str, ...] = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 IDENTIFIER = b"inlay\0"
 OVERHEAD_BYTES = 4 + len(IDENTIFIER)  # marker, length, identifier
+ENCODING_BYTES = {"L": 6, "RGB": 10}
 CHUNK_BYTES = MAX_SEGMENT_BYTES - len(IDENTIFIER)
 
 MAX_SIDE_PX = 65500  # libjpeg's JPEG_MAX_DIMENSION
