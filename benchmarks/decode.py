@@ -3,7 +3,7 @@ file (Pillow). Medians of runs in turns, an untimed call before each timed one. 
 bytes of the reference on every path that this processor runs.
 
 The share of the peak is the useful multiply-accumulates (those of the restored pixels, none for halos) a second by those of a loop that
-touches registers alone (`peak`), which takes its turns with the others.
+touches registers alone (`peak`), which takes its turns with the others. "At the peak" is what a kernel would take that did nothing but multiply and add, at that pace.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ COLUMNS = (
     Column("times_libjpeg", "times libjpeg", ".2f"),
     Column("gmacs", "GMAC/s", ".1f"),
     Column("share_of_peak", "share of peak", ".1%"),
+    Column("times_at_peak", "times libjpeg at the peak", ".2f"),
 )
 CROP = 256  # rows and columns that are verified, and the side of the smaller picture
 QUALITIES = (20, 90)
@@ -61,5 +62,5 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
                 "what": f"{network.weights} weights, {width}x{height}, q {quality}", "picture": name, "weights": network.weights,
                 "width": width, "height": height, "quality": quality, "threads": 1, "repeats": arguments.repeats,
                 "restore_ms": ms["restore"], "libjpeg_ms": ms["libjpeg"], "times_libjpeg": ratio, "gmacs": gmacs,
-                "share_of_peak": spin.share(gmacs), "required": required,
+                "share_of_peak": (part := spin.share(gmacs)), "times_at_peak": part and ratio * part, "required": required,
             }  # fmt: skip
