@@ -3,7 +3,8 @@ file (Pillow). Medians of runs in turns, an untimed call before each timed one. 
 bytes of the reference on every path that this processor runs.
 
 The share of the peak is the useful multiply-accumulates (those of the restored pixels, none for halos) a second by those of a loop that
-touches registers alone (`peak`), which takes its turns with the others. "At the peak" is what a kernel would take that did nothing but multiply and add, at that pace.
+touches registers alone (`peak`), which takes its turns with the others. "At the peak" is what a kernel would take that did nothing but
+multiply and add, at that pace.
 """
 
 from __future__ import annotations
