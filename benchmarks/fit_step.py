@@ -314,5 +314,5 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
             "median_ms": 1000 * clock, "least_ms": 1000 * min(each).clock, "most_ms": 1000 * max(each).clock,
             # Less than the clock's where other programs held the processors; more, by the number of threads, where nobody did.
             "processor_ms": 1000 * processor, "times_inlay": clock / ours.clock, "times_inlay_processor": processor / ours.processor,
-            "gflops": gflops, "share_of_peak": spins[used].share(gflops), "required": required,
+            "gflops": gflops, "share_of_peak": spins[used].share(gflops, median), "required": required,
         }  # fmt: skip

@@ -10,11 +10,10 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from statistics import median
 
 from common import Column, Line
 
@@ -54,9 +53,9 @@ class Spin:
         with ThreadPoolExecutor(self.threads) as pool:
             self.rates.append(sum(pool.map(one, range(self.threads))) / 1e9)
 
-    def share(self, rate: float) -> float | None:
-        """`rate` (10^9 a second) as a part of the median try; None without one."""
-        return rate / median(self.rates) if self.rates else None
+    def share(self, rate: float, summary: Callable[[list[float]], float]) -> float | None:
+        """`rate` (10^9 a second) as a part of the best or the median try, as the rate itself is one of either; None without a try."""
+        return rate / summary(self.rates) if self.rates else None
 
 
 def compiler() -> bool:
