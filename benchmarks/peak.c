@@ -18,7 +18,10 @@ typedef float vf __attribute__((vector_size(LANES * 4)));
 /* acc += x * y, 16 bits to 32. */
 #if defined(__x86_64__)
 enum { MACS = 2 * LANES };
-#if LANES == 16
+#if LANES == 16 && defined(__AVX512VNNI__)
+#define MADD(acc) acc = (vi)_mm512_dpwssd_epi32((__m512i)acc, (__m512i)x, (__m512i)y)
+#define OPAQUE(v) __asm__ volatile("" : "+v"(v))
+#elif LANES == 16
 #define MADD(acc) acc += (vi)_mm512_madd_epi16((__m512i)x, (__m512i)y)
 #define OPAQUE(v) __asm__ volatile("" : "+v"(v))
 #elif LANES == 8

@@ -20,7 +20,7 @@ from common import Column, Line
 from inlay.provenance import versions
 
 COLUMNS = (Column("int16_gmacs", "int16 GMAC/s", ".1f"), Column("float_gflops", "float GFLOP/s", ".1f"))
-LANES = {"avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
+LANES = {"vnni": 16, "avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
 SPIN_S = 0.005
 TRIES = 5  # the best counts, since other programs can only slow it down
 

@@ -25,7 +25,7 @@ from .network import MAX_LAYERS, Network
 S = TypeVar("S")
 T = TypeVar("T")
 
-ALL_PATHS = ("avx512", "avx2", "neon", "portable")  # best first
+ALL_PATHS = ("vnni", "avx512", "avx2", "neon", "portable")  # best first
 
 Pixels = NDArray[np.uint8]
 PEAK_MSE = 128.0**2  # (grey levels)^2 in the gradient kernel's unit of squared error
@@ -64,7 +64,9 @@ def _function(stem: str, path: str | None) -> ctypes._NamedFuncPointer:
     chosen = path or os.environ.get("INLAY_PATH") or paths()[0]
     if chosen not in paths():
         raise InlayError(f"kernel path {chosen!r} is not available here; expected one of {', '.join(paths())}")
-    return getattr(_library(), f"{stem}_{chosen}")  # type: ignore[no-any-return]  # ctypes has no types for looked-up symbols
+    # A path that has no function of its own for this has that of the next one.
+    names = (f"{stem}_{path}" for path in paths()[paths().index(chosen) :])
+    return getattr(_library(), next(name for name in names if hasattr(_library(), name)))  # type: ignore[no-any-return]  # a looked-up symbol
 
 
 def _address(array: NDArray[np.generic]) -> ctypes.c_void_p:

@@ -8,9 +8,10 @@ EXPORT int inlay_can_run(const char *path) {
 #endif
 #if defined(__x86_64__) || defined(__i386__)
     if (!strcmp(path, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (!strcmp(path, "avx512"))
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512dq");
+    const int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                       __builtin_cpu_supports("avx512dq");
+    if (!strcmp(path, "avx512")) return avx512;
+    if (!strcmp(path, "vnni")) return avx512 && __builtin_cpu_supports("avx512vnni");
 #endif
     return 0;
 }

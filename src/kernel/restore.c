@@ -98,7 +98,11 @@ INLINE vi total(sums s) { return (vi)vpaddq_s32(s.low, s.high); }
 typedef vi sums;
 INLINE sums begin(int32_t v) { return splat(v); }
 INLINE sums add_products(sums s, vs a, vs b) {
+#if defined(__AVX512VNNI__)
+    s = (vi)_mm512_dpwssd_epi32((__m512i)s, (__m512i)a, (__m512i)b); /* both at once, and without saturation */
+#else
     s += madd(a, b);
+#endif
     HELD(s);
     return s;
 }
