@@ -58,8 +58,10 @@ def test_decode_side_needs_numpy_and_pillow_alone(name):
 
 
 def test_formats_know_nothing_of_what_they_carry():
+    """Of the kernel they use its colours."""
     for path in module_files("formats"):
-        assert imported_siblings(path) <= {"formats", "errors"}, path
+        assert imported_siblings(path) <= {"formats", "errors", "kernel"}, path
+        assert "kernel." not in path.read_text("utf-8").replace("kernel.luma(", ""), path
 
 
 def test_imports_go_one_way():
