@@ -44,6 +44,10 @@ enum { MAX_CHANNELS = 32, MAX_LAYERS = 8, MAX_INPUTS = 3, MAX_RADIUS = 16 };
 #define HELD(v)
 #endif
 
+/* Before a loop whose turns are few and known: it is written out, and what an index decides is decided in compiling.  By itself gcc leaves
+ * loops of more than a few dozen instructions as they are. */
+#define UNROLLED _Pragma("GCC unroll 16")
+
 /* Mirrors network.Network; Python has checked the ranges. */
 typedef struct {
     int32_t channels, layers, kernel, inputs;
@@ -98,6 +102,7 @@ enum { CHUNK = 128 }; /* columns of a separable layer that are finished together
         if ((channels) % GROUP == 0)                                                           \
             for (; o_ < (channels); o_ += GROUP) block(GROUP, o_);                             \
         for (; o_ + HALF_GROUP <= (channels); o_ += HALF_GROUP) block(HALF_GROUP, o_);         \
+        for (; o_ + 2 <= (channels); o_ += 2) block(2, o_);                                    \
         for (; o_ < (channels); o_++) block(1, o_);                                            \
     } while (0)
 

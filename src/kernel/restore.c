@@ -28,36 +28,36 @@ INLINE void store(int16_t *p, vs v) { *(vs *)p = v; }
 INLINE vi splat(int32_t v) { return (vi){0} + v; }
 INLINE vs splat_pair(int32_t v) { return (vs)splat(v); }
 
-/* Of int32 vectors, saturated to int16: `weave` puts the first into the even places, the second into the odd ones; `narrow` undoes
- * what `zip_low` and `zip_high` did to the order.  `leak` is the leaky ReLU, an eighth, rounded down, of what is below zero. */
+/* `narrow` saturates two int32 vectors to int16.  Of vectors whose columns are in their order, `zip_low` and `zip_high` make pairs, and
+ * `narrow` puts what came of the low and of the high ones into order again.  Sums of the even and of the odd columns it puts `apart`: so that
+ * the zips give pairs of the even and of the odd columns; `in_order` undoes that.  `leak` is the leaky ReLU, an eighth, rounded down, of what
+ * is below zero. */
+#if LANES >= 8
+#define APART _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15)
+#define IN_ORDER _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15)
+#endif
 #if LANES == 16
 INLINE vi madd(vs a, vs b) { return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 INLINE vs narrow(vi a, vi b) { return (vs)_mm512_packs_epi32((__m512i)a, (__m512i)b); }
 INLINE vs zip_low(vs a, vs b) { return (vs)_mm512_unpacklo_epi16((__m512i)a, (__m512i)b); }
 INLINE vs zip_high(vs a, vs b) { return (vs)_mm512_unpackhi_epi16((__m512i)a, (__m512i)b); }
-INLINE vs weave(vi even, vi odd) {
-    const __m128i order = _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15);
-    return (vs)_mm512_shuffle_epi8((__m512i)narrow(even, odd), _mm512_broadcast_i32x4(order));
-}
+INLINE vs apart(vs v) { return (vs)_mm512_shuffle_epi8((__m512i)v, _mm512_broadcast_i32x4(APART)); }
+INLINE vs in_order(vs v) { return (vs)_mm512_shuffle_epi8((__m512i)v, _mm512_broadcast_i32x4(IN_ORDER)); }
 INLINE vs leak(vs v) { return (vs)_mm512_max_epi16((__m512i)v, _mm512_srai_epi16((__m512i)v, 3)); }
 #elif LANES == 8
 INLINE vi madd(vs a, vs b) { return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
 INLINE vs narrow(vi a, vi b) { return (vs)_mm256_packs_epi32((__m256i)a, (__m256i)b); }
 INLINE vs zip_low(vs a, vs b) { return (vs)_mm256_unpacklo_epi16((__m256i)a, (__m256i)b); }
 INLINE vs zip_high(vs a, vs b) { return (vs)_mm256_unpackhi_epi16((__m256i)a, (__m256i)b); }
-INLINE vs weave(vi even, vi odd) {
-    const __m128i order = _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15);
-    return (vs)_mm256_shuffle_epi8((__m256i)narrow(even, odd), _mm256_broadcastsi128_si256(order));
-}
+INLINE vs apart(vs v) { return (vs)_mm256_shuffle_epi8((__m256i)v, _mm256_broadcastsi128_si256(APART)); }
+INLINE vs in_order(vs v) { return (vs)_mm256_shuffle_epi8((__m256i)v, _mm256_broadcastsi128_si256(IN_ORDER)); }
 INLINE vs leak(vs v) { return (vs)_mm256_max_epi16((__m256i)v, _mm256_srai_epi16((__m256i)v, 3)); }
 #elif defined(INLAY_NEON)
 INLINE vs narrow(vi a, vi b) { return (vs)vqmovn_high_s32(vqmovn_s32((int32x4_t)a), (int32x4_t)b); }
 INLINE vs zip_low(vs a, vs b) { return (vs)vzip1q_s16((int16x8_t)a, (int16x8_t)b); }
 INLINE vs zip_high(vs a, vs b) { return (vs)vzip2q_s16((int16x8_t)a, (int16x8_t)b); }
-INLINE vs weave(vi even, vi odd) {
-    const int16x8_t v = (int16x8_t)narrow(even, odd);
-    return (vs)vzip1q_s16(v, vextq_s16(v, v, 4));
-}
+INLINE vs apart(vs v) { return (vs)vcombine_s16(vuzp1_s16(vget_low_s16((int16x8_t)v), vget_high_s16((int16x8_t)v)), vuzp2_s16(vget_low_s16((int16x8_t)v), vget_high_s16((int16x8_t)v))); }
+INLINE vs in_order(vs v) { return (vs)vzip1q_s16((int16x8_t)v, vextq_s16((int16x8_t)v, (int16x8_t)v, 4)); }
 INLINE vs leak(vs v) { return (vs)vmaxq_s16((int16x8_t)v, vshrq_n_s16((int16x8_t)v, 3)); }
 #else
 INLINE vi choose(vi mask, vi yes, vi no) { return (yes & mask) | (no & ~mask); }
@@ -67,11 +67,12 @@ INLINE vi saturate(vi v) {
 }
 INLINE vi low(vi v) { return (vi)((vi)((v & 0xffff) ^ 0x8000) - 0x8000); }
 INLINE vi madd(vs a, vs b) { return low((vi)a) * low((vi)b) + ((vi)a >> 16) * ((vi)b >> 16); }
-INLINE vs weave(vi even, vi odd) { return (vs)((saturate(even) & 0xffff) | saturate(odd) << 16); }
-/* No order to undo: the low half of a pair of columns goes one way, the high half the other. */
+/* The zips take a vector as pairs of columns, an even one and an odd one: the order is the same, apart or not. */
+INLINE vs narrow(vi a, vi b) { return (vs)((saturate(a) & 0xffff) | saturate(b) << 16); }
 INLINE vs zip_low(vs a, vs b) { return (vs)(((vi)a & 0xffff) | (vi)b << 16); }
 INLINE vs zip_high(vs a, vs b) { return (vs)((((vi)a >> 16) & 0xffff) | ((vi)b & ~0xffff)); }
-INLINE vs narrow(vi a, vi b) { return weave(a, b); }
+INLINE vs apart(vs v) { return v; }
+INLINE vs in_order(vs v) { return v; }
 INLINE vs leak(vs v) {
     const vs eighth = v >> 3, above = v > eighth;
     return (v & above) | (eighth & ~above);
@@ -109,20 +110,26 @@ INLINE sums add_products(sums s, vs a, vs b) {
 INLINE vi total(sums s) { return s; }
 #endif
 
-/* ---- weights, as the rows below want them ---- */
+/* ---- weights, as the rows below want them: in pairs ---- */
 
 /* Two int16 as the halves of an int32. */
 INLINE int32_t pair(int low_half, int high_half) { return (int32_t)((uint32_t)(low_half & 0xffff) | (uint32_t)high_half << 16); }
 
+/* Pairs of `count` numbers, `apart` from one to the next; the last has no partner where they are odd. */
+static int32_t *put_pairs(int32_t *to, const int16_t *from, int count, int apart) {
+    for (int i = 0; i < count; i += 2) *to++ = pair(from[i * apart], i + 1 < count ? from[(i + 1) * apart] : 0);
+    return to;
+}
+
 /* Of a row of `kernel` weights: pairs of neighbouring taps; the last one stands alone, in the high half. */
-INLINE int32_t *put_taps(int32_t *to, const int16_t *weight, int kernel) {
-    for (int tx = 0; tx < kernel - 1; tx += 2) *to++ = pair(weight[tx], weight[tx + 1]);
+static int32_t *put_taps(int32_t *to, const int16_t *weight, int kernel) {
+    to = put_pairs(to, weight, kernel - 1, 1);
     *to++ = pair(0, weight[kernel - 1]);
     return to;
 }
 
-/* Where the left column of pair p is, from the pixel on: -1 and 0 for a kernel of 3. */
-INLINE int tap_column(int kernel, int p) { return p < kernel / 2 ? 2 * p - kernel / 2 : kernel - 2 - kernel / 2; }
+/* The pairs of a depthwise kernel: of each row where taps are neighbours, else of all taps. */
+INLINE int kernel_pairs(int kernel, int dilation) { return dilation == 1 ? kernel * ((kernel + 1) / 2) : (kernel * kernel + 1) / 2; }
 
 /* Weights and sums' beginnings: first layer, separable layers, last layer.  `to` has room for all. */
 typedef struct {
@@ -131,148 +138,247 @@ typedef struct {
 
 static size_t weights_most(const network *net) {
     const size_t taps = (size_t)(net->kernel * net->kernel), channels = (size_t)net->channels;
-    return channels * ((size_t)net->inputs * taps + 1 + (size_t)net->layers * (taps + channels + 1) + taps);
+    return channels * ((size_t)net->inputs * taps + 1 + (size_t)net->layers * (taps + channels + 1) + taps) + taps;
 }
 
 static weights arranged(const network *net, const int16_t *params, int32_t *to) {
-    const int channels = net->channels, kernel = net->kernel, half = 1 << (WEIGHT_BITS - 1);
+    const int channels = net->channels, kernel = net->kernel, taps = kernel * kernel, half = 1 << (WEIGHT_BITS - 1);
     weights w = {.first = to};
-    for (int row = 0; row < channels * net->inputs * kernel; row++, params += kernel) to = put_taps(to, params, kernel);
+    for (int c = 0; c < channels; c++, params += net->inputs * taps) to = put_pairs(to, params, net->inputs * taps, 1);
     w.first_bias = to;
     for (int c = 0; c < channels; c++) *to++ = *params++ * (1 << WEIGHT_BITS) + half;
     for (int l = 0; l < net->layers; l++) {
         w.depthwise[l] = to;
-        for (int row = 0; row < channels * kernel; row++, params += kernel) {
-            if (net->dilation[l] == 1) to = put_taps(to, params, kernel);
+        for (int c = 0; c < channels; c++, params += taps) {
+            if (net->dilation[l] > 1) to = put_pairs(to, params, taps, 1);
             else
-                for (int tx = 0; tx < kernel; tx++) *to++ = params[tx];
+                for (int ty = 0; ty < kernel; ty++) to = put_taps(to, params + ty * kernel, kernel);
         }
         w.pointwise[l] = to;
-        for (int o = 0; o < channels; o++, params += channels)
-            for (int c = 0; c < channels; c += 2) *to++ = pair(params[c], c + 1 < channels ? params[c + 1] : 0);
+        for (int o = 0; o < channels; o++, params += channels) to = put_pairs(to, params, channels, 1);
         w.bias[l] = to;
         for (int c = 0; c < channels; c++) *to++ = *params++ * (1 << WEIGHT_BITS) + half;
     }
-    w.last = to;
-    for (int row = 0; row < channels * kernel; row++, params += kernel) to = put_taps(to, params, kernel);
+    w.last = to; /* all pairs of a tap, then those of the next */
+    for (int k = 0; k < taps; k++) to = put_pairs(to, params + k, channels, taps);
     return w;
 }
 
-/* ---- rows ---- */
+/* ---- rows ----
+ *
+ * Every layer computes two rows at once: what it loads of a row serves both.  Their inputs are rows[0][0 .. kernel - 1] and, one further
+ * down, rows[1][...].  Between layers a row has its columns in order, a plane for each channel; but the last layer, which sums over channels, gets
+ * them in pairs: for each two channels a plane of the even columns and one of the odd columns, where each column has a number of both. */
+enum { ROWS = 2, MAX_KERNEL = 5 };
+typedef const int16_t *const (*taps_of)[MAX_INPUTS * MAX_KERNEL];
 
-/* `count` outputs of the first layer, BLOCK columns; rows[input * kernel + ty] is the row at that vertical tap. */
-INLINE void first_block(int count, int inputs, int kernel, int x, const int16_t *const *rows, const int32_t *weight, const int32_t *bias,
-                        int16_t *out, int stride) {
-    const int pairs = (kernel + 1) / 2;
-    sums even[GROUP], odd[GROUP];
-    for (int c = 0; c < count; c++) even[c] = odd[c] = begin(bias[c]);
-    for (int i = 0; i < inputs * kernel; i++)
-        for (int p = 0; p < pairs; p++) {
-            const int16_t *in = rows[i] + x + tap_column(kernel, p);
-            const vs here = load(in), next = load(in + 1);
-            for (int c = 0; c < count; c++) {
-                const vs w = splat_pair(weight[(c * inputs * kernel + i) * pairs + p]);
-                even[c] = add_products(even[c], here, w);
-                odd[c] = add_products(odd[c], next, w);
-            }
+/* Of the rows from the first tap of the first output to the last one of the second, row j. */
+INLINE const int16_t *shared_row(int kernel, taps_of rows, int j) { return j < kernel ? rows[0][j] : rows[1][kernel - 1]; }
+
+/* The taps 2 p and 2 p + 1 of a convolution, BLOCK columns from x on, in pairs: (low, high). */
+INLINE void zip_taps(int count, int kernel, int dilation, const int16_t *const *rows, int x, int p, vs *low, vs *high) {
+    vs tap[2] = {{0}};
+    for (int i = 0; i < 2; i++) {
+        const int k = 2 * p + i;
+        if (k < count) tap[i] = load(rows[k / kernel] + x + (k % kernel - kernel / 2) * dilation);
+    }
+    *low = zip_low(tap[0], tap[1]), *high = zip_high(tap[0], tap[1]);
+}
+
+/* `count` outputs of the first layer, BLOCK columns. */
+INLINE void first_block(int count, int pairs, const vs *low, const vs *high, const int32_t *weight, const int32_t *bias, int16_t *out, int stride) {
+    UNROLLED for (int c = 0; c < count; c++) {
+        sums l = begin(bias[c]), h = l;
+        UNROLLED for (int p = 0; p < pairs; p++) {
+            const vs w = splat_pair(weight[c * pairs + p]);
+            l = add_products(l, low[p], w), h = add_products(h, high[p], w);
         }
-    for (int c = 0; c < count; c++) store(out + c * stride + x, leak(weave(total(even[c]) >> WEIGHT_BITS, total(odd[c]) >> WEIGHT_BITS)));
+        store(out + c * stride, leak(narrow(total(l) >> WEIGHT_BITS, total(h) >> WEIGHT_BITS)));
+    }
 }
 
 INLINE void first_row(int channels, int inputs, int kernel, int width, const int16_t *const *rows, const int32_t *weight, const int32_t *bias,
                       int16_t *out, int stride) {
-    const int step = inputs * kernel * ((kernel + 1) / 2);
-#define FIRST(count, c) first_block(count, inputs, kernel, x, rows, weight + (c) * step, bias + (c), out + (c) * stride, stride)
-    for (int x = 0; x < width; x += BLOCK) IN_GROUPS(channels, FIRST);
-#undef FIRST
-}
-
-/* A depthwise convolution of one channel, `width` columns. */
-INLINE void depthwise_row(int kernel, int dilation, int width, const int16_t *const *rows, int at, const int32_t *weight, int16_t *out) {
-    const int radius = kernel / 2, pairs = (kernel + 1) / 2;
-    const sums half = begin(1 << (WEIGHT_BITS - 1));
-    if (dilation == 1) {
-        vs w[5 * 3];
-        for (int k = 0; k < kernel * pairs; k++) w[k] = splat_pair(weight[k]);
-        for (int x = 0; x < width; x += BLOCK) {
-            sums even = half, odd = half;
-            for (int ty = 0; ty < kernel; ty++)
-                for (int p = 0; p < pairs; p++) {
-                    const int16_t *in = rows[ty] + at + x + tap_column(kernel, p);
-                    even = add_products(even, load(in), w[ty * pairs + p]);
-                    odd = add_products(odd, load(in + 1), w[ty * pairs + p]);
-                }
-            store(out + x, weave(total(even) >> WEIGHT_BITS, total(odd) >> WEIGHT_BITS));
-        }
-        return;
-    }
+    const int taps = inputs * kernel * kernel, pairs = (taps + 1) / 2;
     for (int x = 0; x < width; x += BLOCK) {
-        sums even = half, odd = half;
-        for (int ty = 0; ty < kernel; ty++)
-            for (int tx = 0; tx < kernel; tx++) { /* taps are no neighbours: one column of each pair counts */
-                const int w = weight[ty * kernel + tx];
-                const vs in = load(rows[ty] + at + x + (tx - radius) * dilation);
-                even = add_products(even, in, splat_pair(pair(w, 0)));
-                odd = add_products(odd, in, splat_pair(pair(0, w)));
-            }
-        store(out + x, weave(total(even) >> WEIGHT_BITS, total(odd) >> WEIGHT_BITS));
+        vs low[(MAX_INPUTS * MAX_KERNEL * MAX_KERNEL + 1) / 2], high[(MAX_INPUTS * MAX_KERNEL * MAX_KERNEL + 1) / 2];
+        UNROLLED for (int p = 0; p < pairs; p++) zip_taps(taps, kernel, 1, rows, x, p, &low[p], &high[p]);
+#define FIRST(count, c) first_block(count, pairs, low, high, weight + (c) * pairs, bias + (c), out + (c) * stride + x, stride)
+        IN_GROUPS(channels, FIRST);
+#undef FIRST
     }
 }
 
-/* `count` outputs of a 1x1 convolution, BLOCK columns; `in` holds the channels two by two, `pitch` apart. */
-INLINE void mix_block(int count, int pairs, const int16_t *in, int pitch, const int32_t *weight, const int32_t *bias, int16_t *out, int stride) {
-    sums left[GROUP], right[GROUP];
-    for (int o = 0; o < count; o++) left[o] = right[o] = begin(bias[o]);
-    for (int p = 0; p < pairs; p++) {
-        const vs a = load(in + p * pitch), b = load(in + p * pitch + BLOCK);
-        for (int o = 0; o < count; o++) {
-            const vs w = splat_pair(weight[o * pairs + p]);
-            left[o] = add_products(left[o], a, w);
-            right[o] = add_products(right[o], b, w);
+/* A depthwise convolution of one channel, BLOCK columns of two rows, columns apart. */
+INLINE void depthwise_block(int kernel, taps_of rows, int x, const vs *w, vs *out) {
+    const int pairs = (kernel + 1) / 2, columns = kernel > 1 ? kernel : 2; /* a pair takes two, also one with a lone weight */
+    sums even[ROWS], odd[ROWS];
+    for (int r = 0; r < ROWS; r++) even[r] = odd[r] = begin(1 << (WEIGHT_BITS - 1));
+    UNROLLED for (int j = 0; j < kernel + ROWS - 1; j++) {
+        vs in[MAX_KERNEL];
+        UNROLLED for (int i = 0; i < columns; i++) {
+            in[i] = load(shared_row(kernel, rows, j) + x + i - columns / 2);
+            if (j && j < kernel) HELD(in[i]); /* of both rows */
+        }
+        UNROLLED for (int r = 0; r < ROWS; r++) {
+            if (j < r || j - r >= kernel) continue;
+            UNROLLED for (int p = 0; p < pairs; p++) {
+                const int i = 2 * p < columns - 1 ? 2 * p : columns - 2;
+                even[r] = add_products(even[r], in[i], w[(j - r) * pairs + p]);
+                odd[r] = add_products(odd[r], in[i + 1], w[(j - r) * pairs + p]);
+            }
         }
     }
-    for (int o = 0; o < count; o++) store(out + o * stride, leak(narrow(total(left[o]) >> WEIGHT_BITS, total(right[o]) >> WEIGHT_BITS)));
+    for (int r = 0; r < ROWS; r++) out[r] = narrow(total(even[r]) >> WEIGHT_BITS, total(odd[r]) >> WEIGHT_BITS);
 }
 
-INLINE void separable_row(int channels, int kernel, int dilation, int width, const int16_t *const *rows, int in_stride, const int32_t *depthwise,
-                          const int32_t *pointwise, const int32_t *bias, int16_t *out, int stride) {
-    enum { PITCH = 2 * CHUNK };
-    int16_t mid[2][CHUNK], mixed[(MAX_CHANNELS + 1) / 2 * PITCH];
-    const int pairs = (channels + 1) / 2, taps = dilation == 1 ? kernel * ((kernel + 1) / 2) : kernel * kernel;
+/* The same where taps are `dilation` apart, so that two rows have none in common. */
+INLINE void dilated_block(int kernel, int dilation, taps_of rows, int x, const vs *w, vs *out) {
+    const int taps = kernel * kernel;
+    for (int r = 0; r < ROWS; r++) {
+        sums l = begin(1 << (WEIGHT_BITS - 1)), h = l;
+        UNROLLED for (int p = 0; p < (taps + 1) / 2; p++) {
+            vs low, high;
+            zip_taps(taps, kernel, dilation, rows[r], x, p, &low, &high);
+            l = add_products(l, low, w[p]), h = add_products(h, high, w[p]);
+        }
+        out[r] = apart(narrow(total(l) >> WEIGHT_BITS, total(h) >> WEIGHT_BITS));
+    }
+}
+
+/* Between its depthwise and its pointwise part a separable layer has its channels in pairs: CHUNK columns of two rows, for each two channels the
+ * even columns of a block and then its odd ones. */
+enum { PITCH = 2 * CHUNK, PITCHES = (MAX_CHANNELS + 1) / 2 };
+typedef int16_t chunk[PITCHES * PITCH];
+
+/* The depthwise convolution of one channel from column `at` on: as it is to `alone`, or in pairs with what is there to `out`. */
+INLINE void depthwise(int to_pairs, int kernel, int dilation, int width, taps_of rows, int at, const int32_t *weight, int16_t (*alone)[CHUNK],
+                      chunk *mid, int place) {
+    const int count = kernel_pairs(kernel, dilation);
+    vs w[MAX_KERNEL * ((MAX_KERNEL + 1) / 2)] = {{0}}, v[ROWS];
+    UNROLLED for (int k = 0; k < count; k++) w[k] = splat_pair(weight[k]);
+    for (int x = 0; x < width; x += BLOCK) {
+        if (dilation == 1) depthwise_block(kernel, rows, at + x, w, v);
+        else dilated_block(kernel, dilation, rows, at + x, w, v);
+        UNROLLED for (int r = 0; r < ROWS; r++) {
+            if (!to_pairs) {
+                store(alone[r] + x, v[r]);
+                continue;
+            }
+            int16_t *const out = mid[r] + place + 2 * x;
+            store(out, zip_low(v[r], load(alone[r] + x)));
+            store(out + BLOCK, zip_high(v[r], load(alone[r] + x)));
+        }
+    }
+}
+
+/* `count` outputs of a 1x1 convolution, BLOCK columns. */
+INLINE void mix_block(int count, int pairs, const int16_t *in, const int32_t *weight, const int32_t *bias, int16_t *out, int stride) {
+    sums even[GROUP], odd[GROUP];
+    UNROLLED for (int o = 0; o < count; o++) even[o] = odd[o] = begin(bias[o]);
+    UNROLLED for (int p = 0; p < pairs; p++) {
+        const vs e = load(in + p * PITCH), d = load(in + p * PITCH + BLOCK);
+        UNROLLED for (int o = 0; o < count; o++) {
+            const vs w = splat_pair(weight[o * pairs + p]);
+            even[o] = add_products(even[o], e, w), odd[o] = add_products(odd[o], d, w);
+        }
+    }
+    UNROLLED for (int o = 0; o < count; o++)
+        store(out + o * stride, leak(in_order(narrow(total(even[o]) >> WEIGHT_BITS, total(odd[o]) >> WEIGHT_BITS))));
+}
+
+INLINE void separable_rows(int channels, int kernel, int dilation, int width, taps_of rows, const int32_t *weight, const int32_t *pointwise,
+                           const int32_t *bias, int16_t *const *out, int stride) {
+    chunk mid[ROWS];
+    int16_t second[ROWS][CHUNK];
+    const int pairs = (channels + 1) / 2, count = kernel_pairs(kernel, dilation);
     for (int x0 = 0; x0 < width; x0 += CHUNK) {
         const int n = x0 + CHUNK < width ? CHUNK : width - x0;
+#define DEPTHWISE(to_pairs, dilation, c) \
+    depthwise(to_pairs, kernel, dilation, n, rows, (c) * stride + x0, weight + (c) * count, second, mid, (c) / 2 * PITCH)
         for (int c = 0; c < channels; c += 2) {
-            for (int i = 0; i < 2 && c + i < channels; i++)
-                depthwise_row(kernel, dilation, n, rows, (c + i) * in_stride + x0, depthwise + (c + i) * taps, mid[i]);
-            if (c + 1 == channels) memset(mid[1], 0, sizeof mid[1]); /* the partner of an odd channel */
-            for (int x = 0; x < n; x += BLOCK) {
-                store(mixed + c / 2 * PITCH + 2 * x, zip_low(load(mid[0] + x), load(mid[1] + x)));
-                store(mixed + c / 2 * PITCH + 2 * x + BLOCK, zip_high(load(mid[0] + x), load(mid[1] + x)));
-            }
+            if (c + 1 == channels) memset(second, 0, sizeof second);
+            else if (dilation == 1) DEPTHWISE(0, 1, c + 1);
+            else DEPTHWISE(0, dilation, c + 1);
+            if (dilation == 1) DEPTHWISE(1, 1, c);
+            else DEPTHWISE(1, dilation, c);
         }
-#define MIX(count, o) mix_block(count, pairs, mixed + 2 * x, PITCH, pointwise + (o) * pairs, bias + (o), out + (o) * stride + x0 + x, stride)
-        for (int x = 0; x < n; x += BLOCK) IN_GROUPS(channels, MIX);
+#undef DEPTHWISE
+#define MIX(count, o) mix_block(count, pairs, mid[r] + 2 * x, pointwise + (o) * pairs, bias + (o), out[r] + (o) * stride + x0 + x, stride)
+        for (int r = 0; r < ROWS; r++)
+            for (int x = 0; x < n; x += BLOCK) IN_GROUPS(channels, MIX);
 #undef MIX
     }
 }
 
-INLINE void last_row(int channels, int kernel, int width, const int16_t *const *rows, int in_stride, const int32_t *weight, int16_t *out) {
-    const int pairs = (kernel + 1) / 2;
+/* A row as the last layer wants it. */
+INLINE void pair_row(int channels, int width, const int16_t *in, int16_t *out, int stride) {
+    for (int c = 0; c < channels; c += 2)
+        for (int x = 0; x < width; x += BLOCK) {
+            const vs a = apart(load(in + c * stride + x)), b = c + 1 < channels ? apart(load(in + (c + 1) * stride + x)) : (vs){0};
+            store(out + c * stride + x, zip_low(a, b));
+            store(out + (c + 1) * stride + x, zip_high(a, b));
+        }
+}
+
+/* The last layer, two rows. */
+INLINE void last_rows(int channels, int kernel, int width, taps_of rows, int in_stride, const int32_t *weight, int16_t *const *out) {
+    const int pairs = (channels + 1) / 2, radius = kernel / 2;
     for (int x = 0; x < width; x += BLOCK) {
-        sums even = begin(1 << (RESIDUAL_SHIFT - 1)), odd = even;
-        for (int c = 0; c < channels; c++)
-            for (int ty = 0; ty < kernel; ty++)
-                for (int p = 0; p < pairs; p++) {
-                    const int16_t *in = rows[ty] + c * in_stride + x + tap_column(kernel, p);
-                    const vs w = splat_pair(weight[(c * kernel + ty) * pairs + p]);
-                    even = add_products(even, load(in), w);
-                    odd = add_products(odd, load(in + 1), w);
+        sums even[ROWS], odd[ROWS];
+        for (int r = 0; r < ROWS; r++) even[r] = odd[r] = begin(1 << (RESIDUAL_SHIFT - 1));
+        for (int p = 0; p < pairs; p++)
+            UNROLLED for (int s = -radius; s <= radius + 1; s++) /* the column x + s: a tap of both, of the even or of the odd one */
+                UNROLLED for (int j = 0; j < kernel + ROWS - 1; j++) {
+                    vs in = load(shared_row(kernel, rows, j) + (2 * p + (s & 1)) * in_stride + x + s - (s & 1));
+                    HELD(in);
+                    UNROLLED for (int r = 0; r < ROWS; r++) {
+                        if (j < r || j - r >= kernel) continue;
+                        const int32_t *w = weight + ((j - r) * kernel + s + radius) * pairs + p;
+                        if (s <= radius) even[r] = add_products(even[r], in, splat_pair(*w));
+                        if (s > -radius) odd[r] = add_products(odd[r], in, splat_pair(*(w - pairs)));
+                    }
                 }
-        store(out + x, weave(total(even) >> RESIDUAL_SHIFT, total(odd) >> RESIDUAL_SHIFT));
+        for (int r = 0; r < ROWS; r++) store(out[r] + x, in_order(narrow(total(even[r]) >> RESIDUAL_SHIFT, total(odd[r]) >> RESIDUAL_SHIFT)));
     }
 }
 
-INLINE void input_row(const network *net, const uint8_t *base, ptrdiff_t base_stride, int height, int width, int y, int left, int n, const ring *in) {
+/* The layers of a network, `net`.  Apart for those that are used most, each with what is known of it as constants: compiled as one they
+ * would cost one another registers. */
+typedef struct {
+    void (*first)(const network *net, int width, const int16_t *const *rows, const weights *w, int16_t *out, int stride);
+    void (*separable)(const network *net, int l, int width, taps_of rows, const weights *w, int16_t *const *out, int stride);
+    void (*last)(const network *net, int width, taps_of rows, const weights *w, int stride, int16_t *const *out);
+} layers;
+
+#define LAYERS(name, channels, kernel, inputs)                                                                                                \
+    static void name##_first(const network *net, int width, const int16_t *const *rows, const weights *w, int16_t *out, int stride) {         \
+        (void)net;                                                                                                                            \
+        first_row(channels, inputs, kernel, width, rows, w->first, w->first_bias, out, stride);                                               \
+    }                                                                                                                                         \
+    static void name##_separable(const network *net, int l, int width, taps_of rows, const weights *w, int16_t *const *out, int stride) {     \
+        separable_rows(channels, kernel, net->dilation[l], width, rows, w->depthwise[l], w->pointwise[l], w->bias[l], out, stride);           \
+    }                                                                                                                                         \
+    static void name##_last(const network *net, int width, taps_of rows, const weights *w, int stride, int16_t *const *out) {                 \
+        (void)net;                                                                                                                            \
+        last_rows(channels, kernel, width, rows, stride, w->last, out);                                                                       \
+    }                                                                                                                                         \
+    static const layers name = {name##_first, name##_separable, name##_last};
+
+LAYERS(six_channels, 6, 3, 1)
+LAYERS(sixteen_channels, 16, 3, 1)
+LAYERS(kernel_of_3, net->channels, 3, 1)
+LAYERS(any, net->channels, net->kernel, net->inputs)
+#undef LAYERS
+
+static const layers *layers_of(const network *net) {
+    if (net->kernel != 3 || net->inputs != 1) return &any;
+    return net->channels == 6 ? &six_channels : net->channels == 16 ? &sixteen_channels : &kernel_of_3;
+}
+
+/* ---- pictures ---- */
+
+static void input_row(const network *net, const uint8_t *base, ptrdiff_t base_stride, int height, int width, int y, int left, int n, const ring *in) {
     const uint8_t *src = base + (ptrdiff_t)clamp_int(y, 0, height - 1) * base_stride;
     int16_t *luma = ring_row(in, y, 0);
     int from, to;
@@ -285,58 +391,67 @@ INLINE void input_row(const network *net, const uint8_t *base, ptrdiff_t base_st
     for (int i = 0; i < n; i++) column[i] = (int16_t)(block_phase(left + i) * 512), row[i] = (int16_t)(block_phase(y) * 512);
 }
 
-/* One strip of columns [x0, x1), rows [y0, y1).  `channels` and `kernel` repeat the network's, as constants where specialised. */
-INLINE int restore_strip(const network *net, int channels, int kernel, const weights *w, const uint8_t *base, ptrdiff_t base_stride,
-                         int height, int width, uint8_t *out, ptrdiff_t out_stride, int y0, int y1, int x0, int x1) {
-    const int radius = kernel / 2, layers = net->layers, inputs = net->inputs;
+/* One strip of columns [x0, x1), rows [y0, y1). */
+static int restore_strip(const network *net, const weights *w, const uint8_t *base, ptrdiff_t base_stride, int height, int width, uint8_t *out,
+                         ptrdiff_t out_stride, int y0, int y1, int x0, int x1) {
+    const layers *const layer = layers_of(net);
+    const int channels = net->channels, kernel = net->kernel, radius = kernel / 2, last_one = net->layers + 1;
     int ahead[MAX_LAYERS + 2]; /* ahead[0]: the input; ahead[1]: the first layer; ahead[1 + l]: separable layer l */
-    ahead[layers + 1] = radius;
-    for (int l = layers; l >= 1; l--) ahead[l] = ahead[l + 1] + radius * net->dilation[l - 1];
+    ahead[last_one] = radius;
+    for (int l = last_one - 1; l >= 1; l--) ahead[l] = ahead[l + 1] + radius * net->dilation[l - 1];
     ahead[0] = ahead[1] + radius;
 
     const int span = round_up(x1 - x0 + 2 * ahead[0], BLOCK), stride = span + 2 * MAX_RADIUS, origin = y0 - ahead[0];
     ring rings[MAX_LAYERS + 2] = {{0}};
-    int16_t *residual = malloc((size_t)span * sizeof *residual);
-    int ok = residual != NULL;
-    for (int l = 0; l <= layers + 1; l++) {
-        int step = l >= 1 && l <= layers ? net->dilation[l - 1] : 1; /* the dilation of the layer that reads this ring */
-        ok &= ring_alloc(&rings[l], 2 * radius * step + 1, l ? channels : inputs, stride, sizeof(int16_t));
+    int16_t *const last = aligned_zeros((size_t)(ROWS * channels * stride) * sizeof *last); /* rows that become pairs, then the residual */
+    int ok = last != NULL;
+    for (int l = 0; l <= last_one; l++) {
+        int step = l >= 1 && l < last_one ? net->dilation[l - 1] : 1; /* the dilation of the layer that reads this ring */
+        ok &= ring_alloc(&rings[l], 2 * radius * step + ROWS, l ? round_up(channels, 2) : net->inputs, stride, sizeof(int16_t));
         rings[l].origin = origin;
     }
-    for (int t = y0 - 2 * ahead[0]; ok && t < y1; t++) {
-        const int16_t *rows[MAX_INPUTS * 5];
-        for (int l = 0; l <= layers + 1; l++) {
+    for (int t = y0 - 2 * ahead[0]; ok && t < y1; t += ROWS) {
+        const int16_t *rows[ROWS][MAX_INPUTS * MAX_KERNEL];
+        int16_t *to[ROWS];
+        for (int l = 0; l <= last_one; l++) {
             const int y = t + ahead[l];
             if (y < y0 - ahead[l]) break; /* the later layers start later still */
-            if (l == 0) {
-                input_row(net, base, base_stride, height, width, y, x0 - ahead[0], span, &rings[0]);
-            } else if (l == 1) {
-                for (int j = 0; j < inputs; j++)
-                    for (int ty = 0; ty < kernel; ty++) rows[j * kernel + ty] = ring_row(&rings[0], y + ty - radius, j);
-                first_row(channels, inputs, kernel, span, rows, w->first, w->first_bias, ring_row(&rings[1], y, 0), stride);
-            } else {
-                const int dilation = net->dilation[l - 2];
-                for (int ty = 0; ty < kernel; ty++) rows[ty] = ring_row(&rings[l - 1], y + (ty - radius) * dilation, 0);
-                separable_row(channels, kernel, dilation, span, rows, stride, w->depthwise[l - 2], w->pointwise[l - 2], w->bias[l - 2],
-                              ring_row(&rings[l], y, 0), stride);
+            const int planes = l == 1 ? net->inputs : 1, dilation = l >= 2 ? net->dilation[l - 2] : 1;
+            for (int r = 0; r < ROWS; r++) {
+                to[r] = l < last_one ? ring_row(&rings[l], y + r, 0) : last + r * channels * stride;
+                for (int k = 0; l && k < planes * kernel; k++)
+                    rows[r][k] = ring_row(&rings[l - 1], y + r + (k % kernel - radius) * dilation, k / kernel);
             }
+            if (l == 0)
+                for (int r = 0; r < ROWS; r++) input_row(net, base, base_stride, height, width, y + r, x0 - ahead[0], span, &rings[0]);
+            else if (l == 1)
+                for (int r = 0; r < ROWS; r++) layer->first(net, span, rows[r], w, to[r], stride);
+            else
+                layer->separable(net, l - 2, span, (taps_of)rows, w, to, stride);
+            if (l == last_one)
+                for (int r = 0; r < ROWS; r++) pair_row(channels, span, to[r], ring_row(&rings[l], y + r, 0), stride);
         }
         if (t < y0) continue;
-        for (int ty = 0; ty < kernel; ty++) rows[ty] = ring_row(&rings[layers + 1], t + ty - radius, 0);
-        last_row(channels, kernel, span, rows, stride, w->last, residual);
-        const uint8_t *src = base + (ptrdiff_t)t * base_stride;
-        uint8_t *dst = out + (ptrdiff_t)t * out_stride;
-        for (int x = x0; x < x1; x++) dst[x] = (uint8_t)clamp_int(src[x] + residual[x - x0 + ahead[0]], 0, 255);
+        for (int r = 0; r < ROWS; r++) {
+            to[r] = last + r * span;
+            for (int ty = 0; ty < kernel; ty++) rows[r][ty] = ring_row(&rings[last_one], t + r + ty - radius, 0);
+        }
+        layer->last(net, span, (taps_of)rows, w, stride, to);
+        for (int y = t; y < t + ROWS && y < y1; y++) {
+            const uint8_t *src = base + (ptrdiff_t)y * base_stride;
+            uint8_t *dst = out + (ptrdiff_t)y * out_stride;
+            for (int x = x0; x < x1; x++) dst[x] = (uint8_t)clamp_int(src[x] + to[y - t][x - x0 + ahead[0]], 0, 255);
+        }
     }
-    for (int l = 0; l <= layers + 1; l++) free(rings[l].data);
-    free(residual);
+    for (int l = 0; l <= last_one; l++) free(rings[l].data);
+    free(last);
     return ok ? 0 : -1;
 }
 
 /* Columns of a strip: the more, the less is computed twice, as long as the rings stay in the second cache. */
 static int strip_most(const network *net) {
-    int rows = 2 * net->kernel * net->channels;
-    for (int l = 0; l < net->layers; l++) rows += ((net->kernel - 1) * net->dilation[l] + 1) * net->channels;
+    int rows = 2 * (net->kernel + 1) * net->channels;
+    for (int l = 0; l < net->layers; l++) rows += ((net->kernel - 1) * net->dilation[l] + ROWS) * net->channels;
     return clamp_int((1 << 20) / (rows * (int)sizeof(int16_t)), 512, 1024);
 }
 
@@ -350,12 +465,7 @@ EXPORT int NAME(inlay_restore)(const network *net, const int16_t *params, const 
     int status = 0;
     for (int i = 0; i < strips && !status; i++) {
         const int x0 = (int)((int64_t)width * i / strips), x1 = (int)((int64_t)width * (i + 1) / strips);
-#define STRIP_OF(channels, kernel) restore_strip(net, channels, kernel, &w, base, base_stride, height, width, out, out_stride, y0, y1, x0, x1)
-        if (net->kernel == 3 && net->channels == 6) status = STRIP_OF(6, 3);
-        else if (net->kernel == 3 && net->channels == 12) status = STRIP_OF(12, 3);
-        else if (net->kernel == 3 && net->channels == 16) status = STRIP_OF(16, 3);
-        else status = STRIP_OF(net->channels, net->kernel);
-#undef STRIP_OF
+        status = restore_strip(net, &w, base, base_stride, height, width, out, out_stride, y0, y1, x0, x1);
     }
     free(room);
     return status;
