@@ -38,7 +38,7 @@ enum { MAX_CHANNELS = 32, MAX_LAYERS = 8, MAX_INPUTS = 3, MAX_RADIUS = 16 };
  * the registers hold, and add them up afterwards. */
 #if defined(__AVX512F__)
 #define HELD(v) __asm__("" : "+v"(v))
-#elif defined(__SSE__)
+#elif defined(__AVX__) && LANES == 8 || defined(__SSE__) && LANES == 4
 #define HELD(v) __asm__("" : "+x"(v))
 #else
 #define HELD(v)

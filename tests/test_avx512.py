@@ -1,0 +1,52 @@
+"""The AVX-512 and VNNI kernels on any machine: compiled with SIMDe, which has their instructions in plain C, and put to the tests of
+test_agreement.py."""
+
+import ctypes
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from programs import output, program
+from test_agreement import (  # noqa: F401  # run on the kernels below
+    test_gradient_agrees_with_numpy,
+    test_restore_agrees,
+    test_restore_agrees_at_the_bounds,
+)
+
+from inlay import kernel
+
+TESTS = Path(__file__).parent
+SOURCES = TESTS.parent / "src" / "kernel"
+SIMDE = Path("/usr/include/simde/x86/avx512.h")
+PATHS = {"avx512": ["restore.c", "gradient.c"], "vnni": ["restore.c"]}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    compiler = program("gcc")
+    if not SIMDE.exists():
+        pytest.skip("SIMDe is not installed (libsimde-dev)")
+    folder = tmp_path_factory.mktemp("simde")
+    objects = []
+    for path, sources in PATHS.items():
+        for source in sources:
+            objects.append(folder / f"{path}-{source}.o")
+            # Not optimised: what instructions become in C is so much that it would take minutes.
+            flags = ("-O0", "-w", "-fPIC", "-DLANES=16", f"-DSUFFIX={path}", *(["-D__AVX512VNNI__"] if path == "vnni" else []))
+            output(compiler, *flags, f"-I{TESTS / 'simde'}", f"-I{SOURCES}", "-c", SOURCES / source, "-o", objects[-1])
+    output(compiler, "-shared", *objects, "-o", folder / "kernel.so")
+    return ctypes.CDLL(str(folder / "kernel.so"))
+
+
+@pytest.fixture(params=PATHS)
+def kernels(request: pytest.FixtureRequest, library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    monkeypatch.setattr(kernel, "_library", lambda: library)
+    monkeypatch.setattr(kernel, "paths", lambda: tuple(PATHS)[::-1])
+    functions = (kernel.restore, kernel.gradient, kernel.squared_error, kernel.answers)
+    return SimpleNamespace(threads=(1,), **{f.__name__: partial(f, path=request.param) for f in functions})
+
+
+def test_these_paths_were_emulated(library: ctypes.CDLL, capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(f"\nkernel paths tested in plain C: {', '.join(PATHS)}")
