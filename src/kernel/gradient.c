@@ -10,7 +10,8 @@
 typedef float vf __attribute__((vector_size(LANES * 4), aligned(4)));
 typedef int32_t vm __attribute__((vector_size(LANES * 4), aligned(4)));
 
-enum { STRIP = 512, TAPS = 25, MAX_ROWS = MAX_INPUTS * 5 };
+enum { STRIP = 512, TAPS = MAX_KERNEL * MAX_KERNEL, MAX_ROWS = MAX_INPUTS * MAX_KERNEL };
+enum { CHUNK = 128 }; /* columns of a separable layer that are finished together, in the nearest cache */
 
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE void store(float *p, vf v) { *(vf *)p = v; }
@@ -111,7 +112,7 @@ INLINE void separable_row(int channels, int kernel, int dilation, int width, con
 INLINE void last_row(int channels, int kernel, int width, const float *const *rows, int stride, const float *weight, float *restrict out) {
     const int radius = kernel / 2;
     for (int x = 0; x < width; x += BLOCK) {
-        vf acc[5][WIDE]; /* one for each row of the window: sums that need not wait for one another */
+        vf acc[MAX_KERNEL][WIDE]; /* one for each row of the window: sums that need not wait for one another */
         for (int ty = 0; ty < kernel; ty++)
             for (int b = 0; b < WIDE; b++) acc[ty][b] = splat(0);
         for (int c = 0; c < channels; c++)

@@ -1,9 +1,9 @@
 /* What the two kernels share: the network's description, vectors, and the ring of rows in which every layer keeps its output.
  *
- * Both kernels walk down a strip of the picture row by row.  At time t, layer l computes its row t + ahead(l), where ahead(l) is
- * the sum of the radii of the layers after it: exactly the row that the next layer misses.  So every layer holds a few rows, all
- * of them stay in cache, and nothing is computed twice.  Columns: a strip is widened by the halo on both sides, every layer is
- * computed on the full width, and the wrong columns that creep in from the sides (one radius a layer) end where the halo ends.
+ * Both kernels walk down a strip of the picture row by row (restore.c takes two at a time).  At time t, layer l computes its row
+ * t + ahead(l), where ahead(l) is the sum of the radii of the layers after it: exactly the row that the next layer misses.  So every layer
+ * holds a few rows, all of them stay in cache, and nothing is computed twice.  Columns: a strip is widened by the halo on both sides, every
+ * layer is computed on the full width, and the wrong columns that creep in from the sides (one radius a layer) end where the halo ends.
  *
  * Every source is compiled once for each instruction set, with SUFFIX and LANES set by the build; the caller picks by name.
  */
@@ -32,7 +32,7 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-enum { MAX_CHANNELS = 32, MAX_LAYERS = 8, MAX_INPUTS = 3, MAX_RADIUS = 16 };
+enum { MAX_CHANNELS = 32, MAX_LAYERS = 8, MAX_INPUTS = 3, MAX_KERNEL = 5, MAX_RADIUS = 16 };
 
 /* Keeps a vector in its register.  gcc would rather load it again for each of its uses, or compute all products of a sum first, more than
  * the registers hold, and add them up afterwards. */
@@ -92,7 +92,6 @@ static inline void columns_inside(int left, int n, int width, int *from, int *to
 static inline int block_phase(int position) { return 2 * (position & 7) - 7; }
 
 enum { GROUP = 6, HALF_GROUP = 4 }; /* outputs whose sums are kept in registers together */
-enum { CHUNK = 128 }; /* columns of a separable layer that are finished together, in the nearest cache */
 
 /* Calls block(n, first) for runs of n channels that cover all of them; n is a constant in each call, so that accumulators stay in
  * registers. */

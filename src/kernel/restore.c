@@ -56,7 +56,10 @@ INLINE vs leak(vs v) { return (vs)_mm256_max_epi16((__m256i)v, _mm256_srai_epi16
 INLINE vs narrow(vi a, vi b) { return (vs)vqmovn_high_s32(vqmovn_s32((int32x4_t)a), (int32x4_t)b); }
 INLINE vs zip_low(vs a, vs b) { return (vs)vzip1q_s16((int16x8_t)a, (int16x8_t)b); }
 INLINE vs zip_high(vs a, vs b) { return (vs)vzip2q_s16((int16x8_t)a, (int16x8_t)b); }
-INLINE vs apart(vs v) { return (vs)vcombine_s16(vuzp1_s16(vget_low_s16((int16x8_t)v), vget_high_s16((int16x8_t)v)), vuzp2_s16(vget_low_s16((int16x8_t)v), vget_high_s16((int16x8_t)v))); }
+INLINE vs apart(vs v) {
+    const int16x4_t l = vget_low_s16((int16x8_t)v), h = vget_high_s16((int16x8_t)v);
+    return (vs)vcombine_s16(vuzp1_s16(l, h), vuzp2_s16(l, h));
+}
 INLINE vs in_order(vs v) { return (vs)vzip1q_s16((int16x8_t)v, vextq_s16((int16x8_t)v, (int16x8_t)v, 4)); }
 INLINE vs leak(vs v) { return (vs)vmaxq_s16((int16x8_t)v, vshrq_n_s16((int16x8_t)v, 3)); }
 #else
@@ -167,9 +170,9 @@ static weights arranged(const network *net, const int16_t *params, int32_t *to) 
 /* ---- rows ----
  *
  * Every layer computes two rows at once: what it loads of a row serves both.  Their inputs are rows[0][0 .. kernel - 1] and, one further
- * down, rows[1][...].  Between layers a row has its columns in order, a plane for each channel; but the last layer, which sums over channels, gets
- * them in pairs: for each two channels a plane of the even columns and one of the odd columns, where each column has a number of both. */
-enum { ROWS = 2, MAX_KERNEL = 5 };
+ * down, rows[1][...].  Between layers a row has its columns in order, a plane for each channel; but the last layer, which sums over
+ * channels, gets them in pairs: for each two channels a plane of the even columns and one of the odd, where each has a number of both. */
+enum { ROWS = 2 };
 typedef const int16_t *const (*taps_of)[MAX_INPUTS * MAX_KERNEL];
 
 /* Of the rows from the first tap of the first output to the last one of the second, row j. */
@@ -246,14 +249,15 @@ INLINE void dilated_block(int kernel, int dilation, taps_of rows, int x, const v
     }
 }
 
-/* Between its depthwise and its pointwise part a separable layer has its channels in pairs: CHUNK columns of two rows, for each two channels the
- * even columns of a block and then its odd ones. */
-enum { PITCH = 2 * CHUNK, PITCHES = (MAX_CHANNELS + 1) / 2 };
-typedef int16_t chunk[PITCHES * PITCH];
+/* Between its depthwise and its pointwise part a separable layer has its channels in pairs, in rows twice as long: for each two channels
+ * the even columns of a block and then its odd ones.  `alone` keeps the second channel of two until the first is there. */
+typedef struct {
+    int16_t *pairs[ROWS], *alone[ROWS];
+    int pitch; /* from the row of two channels to that of the next two */
+} middle;
 
-/* The depthwise convolution of one channel from column `at` on: as it is to `alone`, or in pairs with what is there to `out`. */
-INLINE void depthwise(int to_pairs, int kernel, int dilation, int width, taps_of rows, int at, const int32_t *weight, int16_t (*alone)[CHUNK],
-                      chunk *mid, int place) {
+/* The depthwise convolution of channel `c`, of which `rows` are from `at` on: alone, or with that of the next channel in pairs. */
+INLINE void depthwise_rows(int in_pairs, int c, int kernel, int dilation, int width, taps_of rows, int at, const int32_t *weight, const middle *mid) {
     const int count = kernel_pairs(kernel, dilation);
     vs w[MAX_KERNEL * ((MAX_KERNEL + 1) / 2)] = {{0}}, v[ROWS];
     UNROLLED for (int k = 0; k < count; k++) w[k] = splat_pair(weight[k]);
@@ -261,23 +265,23 @@ INLINE void depthwise(int to_pairs, int kernel, int dilation, int width, taps_of
         if (dilation == 1) depthwise_block(kernel, rows, at + x, w, v);
         else dilated_block(kernel, dilation, rows, at + x, w, v);
         UNROLLED for (int r = 0; r < ROWS; r++) {
-            if (!to_pairs) {
-                store(alone[r] + x, v[r]);
+            if (!in_pairs) {
+                store(mid->alone[r] + x, v[r]);
                 continue;
             }
-            int16_t *const out = mid[r] + place + 2 * x;
-            store(out, zip_low(v[r], load(alone[r] + x)));
-            store(out + BLOCK, zip_high(v[r], load(alone[r] + x)));
+            int16_t *const out = mid->pairs[r] + c / 2 * mid->pitch + 2 * x;
+            store(out, zip_low(v[r], load(mid->alone[r] + x)));
+            store(out + BLOCK, zip_high(v[r], load(mid->alone[r] + x)));
         }
     }
 }
 
 /* `count` outputs of a 1x1 convolution, BLOCK columns. */
-INLINE void mix_block(int count, int pairs, const int16_t *in, const int32_t *weight, const int32_t *bias, int16_t *out, int stride) {
+INLINE void mix_block(int count, int pairs, const int16_t *in, int pitch, const int32_t *weight, const int32_t *bias, int16_t *out, int stride) {
     sums even[GROUP], odd[GROUP];
     UNROLLED for (int o = 0; o < count; o++) even[o] = odd[o] = begin(bias[o]);
     UNROLLED for (int p = 0; p < pairs; p++) {
-        const vs e = load(in + p * PITCH), d = load(in + p * PITCH + BLOCK);
+        const vs e = load(in + p * pitch), d = load(in + p * pitch + BLOCK);
         UNROLLED for (int o = 0; o < count; o++) {
             const vs w = splat_pair(weight[o * pairs + p]);
             even[o] = add_products(even[o], e, w), odd[o] = add_products(odd[o], d, w);
@@ -288,27 +292,23 @@ INLINE void mix_block(int count, int pairs, const int16_t *in, const int32_t *we
 }
 
 INLINE void separable_rows(int channels, int kernel, int dilation, int width, taps_of rows, const int32_t *weight, const int32_t *pointwise,
-                           const int32_t *bias, int16_t *const *out, int stride) {
-    chunk mid[ROWS];
-    int16_t second[ROWS][CHUNK];
+                           const int32_t *bias, const middle *mid, int16_t *const *out, int stride) {
     const int pairs = (channels + 1) / 2, count = kernel_pairs(kernel, dilation);
-    for (int x0 = 0; x0 < width; x0 += CHUNK) {
-        const int n = x0 + CHUNK < width ? CHUNK : width - x0;
-#define DEPTHWISE(to_pairs, dilation, c) \
-    depthwise(to_pairs, kernel, dilation, n, rows, (c) * stride + x0, weight + (c) * count, second, mid, (c) / 2 * PITCH)
-        for (int c = 0; c < channels; c += 2) {
-            if (c + 1 == channels) memset(second, 0, sizeof second);
-            else if (dilation == 1) DEPTHWISE(0, 1, c + 1);
-            else DEPTHWISE(0, dilation, c + 1);
-            if (dilation == 1) DEPTHWISE(1, 1, c);
-            else DEPTHWISE(1, dilation, c);
-        }
-#undef DEPTHWISE
-#define MIX(count, o) mix_block(count, pairs, mid[r] + 2 * x, pointwise + (o) * pairs, bias + (o), out[r] + (o) * stride + x0 + x, stride)
-        for (int r = 0; r < ROWS; r++)
-            for (int x = 0; x < n; x += BLOCK) IN_GROUPS(channels, MIX);
-#undef MIX
+#define DEPTHWISE(in_pairs, dilation, c) depthwise_rows(in_pairs, c, kernel, dilation, width, rows, (c) * stride, weight + (c) * count, mid)
+    for (int c = 0; c < channels; c += 2) {
+        if (c + 1 == channels)
+            for (int r = 0; r < ROWS; r++) memset(mid->alone[r], 0, (size_t)width * sizeof *mid->alone[r]);
+        else if (dilation == 1) DEPTHWISE(0, 1, c + 1);
+        else DEPTHWISE(0, dilation, c + 1);
+        if (dilation == 1) DEPTHWISE(1, 1, c);
+        else DEPTHWISE(1, dilation, c);
     }
+#undef DEPTHWISE
+#define MIX(count, o) \
+    mix_block(count, pairs, mid->pairs[r] + 2 * x, mid->pitch, pointwise + (o) * pairs, bias + (o), out[r] + (o) * stride + x, stride)
+    for (int r = 0; r < ROWS; r++)
+        for (int x = 0; x < width; x += BLOCK) IN_GROUPS(channels, MIX);
+#undef MIX
 }
 
 /* A row as the last layer wants it. */
@@ -347,22 +347,23 @@ INLINE void last_rows(int channels, int kernel, int width, taps_of rows, int in_
  * would cost one another registers. */
 typedef struct {
     void (*first)(const network *net, int width, const int16_t *const *rows, const weights *w, int16_t *out, int stride);
-    void (*separable)(const network *net, int l, int width, taps_of rows, const weights *w, int16_t *const *out, int stride);
+    void (*separable)(const network *net, int l, int width, taps_of rows, const weights *w, const middle *mid, int16_t *const *out, int stride);
     void (*last)(const network *net, int width, taps_of rows, const weights *w, int stride, int16_t *const *out);
 } layers;
 
-#define LAYERS(name, channels, kernel, inputs)                                                                                                \
-    static void name##_first(const network *net, int width, const int16_t *const *rows, const weights *w, int16_t *out, int stride) {         \
-        (void)net;                                                                                                                            \
-        first_row(channels, inputs, kernel, width, rows, w->first, w->first_bias, out, stride);                                               \
-    }                                                                                                                                         \
-    static void name##_separable(const network *net, int l, int width, taps_of rows, const weights *w, int16_t *const *out, int stride) {     \
-        separable_rows(channels, kernel, net->dilation[l], width, rows, w->depthwise[l], w->pointwise[l], w->bias[l], out, stride);           \
-    }                                                                                                                                         \
-    static void name##_last(const network *net, int width, taps_of rows, const weights *w, int stride, int16_t *const *out) {                 \
-        (void)net;                                                                                                                            \
-        last_rows(channels, kernel, width, rows, stride, w->last, out);                                                                       \
-    }                                                                                                                                         \
+#define LAYERS(name, channels, kernel, inputs)                                                                                                 \
+    static void name##_first(const network *net, int width, const int16_t *const *rows, const weights *w, int16_t *out, int stride) {          \
+        (void)net;                                                                                                                             \
+        first_row(channels, inputs, kernel, width, rows, w->first, w->first_bias, out, stride);                                                \
+    }                                                                                                                                          \
+    static void name##_separable(const network *net, int l, int width, taps_of rows, const weights *w, const middle *mid, int16_t *const *out, \
+                                 int stride) {                                                                                                 \
+        separable_rows(channels, kernel, net->dilation[l], width, rows, w->depthwise[l], w->pointwise[l], w->bias[l], mid, out, stride);       \
+    }                                                                                                                                          \
+    static void name##_last(const network *net, int width, taps_of rows, const weights *w, int stride, int16_t *const *out) {                  \
+        (void)net;                                                                                                                             \
+        last_rows(channels, kernel, width, rows, stride, w->last, out);                                                                        \
+    }                                                                                                                                          \
     static const layers name = {name##_first, name##_separable, name##_last};
 
 LAYERS(six_channels, 6, 3, 1)
@@ -403,8 +404,12 @@ static int restore_strip(const network *net, const weights *w, const uint8_t *ba
 
     const int span = round_up(x1 - x0 + 2 * ahead[0], BLOCK), stride = span + 2 * MAX_RADIUS, origin = y0 - ahead[0];
     ring rings[MAX_LAYERS + 2] = {{0}};
-    int16_t *const last = aligned_zeros((size_t)(ROWS * channels * stride) * sizeof *last); /* rows that become pairs, then the residual */
-    int ok = last != NULL;
+    /* What is between the parts of a separable layer; the rows that become pairs for the last layer, and in their place the residual. */
+    const int pitch = 2 * span, pitches = round_up(channels, 2) / 2;
+    int16_t *const room = aligned_zeros((size_t)(ROWS * (pitches * pitch + span + channels * stride)) * sizeof *room);
+    int16_t *const last = room + ROWS * (pitches * pitch + span);
+    const middle mid = {{room, room + pitches * pitch}, {last - 2 * span, last - span}, pitch};
+    int ok = room != NULL;
     for (int l = 0; l <= last_one; l++) {
         int step = l >= 1 && l < last_one ? net->dilation[l - 1] : 1; /* the dilation of the layer that reads this ring */
         ok &= ring_alloc(&rings[l], 2 * radius * step + ROWS, l ? round_up(channels, 2) : net->inputs, stride, sizeof(int16_t));
@@ -427,7 +432,7 @@ static int restore_strip(const network *net, const weights *w, const uint8_t *ba
             else if (l == 1)
                 for (int r = 0; r < ROWS; r++) layer->first(net, span, rows[r], w, to[r], stride);
             else
-                layer->separable(net, l - 2, span, (taps_of)rows, w, to, stride);
+                layer->separable(net, l - 2, span, (taps_of)rows, w, &mid, to, stride);
             if (l == last_one)
                 for (int r = 0; r < ROWS; r++) pair_row(channels, span, to[r], ring_row(&rings[l], y + r, 0), stride);
         }
@@ -444,7 +449,7 @@ static int restore_strip(const network *net, const weights *w, const uint8_t *ba
         }
     }
     for (int l = 0; l <= last_one; l++) free(rings[l].data);
-    free(last);
+    free(room);
     return ok ? 0 : -1;
 }
 
