@@ -1,8 +1,10 @@
 """What more threads bring, and what restoring costs a pixel from small pictures to large ones.
 
-Restoration, and the fitting gradient over a whole picture cut in tiles and over patches as a step of `fit` draws them; medians of runs in
-turns, one thread and all. At 768x512 the default network's step looks at the whole picture, so the patches there are the large
+Restoration, and the fitting gradient over a whole picture cut in tiles and over patches as a step of `fit` draws them; the least of runs
+in turns, one thread and all. At 768x512 the default network's step looks at the whole picture, so the patches there are the large
 network's. First it is verified that both give the same: the same bytes restored, gradients within rounding.
+
+What the machine itself gives more threads, the first lines tell: loops that touch registers alone (`peak`), a fixed work shared by all.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
-from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, at_least, best_prior, jpeg_of, made_up, median_ms, verify
+from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, at_least, best_prior, jpeg_of, least_ms, made_up, verify
 from numpy.typing import NDArray
+from peak import Spin, compiler
 
 from inlay import fit, kernel, presets
 from inlay.kernel import Pixels
@@ -34,6 +37,8 @@ Work = Callable[..., object]  # takes `threads`
 def measure(arguments: argparse.Namespace) -> Iterator[Line]:
     """A line for each piece of work; `arguments.largest` megapixels at most."""
     required = at_least(speedup=1.8) if arguments.threads == 2 else {}
+    if compiler():
+        yield from _peaks(arguments)
     tile = made_up()
     file, tile_base = jpeg_of(tile, 20)
     small, large = (best_prior(network, file, tile_base, tile) for network in (presets.SMALL, presets.LARGE))
@@ -56,12 +61,22 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
         for what, (pixels, run) in work.items():
             _verify(what, run(threads=1), run(threads=arguments.threads))
             repeats = min(arguments.repeats, FEW) if pixels > 13e6 else arguments.repeats
-            ms = median_ms(repeats, {"one": partial(run, threads=1), "all": partial(run, threads=arguments.threads)})
+            ms = least_ms(repeats, {"one": partial(run, threads=1), "all": partial(run, threads=arguments.threads)})
             yield {
                 "what": what, "pixels": pixels, "repeats": repeats, "one_ms": ms["one"], "all_ms": ms["all"],
                 "speedup": ms["one"] / ms["all"], "one_ns_a_pixel": 1e6 * ms["one"] / pixels, "all_ns_a_pixel": 1e6 * ms["all"] / pixels,
                 "required": required if asked else {},
             }  # fmt: skip
+
+
+def _peaks(arguments: argparse.Namespace) -> Iterator[Line]:
+    for kind, what in (("int16_macs", "10^9 int16 multiply-accumulates"), ("float_flops", "10^9 float operations")):
+        one, every = (Spin(kind, threads) for threads in (1, arguments.threads))
+        for _ in range(arguments.repeats):
+            one()
+            every()
+        ms = 1000 / max(one.rates), 1000 / max(every.rates)
+        yield {"what": f"peak, {what}", "repeats": arguments.repeats, "one_ms": ms[0], "all_ms": ms[1], "speedup": ms[0] / ms[1]}
 
 
 def _restoring(prior: Prior, base: Pixels) -> Work:

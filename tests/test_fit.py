@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textures import jpeg_of, texture
 
-from inlay import floatnet, kernel
+from inlay import floatnet, kernel, presets
 from inlay.fit import Adam, RateCost, Schedule, fit, he_init, mean_squared_error, random_patches
 from inlay.formats import jpeg
 from inlay.network import Network
@@ -266,6 +266,19 @@ def test_rate():
     assert min(rates) == pytest.approx(0.02)
     assert Schedule(0).rate_at(0) >= 0
     assert Schedule(10, warmup=1, rate=0.3).rate_at(0) == pytest.approx(0.3)
+    # A cycle has the rates of a schedule of its length.
+    assert [schedule.rate_at(step, 25) for step in range(26)] == [replace(schedule, steps=25).rate_at(step) for step in range(26)]
+
+
+def test_cycles():
+    """A new one whenever the steps have doubled."""
+    assert Schedule(400, cycle=50).cycles() == [50, 50, 100, 200]
+    assert Schedule(120, cycle=50).cycles() == [50, 50, 20]
+    assert Schedule(50, cycle=50).cycles() == Schedule(50).cycles() == [50]
+    assert Schedule(0, cycle=50).cycles() == [0]
+    assert presets.by_name("default").at(6).cycles() == [400]
+    assert presets.by_name("default").at(7).cycles() == [100, 100, 200, 400]
+    assert presets.by_name("large").at(7, presets.LARGE).cycles() == [400, 400]
 
 
 # ------------------------------------------------------------------------------------------------ patches
@@ -343,6 +356,7 @@ SCHEDULES = {
     "whole picture": PLAIN,
     "random patches": Schedule(60, rate=0.02, batch_px=2000, patch=(16, 24)),
     "second order": Schedule(25, rate=0.01, batch_px=1 << 20, second_order=True),
+    "cycles": Schedule(25, rate=0.01, batch_px=1 << 20, second_order=True, cycle=5),
     "paper": Schedule(60, rate=0.03, batch_px=32 * 32, patch=(32, 32), clip=1.0, beta2=0.999, norm=True),
 }
 schedules = pytest.mark.parametrize("name", SCHEDULES)
@@ -379,6 +393,17 @@ def test_fit_brings_the_picture_nearer(name):
         assert np.mean(result.history[-5:]) < np.mean(result.history[:5])
     if name == "whole picture":
         assert result.history[0] == pytest.approx(before, rel=1e-5)
+
+
+def test_fit_ends_where_a_cycle_gains_too_little():
+    network, (base, original) = Network(), pair()
+    start = he_init(network, np.random.default_rng(0))
+    schedule = replace(SCHEDULES["cycles"], least_gain=0.999)
+    result = fit(network, start, schedule, base=base, original=original)
+    assert result.reason == "steps 1 to 5 of 25 gained too little to go on"
+    assert len(result.history) == 5
+    same = fit(network, start, replace(schedule, steps=5), base=base, original=original)
+    assert np.array_equal(result.parameters, same.parameters)
 
 
 @schedules
@@ -488,6 +513,7 @@ def test_rate_cost_is_the_slope_of_its_formula():
         step[i] = 1e-3 * cost.prior.spreads[i] / UNIT
         difference = cost_of(cost, at + step) - cost_of(cost, at - step)
         assert slopes[i] == pytest.approx(difference / (2 * step[i]), rel=1e-3, abs=1e-9)
+        assert cost.value(at + step) - cost.value(at) == pytest.approx(cost_of(cost, at + step) - cost_of(cost, at), rel=1e-6, abs=1e-12)
     assert not cost.gradient(cost.prior.values / UNIT).any()
     assert (cost.curvature() > 0).all()
 

@@ -51,7 +51,7 @@ def divided(
     numbers = _split(prior, start, squares, count, hessian, active, base, original, threads)
     vectors = [start] * count
     nearby = replace(prior, values=np.rint(start * UNIT).astype(np.int64))
-    part = replace(schedule, steps=schedule.steps // (2 * ROUNDS))
+    part = replace(schedule, steps=schedule.steps // (2 * ROUNDS), cycle=None)
     for done in range(ROUNDS):
         for k in np.unique(numbers):
             its = squares[numbers == k]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,11 @@ class Adam:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to walk.  The rate rises over `warmup` steps, then falls along half a cosine to `final_rate`."""
+    """How long and how fast to walk.  The rate rises over `warmup` steps, then falls along half a cosine to `final_rate`.
+
+    With a `cycle` a fit begins anew where it stands after so many steps, and whenever they have doubled since: with another Gauss-Newton
+    step, other eigenvectors, the full rate.
+    """
 
     steps: int
     rate: float = 0.01
@@ -83,10 +88,19 @@ class Schedule:
     clip: float | None = None
     second_order: bool = False  # begin with a Gauss-Newton step; then Adam walks along the eigenvectors of its matrix
     norm: bool = False  # instance norm while fitting, folded away at the end
+    cycle: int | None = None  # steps of the first cycle; None: there is one
+    least_gain: float | None = None  # after a cycle that lowered what is minimised by less than this part of it, the fit ends
 
-    def rate_at(self, step: int) -> float:
-        """The learning rate of step 0, 1, ..."""
-        cosine = 0.5 * (1 + np.cos(np.pi * step / max(1, self.steps)))
+    def cycles(self) -> list[int]:
+        """The steps of each cycle: at least one cycle, of no steps where there are none."""
+        ends = [0]
+        while self.cycle and max(self.cycle, 2 * ends[-1]) < self.steps:
+            ends.append(max(self.cycle, 2 * ends[-1]))
+        return [b - a for a, b in pairwise([*ends, self.steps])]
+
+    def rate_at(self, step: int, steps: int | None = None) -> float:
+        """The learning rate of step 0, 1, ... of a cycle of `steps`, all if left out."""
+        cosine = 0.5 * (1 + np.cos(np.pi * step / max(1, self.steps if steps is None else steps)))
         return float((self.final_rate + (self.rate - self.final_rate) * cosine) * min(1.0, (step + 1) / self.warmup))
 
 
@@ -101,13 +115,22 @@ class RateCost:
     prior: Prior
     mse_per_bit: float  # lmbda
 
+    def value(self, parameters: Vector) -> float:
+        """The cost, in grey levels^2, but for a constant."""
+        sizes = self._strayed(parameters)[1]
+        return self.mse_per_bit * len(sizes) * float(np.log2(np.mean(sizes / (self.prior.spreads / UNIT))))
+
     def gradient(self, parameters: Vector) -> NDArray[np.float64]:
         """Of the cost, in grey levels^2."""
         spreads = self.prior.spreads / UNIT
-        distances = parameters - self.prior.values / UNIT
-        sizes = np.sqrt(distances**2 + (0.2 * spreads) ** 2)
+        distances, sizes = self._strayed(parameters)
         slopes: NDArray[np.float64] = self.mse_per_bit / np.log(2) * distances / sizes / (spreads * np.mean(sizes / spreads))
         return slopes
+
+    def _strayed(self, parameters: Vector) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Distances from the prior, and their rounded-off sizes."""
+        distances = parameters - self.prior.values / UNIT
+        return distances, np.sqrt(distances**2 + (0.2 * self.prior.spreads / UNIT) ** 2)
 
     def curvature(self) -> NDArray[np.float64]:
         """(size,): the c for which the sum of c_i d_i^2 has the cost's slope where every parameter has strayed by its spread."""
@@ -179,45 +202,60 @@ def fit(
     base, original = np.ascontiguousarray(base), np.ascontiguousarray(original)
     rng, parameters = np.random.default_rng(seed), start.astype(np.float32).copy()
     active = np.arange(network.size) if active is None else active
-    adam = Adam(len(active), beta2=schedule.beta2, clip=schedule.clip)
     inside = pieces(within) if within is not None else None
 
     def drawn() -> Rectangles:
         return random_patches(rng, base.shape, schedule) if inside is None else some_of(rng, inside, schedule.batch_px)
 
-    if schedule.second_order:
-        patches = drawn()
-        pixels = sample_px(len(active))
-        part = sample(base.shape, pixels, seed) if inside is None else some_of(rng, inside, pixels)
-        matrix = gauss_newton(network, parameters, base, part, active=active, threads=threads) / PEAK_MSE
-        if rate_cost is not None:
-            matrix += np.diag(rate_cost.curvature()[active] / PEAK_MSE)
-        pull = 0 if rate_cost is None else rate_cost.gradient(parameters)[active] / (2 * PEAK_MSE)
-        parameters = _gauss_newton_step(network, parameters, active, matrix, pull, patches, base, original, threads)
-        adam.turn(matrix)
+    def minimised() -> float:
+        """What a cycle gained is told from, over the same pixels each time."""
+        error = kernel.squared_error(network, parameters, judged, base=base, target=original, threads=threads)
+        return error / area(judged) * PEAK_MSE + (0 if rate_cost is None else rate_cost.value(parameters))
+
     history: list[float] = []
-    for step in range(schedule.steps):
-        patches = drawn()
-        if schedule.norm:
-            loss, gradient = normed_gradient(network, parameters, patches, base=base, target=original, threads=threads)
-        else:
-            loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
-        pixels = area(patches)
-        history.append(loss / pixels * PEAK_MSE)
-        if not np.isfinite(history[-1]):
-            return FitResult(start, history, f"the error grew without bound at step {step}; the start is kept")
-        gradient /= pixels
-        if rate_cost is not None:
-            gradient += rate_cost.gradient(parameters) / PEAK_MSE
-        parameters[active] -= adam.move(gradient[active], schedule.rate_at(step)).astype(np.float32)
-        if progress:
-            progress(step + 1, schedule.steps)
+    cycles, reason = schedule.cycles(), f"all {schedule.steps} steps were made"
+    if len(cycles) > 1:
+        judged = drawn()
+        value = minimised()
+    for number, steps in enumerate(cycles):
+        adam = Adam(len(active), beta2=schedule.beta2, clip=schedule.clip)
+        if schedule.second_order:
+            patches = drawn()
+            pixels = sample_px(len(active))
+            part = sample(base.shape, pixels, seed + number) if inside is None else some_of(rng, inside, pixels)
+            matrix = gauss_newton(network, parameters, base, part, active=active, threads=threads) / PEAK_MSE
+            if rate_cost is not None:
+                matrix += np.diag(rate_cost.curvature()[active] / PEAK_MSE)
+            pull = 0 if rate_cost is None else rate_cost.gradient(parameters)[active] / (2 * PEAK_MSE)
+            parameters = _gauss_newton_step(network, parameters, active, matrix, pull, patches, base, original, threads)
+            adam.turn(matrix)
+        for step in range(steps):
+            patches = drawn()
+            if schedule.norm:
+                loss, gradient = normed_gradient(network, parameters, patches, base=base, target=original, threads=threads)
+            else:
+                loss, gradient = kernel.gradient(network, parameters, patches, base=base, target=original, threads=threads)
+            pixels = area(patches)
+            history.append(loss / pixels * PEAK_MSE)
+            if not np.isfinite(history[-1]):
+                return FitResult(start, history, f"the error grew without bound at step {len(history) - 1}; the start is kept")
+            gradient /= pixels
+            if rate_cost is not None:
+                gradient += rate_cost.gradient(parameters) / PEAK_MSE
+            parameters[active] -= adam.move(gradient[active], schedule.rate_at(step, steps)).astype(np.float32)
+            if progress:
+                progress(len(history), schedule.steps)
+        if number + 1 < len(cycles):
+            before, value = value, minimised()
+            if schedule.least_gain is not None and before - value < schedule.least_gain * before:
+                reason = f"steps {len(history) - steps + 1} to {len(history)} of {schedule.steps} gained too little to go on"
+                break
     if schedule.norm:
         everything = (0, base.shape[0], 0, base.shape[1])
         parameters = floatnet.fold(network, parameters, floatnet.inputs(network, base, everything)).astype(np.float32)
     if not np.isfinite(mean_squared_error(network, parameters, base=base, original=original, within=inside, threads=threads)):
         return FitResult(start, history, f"the error grew without bound at step {schedule.steps}; the start is kept")
-    return FitResult(parameters, history, f"all {schedule.steps} steps were made")
+    return FitResult(parameters, history, reason)
 
 
 def area(rectangles: Rectangles) -> int:

@@ -12,6 +12,9 @@ from .network import Network
 STEPS = {1: 0, 2: 25, 3: 50, 4: 100, 5: 200, 6: 400, 7: 800, 8: 1600, 9: 3200}
 # Sets of parameters, each for an area, at each effort: more are tried while they pay.
 SETS = {1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 2, 7: 3, 8: 4, 9: 6}
+# From this effort on a fit begins anew now and then, and ends where that hardly gains any more.  Shorter fits are as good in one go: what
+# they gain by it in error they lose in bytes.
+LONG, CYCLE, LEAST_GAIN = 7, 100, 0.0002
 DEFAULT = "default"
 SMALL, LARGE = Network(), Network(16, layers=4, dilations=(1, 2, 4, 1))
 
@@ -32,9 +35,12 @@ class Preset:
         """The schedule of an effort; a larger network, which costs more a pixel, looks at fewer of them a step."""
         if effort not in STEPS:
             raise InlayError(f"effort {effort}, expected 1 to 9")
+        large = network.size > SMALL.size
         schedule = replace(self.schedule, steps=STEPS[effort])
-        if network.size > SMALL.size:
+        if large:
             schedule = replace(schedule, batch_px=min(schedule.batch_px, 32768), patch=(64, 118))
+        if effort >= LONG and schedule.second_order:  # the matrix of a large network takes as long as hundreds of its steps
+            schedule = replace(schedule, cycle=4 * CYCLE if large else CYCLE, least_gain=LEAST_GAIN)
         return schedule
 
 
