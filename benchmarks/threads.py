@@ -1,10 +1,11 @@
 """What more threads bring, and what restoring costs a pixel from small pictures to large ones.
 
-Restoration, and the fitting gradient over a whole picture cut in tiles and over patches as a step of `fit` draws them; the least of runs
-in turns, one thread and all. At 768x512 the default network's step looks at the whole picture, so the patches there are the large
-network's. First it is verified that both give the same: the same bytes restored, gradients within rounding.
+Restoration, and the fitting gradient over a whole picture cut in tiles and over patches as a step of `fit` draws them; medians of runs in
+turns, one thread and all. The speed-up is the median of those of the turns, for a processor is not as quick at all times. At 768x512
+the default network's step looks at the whole picture, so the patches there are the large network's. First it is verified that both give
+the same: the same bytes restored, gradients within rounding.
 
-What the machine itself gives more threads, the first lines tell: loops that touch registers alone (`peak`), a fixed work shared by all.
+What the machine itself gives to more threads, the first lines tell: loops that touch registers alone (`peak`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from functools import partial
+from statistics import median
 
 import numpy as np
-from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, at_least, best_prior, jpeg_of, least_ms, made_up, verify
+from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, at_least, best_prior, jpeg_of, made_up, turns, verify
 from numpy.typing import NDArray
 from peak import Spin, compiler
 
@@ -61,10 +63,11 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
         for what, (pixels, run) in work.items():
             _verify(what, run(threads=1), run(threads=arguments.threads))
             repeats = min(arguments.repeats, FEW) if pixels > 13e6 else arguments.repeats
-            ms = least_ms(repeats, {"one": partial(run, threads=1), "all": partial(run, threads=arguments.threads)})
+            taken = turns(repeats, {"one": partial(run, threads=1), "all": partial(run, threads=arguments.threads)})
+            one, every = ([1000 * s.clock for s in taken[name]] for name in ("one", "all"))
             yield {
-                "what": what, "pixels": pixels, "repeats": repeats, "one_ms": ms["one"], "all_ms": ms["all"],
-                "speedup": ms["one"] / ms["all"], "one_ns_a_pixel": 1e6 * ms["one"] / pixels, "all_ns_a_pixel": 1e6 * ms["all"] / pixels,
+                "what": what, "pixels": pixels, "repeats": repeats, **_compared(one, every),
+                "one_ns_a_pixel": 1e6 * median(one) / pixels, "all_ns_a_pixel": 1e6 * median(every) / pixels,
                 "required": required if asked else {},
             }  # fmt: skip
 
@@ -75,8 +78,14 @@ def _peaks(arguments: argparse.Namespace) -> Iterator[Line]:
         for _ in range(arguments.repeats):
             one()
             every()
-        ms = 1000 / max(one.rates), 1000 / max(every.rates)
-        yield {"what": f"peak, {what}", "repeats": arguments.repeats, "one_ms": ms[0], "all_ms": ms[1], "speedup": ms[0] / ms[1]}
+        ms = ([1000 / rate for rate in spin.rates] for spin in (one, every))
+        yield {"what": f"peak, {what}", "repeats": arguments.repeats} | _compared(*ms)
+
+
+def _compared(one: list[float], every: list[float]) -> Line:
+    """The milliseconds of turns, with one thread and with all."""
+    speedup = median(a / b for a, b in zip(one, every, strict=True))
+    return {"one_ms": median(one), "all_ms": median(every), "speedup": speedup}
 
 
 def _restoring(prior: Prior, base: Pixels) -> Work:

@@ -31,7 +31,7 @@ INLINE vs splat_pair(int32_t v) { return (vs)splat(v); }
 /* `narrow` saturates two int32 vectors to int16.  Of vectors whose columns are in their order, `zip_low` and `zip_high` make pairs, and
  * `narrow` puts what came of the low and of the high ones into order again.  Sums of the even and of the odd columns it puts `apart`: so that
  * the zips give pairs of the even and of the odd columns; `in_order` undoes that.  `leak` is the leaky ReLU, an eighth, rounded down, of what
- * is below zero. */
+ * is below zero.  `halves` takes the low half of each pair from one vector, the high half from another. */
 #if LANES >= 8
 #define APART _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15)
 #define IN_ORDER _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15)
@@ -43,6 +43,7 @@ INLINE vs zip_low(vs a, vs b) { return (vs)_mm512_unpacklo_epi16((__m512i)a, (__
 INLINE vs zip_high(vs a, vs b) { return (vs)_mm512_unpackhi_epi16((__m512i)a, (__m512i)b); }
 INLINE vs apart(vs v) { return (vs)_mm512_shuffle_epi8((__m512i)v, _mm512_broadcast_i32x4(APART)); }
 INLINE vs in_order(vs v) { return (vs)_mm512_shuffle_epi8((__m512i)v, _mm512_broadcast_i32x4(IN_ORDER)); }
+INLINE vs halves(vs low, vs high) { return (vs)_mm512_mask_blend_epi16(0xaaaaaaaa, (__m512i)low, (__m512i)high); }
 INLINE vs leak(vs v) { return (vs)_mm512_max_epi16((__m512i)v, _mm512_srai_epi16((__m512i)v, 3)); }
 #elif LANES == 8
 INLINE vi madd(vs a, vs b) { return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
@@ -51,6 +52,7 @@ INLINE vs zip_low(vs a, vs b) { return (vs)_mm256_unpacklo_epi16((__m256i)a, (__
 INLINE vs zip_high(vs a, vs b) { return (vs)_mm256_unpackhi_epi16((__m256i)a, (__m256i)b); }
 INLINE vs apart(vs v) { return (vs)_mm256_shuffle_epi8((__m256i)v, _mm256_broadcastsi128_si256(APART)); }
 INLINE vs in_order(vs v) { return (vs)_mm256_shuffle_epi8((__m256i)v, _mm256_broadcastsi128_si256(IN_ORDER)); }
+INLINE vs halves(vs low, vs high) { return (vs)_mm256_blend_epi16((__m256i)low, (__m256i)high, 0xaa); }
 INLINE vs leak(vs v) { return (vs)_mm256_max_epi16((__m256i)v, _mm256_srai_epi16((__m256i)v, 3)); }
 #elif defined(INLAY_NEON)
 INLINE vs narrow(vi a, vi b) { return (vs)vqmovn_high_s32(vqmovn_s32((int32x4_t)a), (int32x4_t)b); }
@@ -61,6 +63,7 @@ INLINE vs apart(vs v) {
     return (vs)vcombine_s16(vuzp1_s16(l, h), vuzp2_s16(l, h));
 }
 INLINE vs in_order(vs v) { return (vs)vzip1q_s16((int16x8_t)v, vextq_s16((int16x8_t)v, (int16x8_t)v, 4)); }
+INLINE vs halves(vs low, vs high) { return (vs)vbslq_s32(vdupq_n_u32(0xffff), (int32x4_t)low, (int32x4_t)high); }
 INLINE vs leak(vs v) { return (vs)vmaxq_s16((int16x8_t)v, vshrq_n_s16((int16x8_t)v, 3)); }
 #else
 INLINE vi choose(vi mask, vi yes, vi no) { return (yes & mask) | (no & ~mask); }
@@ -74,6 +77,7 @@ INLINE vi madd(vs a, vs b) { return low((vi)a) * low((vi)b) + ((vi)a >> 16) * ((
 INLINE vs narrow(vi a, vi b) { return (vs)((saturate(a) & 0xffff) | saturate(b) << 16); }
 INLINE vs zip_low(vs a, vs b) { return (vs)(((vi)a & 0xffff) | (vi)b << 16); }
 INLINE vs zip_high(vs a, vs b) { return (vs)((((vi)a >> 16) & 0xffff) | ((vi)b & ~0xffff)); }
+INLINE vs halves(vs low, vs high) { return (vs)(((vi)low & 0xffff) | ((vi)high & ~0xffff)); }
 INLINE vs apart(vs v) { return v; }
 INLINE vs in_order(vs v) { return v; }
 INLINE vs leak(vs v) {
@@ -124,15 +128,20 @@ static int32_t *put_pairs(int32_t *to, const int16_t *from, int count, int apart
     return to;
 }
 
-/* Of a row of `kernel` weights: pairs of neighbouring taps; the last one stands alone, in the high half. */
-static int32_t *put_taps(int32_t *to, const int16_t *weight, int kernel) {
-    to = put_pairs(to, weight, kernel - 1, 1);
-    *to++ = pair(0, weight[kernel - 1]);
+/* Of a depthwise kernel: pairs of neighbouring taps, row by row, which leave each row's last tap.  Of those, as depthwise_block wants them for
+ * its first row: that of the first row alone, in the high half, the others in pairs; for its second row: pairs, that of the last row alone. */
+static int32_t *put_kernel(int32_t *to, const int16_t *weight, int kernel) {
+    const int16_t *last = weight + kernel - 1;
+    for (int ty = 0; ty < kernel; ty++) to = put_pairs(to, weight + ty * kernel, kernel - 1, 1);
+    *to++ = pair(0, last[0]);
+    to = put_pairs(to, last + kernel, kernel - 1, kernel);
+    to = put_pairs(to, last, kernel - 1, kernel);
+    *to++ = pair(0, last[(kernel - 1) * kernel]);
     return to;
 }
 
-/* The pairs of a depthwise kernel: of each row where taps are neighbours, else of all taps. */
-INLINE int kernel_pairs(int kernel, int dilation) { return dilation == 1 ? kernel * ((kernel + 1) / 2) : (kernel * kernel + 1) / 2; }
+/* How many pairs a depthwise kernel has: as above, or of any taps, one after the other. */
+INLINE int kernel_pairs(int kernel, int dilation) { return dilation == 1 ? kernel * (kernel / 2) + kernel + 1 : (kernel * kernel + 1) / 2; }
 
 /* Weights and sums' beginnings: first layer, separable layers, last layer.  `to` has room for all. */
 typedef struct {
@@ -141,7 +150,7 @@ typedef struct {
 
 static size_t weights_most(const network *net) {
     const size_t taps = (size_t)(net->kernel * net->kernel), channels = (size_t)net->channels;
-    return channels * ((size_t)net->inputs * taps + 1 + (size_t)net->layers * (taps + channels + 1) + taps) + taps;
+    return channels * ((size_t)net->inputs * taps + 1 + (size_t)net->layers * (taps + channels + 2) + taps) + taps;
 }
 
 static weights arranged(const network *net, const int16_t *params, int32_t *to) {
@@ -152,11 +161,8 @@ static weights arranged(const network *net, const int16_t *params, int32_t *to) 
     for (int c = 0; c < channels; c++) *to++ = *params++ * (1 << WEIGHT_BITS) + half;
     for (int l = 0; l < net->layers; l++) {
         w.depthwise[l] = to;
-        for (int c = 0; c < channels; c++, params += taps) {
-            if (net->dilation[l] > 1) to = put_pairs(to, params, taps, 1);
-            else
-                for (int ty = 0; ty < kernel; ty++) to = put_taps(to, params + ty * kernel, kernel);
-        }
+        for (int c = 0; c < channels; c++, params += taps)
+            to = net->dilation[l] == 1 ? put_kernel(to, params, kernel) : put_pairs(to, params, taps, 1);
         w.pointwise[l] = to;
         for (int o = 0; o < channels; o++, params += channels) to = put_pairs(to, params, channels, 1);
         w.bias[l] = to;
@@ -212,24 +218,38 @@ INLINE void first_row(int channels, int inputs, int kernel, int width, const int
     }
 }
 
-/* A depthwise convolution of one channel, BLOCK columns of two rows, columns apart. */
+/* A depthwise convolution of one channel, BLOCK columns of two rows, columns apart; the weights as from put_kernel. */
 INLINE void depthwise_block(int kernel, taps_of rows, int x, const vs *w, vs *out) {
-    const int pairs = (kernel + 1) / 2, columns = kernel > 1 ? kernel : 2; /* a pair takes two, also one with a lone weight */
+    const int half = kernel / 2, left = half ? half : 1; /* columns to the left */
+    const vs *const of_last = w + kernel * half;
     sums even[ROWS], odd[ROWS];
+    vs in[MAX_KERNEL + 1][MAX_KERNEL + 2];
     for (int r = 0; r < ROWS; r++) even[r] = odd[r] = begin(1 << (WEIGHT_BITS - 1));
-    UNROLLED for (int j = 0; j < kernel + ROWS - 1; j++) {
-        vs in[MAX_KERNEL];
-        UNROLLED for (int i = 0; i < columns; i++) {
-            in[i] = load(shared_row(kernel, rows, j) + x + i - columns / 2);
-            if (j && j < kernel) HELD(in[i]); /* of both rows */
+    UNROLLED for (int j = 0; j <= kernel; j++) {
+        const int before_pair = j % 2 && j < kernel; /* its last tap is paired with that of the next row */
+        UNROLLED for (int i = 0; i <= left + half + before_pair; i++) {
+            in[j][i] = load(shared_row(kernel, rows, j) + x + i - left);
+            if (j && j < kernel) HELD(in[j][i]); /* of both rows */
         }
+        const vs *const last = in[j] + left + half; /* the last tap of odd columns in the low half; in last[-1] that of even ones */
         UNROLLED for (int r = 0; r < ROWS; r++) {
-            if (j < r || j - r >= kernel) continue;
-            UNROLLED for (int p = 0; p < pairs; p++) {
-                const int i = 2 * p < columns - 1 ? 2 * p : columns - 2;
-                even[r] = add_products(even[r], in[i], w[(j - r) * pairs + p]);
-                odd[r] = add_products(odd[r], in[i + 1], w[(j - r) * pairs + p]);
+            UNROLLED for (int p = 0; p < half; p++) {
+                if (j < r || j - r >= kernel) continue;
+                even[r] = add_products(even[r], in[j][2 * p], w[(j - r) * half + p]);
+                odd[r] = add_products(odd[r], in[j][2 * p + 1], w[(j - r) * half + p]);
             }
+            if (j != r * kernel) continue;
+            even[r] = add_products(even[r], last[-1], of_last[j]);
+            odd[r] = add_products(odd[r], last[0], of_last[j]);
+        }
+        if (j == 0 || j % 2) continue;
+        const vs *const above = in[j - 1] + left + half;
+        vs e = halves(above[0], last[-1]), o = halves(above[1], last[0]);
+        HELD(e);
+        HELD(o);
+        UNROLLED for (int r = 0; r < ROWS; r++) {
+            const vs weight = of_last[r * half + j / 2];
+            even[r] = add_products(even[r], e, weight), odd[r] = add_products(odd[r], o, weight);
         }
     }
     for (int r = 0; r < ROWS; r++) out[r] = narrow(total(even[r]) >> WEIGHT_BITS, total(odd[r]) >> WEIGHT_BITS);
@@ -259,7 +279,7 @@ typedef struct {
 /* The depthwise convolution of channel `c`, of which `rows` are from `at` on: alone, or with that of the next channel in pairs. */
 INLINE void depthwise_rows(int in_pairs, int c, int kernel, int dilation, int width, taps_of rows, int at, const int32_t *weight, const middle *mid) {
     const int count = kernel_pairs(kernel, dilation);
-    vs w[MAX_KERNEL * ((MAX_KERNEL + 1) / 2)] = {{0}}, v[ROWS];
+    vs w[MAX_KERNEL * (MAX_KERNEL / 2) + MAX_KERNEL + 1] = {{0}}, v[ROWS];
     UNROLLED for (int k = 0; k < count; k++) w[k] = splat_pair(weight[k]);
     for (int x = 0; x < width; x += BLOCK) {
         if (dilation == 1) depthwise_block(kernel, rows, at + x, w, v);
@@ -276,8 +296,9 @@ INLINE void depthwise_rows(int in_pairs, int c, int kernel, int dilation, int wi
     }
 }
 
-/* `count` outputs of a 1x1 convolution, BLOCK columns. */
-INLINE void mix_block(int count, int pairs, const int16_t *in, int pitch, const int32_t *weight, const int32_t *bias, int16_t *out, int stride) {
+/* `count` outputs of a 1x1 convolution, BLOCK columns; `paired` as the last layer wants them. */
+INLINE void mix_block(int paired, int count, int pairs, const int16_t *in, int pitch, const int32_t *weight, const int32_t *bias, int16_t *out,
+                      int stride) {
     sums even[GROUP], odd[GROUP];
     UNROLLED for (int o = 0; o < count; o++) even[o] = odd[o] = begin(bias[o]);
     UNROLLED for (int p = 0; p < pairs; p++) {
@@ -287,12 +308,21 @@ INLINE void mix_block(int count, int pairs, const int16_t *in, int pitch, const 
             even[o] = add_products(even[o], e, w), odd[o] = add_products(odd[o], d, w);
         }
     }
-    UNROLLED for (int o = 0; o < count; o++)
-        store(out + o * stride, leak(in_order(narrow(total(even[o]) >> WEIGHT_BITS, total(odd[o]) >> WEIGHT_BITS))));
+    UNROLLED for (int o = 0; o < count; o += 2) {
+        vs v[2] = {{0}};
+        UNROLLED for (int i = 0; i < 2; i++) {
+            if (o + i == count) continue; /* the partner of an odd channel stays 0 */
+            v[i] = leak(narrow(total(even[o + i]) >> WEIGHT_BITS, total(odd[o + i]) >> WEIGHT_BITS));
+            if (!paired) store(out + (o + i) * stride, in_order(v[i]));
+        }
+        if (!paired) continue;
+        store(out + o * stride, zip_low(v[0], v[1]));
+        store(out + (o + 1) * stride, zip_high(v[0], v[1]));
+    }
 }
 
 INLINE void separable_rows(int channels, int kernel, int dilation, int width, taps_of rows, const int32_t *weight, const int32_t *pointwise,
-                           const int32_t *bias, const middle *mid, int16_t *const *out, int stride) {
+                           const int32_t *bias, const middle *mid, int paired, int16_t *const *out, int stride) {
     const int pairs = (channels + 1) / 2, count = kernel_pairs(kernel, dilation);
 #define DEPTHWISE(in_pairs, dilation, c) depthwise_rows(in_pairs, c, kernel, dilation, width, rows, (c) * stride, weight + (c) * count, mid)
     for (int c = 0; c < channels; c += 2) {
@@ -304,14 +334,21 @@ INLINE void separable_rows(int channels, int kernel, int dilation, int width, ta
         else DEPTHWISE(1, dilation, c);
     }
 #undef DEPTHWISE
-#define MIX(count, o) \
-    mix_block(count, pairs, mid->pairs[r] + 2 * x, mid->pitch, pointwise + (o) * pairs, bias + (o), out[r] + (o) * stride + x, stride)
+#define MIX(paired, count, o) \
+    mix_block(paired, count, pairs, mid->pairs[r] + 2 * x, mid->pitch, pointwise + (o) * pairs, bias + (o), out[r] + (o) * stride + x, stride)
+#define ALONE(count, o) MIX(0, count, o)
+#define PAIRED(count, o) MIX(1, count, o)
     for (int r = 0; r < ROWS; r++)
-        for (int x = 0; x < width; x += BLOCK) IN_GROUPS(channels, MIX);
+        if (paired)
+            for (int x = 0; x < width; x += BLOCK) IN_GROUPS(channels, PAIRED);
+        else
+            for (int x = 0; x < width; x += BLOCK) IN_GROUPS(channels, ALONE);
+#undef ALONE
+#undef PAIRED
 #undef MIX
 }
 
-/* A row as the last layer wants it. */
+/* A row of the first layer as the last one wants it, where there is none between. */
 INLINE void pair_row(int channels, int width, const int16_t *in, int16_t *out, int stride) {
     for (int c = 0; c < channels; c += 2)
         for (int x = 0; x < width; x += BLOCK) {
@@ -358,7 +395,8 @@ typedef struct {
     }                                                                                                                                          \
     static void name##_separable(const network *net, int l, int width, taps_of rows, const weights *w, const middle *mid, int16_t *const *out, \
                                  int stride) {                                                                                                 \
-        separable_rows(channels, kernel, net->dilation[l], width, rows, w->depthwise[l], w->pointwise[l], w->bias[l], mid, out, stride);       \
+        separable_rows(channels, kernel, net->dilation[l], width, rows, w->depthwise[l], w->pointwise[l], w->bias[l], mid,                     \
+                       l + 1 == net->layers, out, stride);                                                                                     \
     }                                                                                                                                          \
     static void name##_last(const network *net, int width, taps_of rows, const weights *w, int stride, int16_t *const *out) {                  \
         (void)net;                                                                                                                             \
@@ -404,7 +442,7 @@ static int restore_strip(const network *net, const weights *w, const uint8_t *ba
 
     const int span = round_up(x1 - x0 + 2 * ahead[0], BLOCK), stride = span + 2 * MAX_RADIUS, origin = y0 - ahead[0];
     ring rings[MAX_LAYERS + 2] = {{0}};
-    /* What is between the parts of a separable layer; the rows that become pairs for the last layer, and in their place the residual. */
+    /* What is between the parts of a separable layer; the residual, and in its place rows that pair_row takes. */
     const int pitch = 2 * span, pitches = round_up(channels, 2) / 2;
     int16_t *const room = aligned_zeros((size_t)(ROWS * (pitches * pitch + span + channels * stride)) * sizeof *room);
     int16_t *const last = room + ROWS * (pitches * pitch + span);
@@ -423,7 +461,7 @@ static int restore_strip(const network *net, const weights *w, const uint8_t *ba
             if (y < y0 - ahead[l]) break; /* the later layers start later still */
             const int planes = l == 1 ? net->inputs : 1, dilation = l >= 2 ? net->dilation[l - 2] : 1;
             for (int r = 0; r < ROWS; r++) {
-                to[r] = l < last_one ? ring_row(&rings[l], y + r, 0) : last + r * channels * stride;
+                to[r] = l == 1 && l == last_one ? last + r * channels * stride : ring_row(&rings[l], y + r, 0);
                 for (int k = 0; l && k < planes * kernel; k++)
                     rows[r][k] = ring_row(&rings[l - 1], y + r + (k % kernel - radius) * dilation, k / kernel);
             }
@@ -433,7 +471,7 @@ static int restore_strip(const network *net, const weights *w, const uint8_t *ba
                 for (int r = 0; r < ROWS; r++) layer->first(net, span, rows[r], w, to[r], stride);
             else
                 layer->separable(net, l - 2, span, (taps_of)rows, w, &mid, to, stride);
-            if (l == last_one)
+            if (l == 1 && l == last_one)
                 for (int r = 0; r < ROWS; r++) pair_row(channels, span, to[r], ring_row(&rings[l], y + r, 0), stride);
         }
         if (t < y0) continue;
