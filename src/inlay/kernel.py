@@ -110,12 +110,13 @@ def restore(
         raise ValueError(f"{parameters.size} parameters for a network of {network.size}")
     out = np.empty_like(base)
     described = _c(network)
+    fixed = (
+        ctypes.byref(described), _address(parameters), _address(base), ctypes.c_ssize_t(width), height, width,
+        _address(out), ctypes.c_ssize_t(width),
+    )  # fmt: skip
 
     def band(rows: tuple[int, int]) -> int:
-        status: int = run(
-            ctypes.byref(described), _address(parameters), _address(base), ctypes.c_ssize_t(width), height, width,
-            _address(out), ctypes.c_ssize_t(width), *rows,
-        )  # fmt: skip
+        status: int = run(*fixed, *rows)
         return status
 
     if any(parallel(band, _bands(0, height, threads_of(threads)), threads)):
