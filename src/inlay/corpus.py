@@ -74,8 +74,7 @@ def load(files: Sequence[Path], band: Band, least: tuple[int, int], seed: int) -
     rows, columns = least
     for file in files:
         try:
-            with Image.open(file) as opened:
-                luma = Image.fromarray(pictures.luma(pictures.prepare(opened)[0]))
+            luma = Image.fromarray(pictures.luma(pictures.prepare(pictures.open_picture(file.read_bytes()))[0]))
             if luma.height < rows or luma.width < columns:
                 raise FormatError(f"{luma.width}x{luma.height} pixels")
         except Exception:  # Pillow raises nearly anything for broken files

@@ -36,6 +36,7 @@ NEIGHBOURS = (0.93, 0.85, 0.7, 0.5, 1.1, 1.5, 2.0)
 # The same, to see what a plain base of the size of base and inlay would be.
 FINER = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 QUALITY = 75
+_CANNOT = "no inlay: it cannot apply to this file ({})"
 # A larger picture is coded again and again only in part: squares of this side, of so many pixels together.
 SAMPLE_SIDE_PX, SAMPLE_PX = 512, 1 << 23
 MAX_ACTIVE = 800  # parameters that are fitted at most
@@ -102,13 +103,32 @@ def attach(
     """
     module = formats.by_content(base)
     data = module.strip(base)
+    if obstacle := module.obstacle(data):
+        return Encoded(data, len(data), None, None, _CANNOT.format(obstacle))
+    metadata, _ = module.metadata(data)
+    prepared, notes = pictures.prepare(original, target=pictures.space_of(module.describe(data)["model"], metadata))
+    stored = _as_stored(prepared, module, data, metadata.get("exif"))
+    job = _Job(module, data, stored, preset, effort, seed, threads, progress)
+    return job.run((*notes, *module.outdated_by_an_inlay(data)), replaceable=False)
+
+
+def _as_stored(image: Image.Image, module: Format, data: bytes, exif: bytes | None) -> Image.Image:
+    """The original turned as the base's pixels are stored: as its EXIF say, or not at all, whichever is nearer to the base.
+
+    FormatError if neither has the size of the base.
+    """
     described = module.describe(data)
     size = (described["width"], described["height"])
-    prepared, notes = pictures.prepare(original, turned_as=module.metadata(data).get("exif"))
-    if prepared.size != size:
-        found, expected = ("x".join(map(str, s)) for s in (prepared.size, size))
-        raise FormatError(f"the original has {found} pixels, the base {expected}; expected the same picture at the same size")
-    return _Job(module, data, prepared, preset, effort, seed, threads, progress).run(notes)
+    turned = pictures.turned_as(image, exif)
+    fitting = [each for each in (turned, image)[: 1 if turned is image else 2] if each.size == size]
+    if not fitting:
+        found, expected, upright = ("x".join(map(str, s)) for s in (image.size, size, size[::-1]))
+        hint = f" (or {upright}, upright)" if turned.size != image.size else ""
+        raise FormatError(f"the original has {found} pixels, the base {expected}{hint}; expected the same picture at the same size")
+    if len(fitting) == 1:
+        return fitting[0]
+    luma = module.decode_luma(data)
+    return min(fitting, key=lambda each: _mse(luma, pictures.luma(each)))
 
 
 def check_limits(image: Image.Image, format: str, max_pixels: int | None, max_memory: int | None) -> None:
@@ -163,11 +183,13 @@ class _Job:
         self.seed, self.threads, self.progress = seed, kernel.threads_of(threads), progress
         self.original = pictures.luma(image)
 
-    def run(self, notes: tuple[str, ...]) -> Encoded:
-        """The file with the best candidate, or the plain base."""
+    def run(self, notes: tuple[str, ...], *, replaceable: bool = True) -> Encoded:
+        """The file with the best candidate, or the plain base.
+
+        replaceable: the base was made here, so an inlay must be better than a larger base; another's base stays what it is.
+        """
         if obstacle := self.module.obstacle(self.data):
-            reason = f"no inlay: it cannot apply to this file ({obstacle})"
-            return Encoded(self.data, len(self.data), None, None, reason, notes=notes)
+            return Encoded(self.data, len(self.data), None, None, _CANNOT.format(obstacle), notes=notes)
         self.base = self.module.decode_luma(self.data)
         self.fingerprint = fingerprint(self.base)
         self.shape = (self.base.shape[0], self.base.shape[1])
@@ -186,7 +208,7 @@ class _Job:
         if best is None or best.cost(mse_per_byte) >= mse:
             return replace(plain, reason="no inlay: none was worth its bytes", fit=fitted)
         data = self.module.embed(self.data, payload.write(best.payload))
-        if any(error <= best.mse / mse for error in self._bases_within(len(data))):
+        if replaceable and any(error <= best.mse / mse for error in self._bases_within(len(data))):
             return replace(plain, reason="no inlay: a plain base of the same size is as good", fit=fitted)
         self._verify(data, best)
         gain_db = best.payload.gain_db

@@ -191,8 +191,7 @@ def measure(path: Path, settings: Settings, detail: Detail = Detail()) -> Line:
     """The line of one measurement.  Unmeasurable if the picture is at fault, InlayError if inlay is."""
     data = path.read_bytes()
     try:
-        with Image.open(io.BytesIO(data)) as opened:
-            original = _luma(pictures.prepare(opened)[0])
+        original = _luma(pictures.prepare(pictures.open_picture(data))[0])
     except Exception as error:  # Pillow raises nearly anything for broken files
         if isinstance(error, UnidentifiedImageError):
             raise Unmeasurable("not a picture that Pillow knows") from error

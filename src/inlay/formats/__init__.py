@@ -144,11 +144,15 @@ def by_name(name: str) -> Format:
 
 def by_content(data: bytes) -> Format:
     """The format module that recognises `data`; FormatError if none does."""
-    for module in all_formats():
-        if module.detect(data):
-            return module
+    if (module := that_detects(data)) is not None:
+        return module
     expected = " or ".join(m.NAME.upper() for m in all_formats())
     raise FormatError(f"not a {expected} file: it begins with {bytes(data[:8]).hex(' ') or 'nothing'}")
+
+
+def that_detects(data: bytes) -> Format | None:
+    """The format module that recognises `data`, or None."""
+    return next((module for module in all_formats() if module.detect(data)), None)
 
 
 def by_extension(suffix: str) -> Format | None:

@@ -1,0 +1,246 @@
+"""Colours: a master in any space is compared as what a viewer sees of it, in 8 bits and in 16."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+from textures import coloured, texture
+
+from inlay import pictures
+from inlay.errors import UnsupportedError
+from inlay.pictures import icc
+from inlay.pictures.icc import Curve, Primaries
+from inlay.pictures.spaces import Space, between, conversion
+
+D50 = (0.3457, 0.3585)
+RGB_SPACES = {
+    "ProPhoto": (Primaries((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001), D50), Curve(1.8)),
+    "AdobeRGB": (Primaries((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), Curve(2.19921875)),
+    "Display P3": (Primaries((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)), icc.SRGB_CURVE),
+    "linear sRGB": (icc.SRGB, Curve(1.0)),
+}
+TRUTH = coloured(96, 64, seed=5)  # sRGB
+SRGB = Space("RGB")
+
+
+def linear(samples):
+    """0..1, of sRGB samples 0..255."""
+    v = samples.astype(np.float64) / 255
+    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+
+
+def to_xyz(primaries):
+    columns = np.stack([[x / y, 1, (1 - x - y) / y] for x, y in (primaries.red, primaries.green, primaries.blue)], axis=1)
+    x, y = primaries.white
+    return columns * np.linalg.solve(columns, [x / y, 1, (1 - x - y) / y])
+
+
+def adapted(source, target):
+    """Bradford's matrix from one white to another."""
+    bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+    whites = [bradford @ [x / y, 1, (1 - x - y) / y] for x, y in (source, target)]
+    return np.linalg.inv(bradford) @ np.diag(whites[1] / whites[0]) @ bradford
+
+
+def master(truth, primaries, curve, bits):
+    """The samples of sRGB pixels in another space, by the formulas; sRGB's curve where the curve is that."""
+    matrix = np.linalg.inv(to_xyz(primaries)) @ adapted(icc.SRGB.white, primaries.white) @ to_xyz(icc.SRGB)
+    light = np.clip(linear(truth) @ matrix.T, 0, 1)
+    if curve == icc.SRGB_CURVE:
+        encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    else:
+        encoded = light ** (1 / curve.gamma)
+    return np.floor(encoded * ((1 << bits) - 1) + 0.5).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("name", RGB_SPACES)
+def test_a_master_becomes_srgb(name, bits):
+    space = RGB_SPACES[name]
+    samples, source = master(TRUTH, *space, bits), Space("RGB", icc.colour_profile(*space))
+    convert = conversion(source, SRGB)
+    if bits == 8:
+        found = convert(samples).astype(np.float64)
+        limit = {"linear sRGB": 2.5}.get(name, 1.2)  # eight bits are few for linear light
+    else:
+        found, limit = between(convert, samples), 0.8
+    change = found - TRUTH
+    assert np.abs(change.mean(axis=(0, 1))).max() < 0.12
+    assert np.sqrt((change**2).mean()) < limit
+
+
+def test_a_gray_master():
+    truth = texture(96, 64, seed=5)
+    source = Space("L", icc.gray_profile(Curve(1.0)))
+    convert = conversion(source, Space("L"))
+    deep = np.floor(linear(truth) * 65535 + 0.5).astype(np.uint16)
+    found = between(convert, deep)[..., 0]
+    assert np.sqrt(((found - truth) ** 2).mean()) < 0.5
+    assert abs((found - truth).mean()) < 0.1
+
+
+@pytest.mark.parametrize("value", [0, 1, 40, 128, 254, 255])
+def test_interpolation_meets_the_8_bit_values(value):
+    convert = conversion(Space("RGB", icc.colour_profile(*RGB_SPACES["ProPhoto"])), SRGB)
+    pixels = np.full((1, 4, 3), value, np.uint8)
+    assert np.array_equal(between(convert, pixels.astype(np.uint16) * 257), convert(pixels))
+
+
+def test_one_space_by_two_profiles_is_not_converted():
+    """Or a master would lose by its own profile being written down."""
+    described = icc.colour_profile(icc.SRGB, icc.SRGB_CURVE)
+    of_lcms = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for profile in (described, of_lcms):
+        assert conversion(Space("RGB", profile), SRGB) is None
+        assert conversion(SRGB, Space("RGB", profile)) is None
+    assert conversion(Space("RGB", described), Space("RGB", of_lcms)) is None
+    wide = Space("RGB", icc.colour_profile(*RGB_SPACES["Display P3"]))
+    assert conversion(wide, wide) is None
+    assert conversion(Space("L"), SRGB) is None
+    assert conversion(SRGB, Space("L")) is None
+
+
+def test_gray_and_colour():
+    """Gray without a profile is sRGB's."""
+    gray = texture(40, 30)
+    image, _ = pictures.prepare(Image.fromarray(gray), target=SRGB)
+    assert np.array_equal(np.asarray(image), np.dstack([gray] * 3))
+    image, _ = pictures.prepare(Image.fromarray(TRUTH), target=Space("L"))
+    assert np.array_equal(np.asarray(image), pictures.luma(Image.fromarray(TRUTH)))
+    wide = RGB_SPACES["Display P3"]
+    image, _ = pictures.prepare(Image.fromarray(gray), target=Space("RGB", icc.colour_profile(*wide)))
+    assert np.abs(np.asarray(image).astype(int) - gray[..., None]).max() <= 1  # gray is gray in P3, which has sRGB's curve and white
+
+
+def cmyk_profile(grid=17):
+    """An output profile of ink without black generation: RGB = (1 - C)(1 - K) and so on, as sRGB, to Lab, on a lattice."""
+    axis = np.linspace(0, 1, grid)
+    c, m, y, k = np.meshgrid(axis, axis, axis, axis, indexing="ij")
+    rgb = np.stack([(1 - ink) * (1 - k) for ink in (c, m, y)], axis=-1).reshape(-1, 3) * 255
+    xyz = linear(rgb) @ to_xyz(icc.SRGB).T @ adapted(icc.SRGB.white, D50).T
+    t = xyz / np.array([D50[0] / D50[1], 1, (1 - sum(D50)) / D50[1]])
+    f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
+    lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=-1)
+    coded = np.stack([lab[:, 0] * 652.8, (lab[:, 1] + 128) * 256, (lab[:, 2] + 128) * 256], axis=-1)
+    table = np.clip(np.rint(coded), 0, 65535).astype(">u2").tobytes()
+    ramp = struct.pack(">2H", 0, 65535)
+    identity = np.array([1, 0, 0, 0, 1, 0, 0, 0, 1], np.float64)
+    lut = b"mft2" + bytes(4) + bytes((4, 3, grid, 0)) + (identity * 65536).astype(">i4").tobytes() + struct.pack(">2H", 2, 2)
+    lut += 4 * ramp + table + 3 * ramp
+    text = b"desc" + bytes(4) + struct.pack(">I", 5) + b"ink\0\0" + bytes(78)
+    right = b"text" + bytes(4) + b"none\0"
+    white = b"XYZ " + bytes(4) + np.array([0.9642 * 65536, 65536, 0.8249 * 65536]).astype(">i4").tobytes()
+    tags, table_, body = {b"desc": text, b"cprt": right, b"wtpt": white, b"A2B0": lut}, b"", b""
+    begin = 128 + 4 + 12 * len(tags)
+    for name, value in tags.items():
+        table_ += struct.pack(">4sII", name, begin + len(body), len(value))
+        body += value + bytes(-len(value) % 4)
+    header = struct.pack(">I4sI4s4s4s", begin + len(body), bytes(4), 0x02400000, b"prtr", b"CMYK", b"Lab ") + bytes(12) + b"acsp"
+    header = header.ljust(68, b"\0") + (np.array([0.9642, 1, 0.8249]) * 65536).astype(">i4").tobytes()
+    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table_ + body
+
+
+def test_a_cmyk_master():
+    inks = np.dstack([255 - TRUTH, np.zeros(TRUTH.shape[:2], np.uint8)])
+    image = Image.frombytes("CMYK", (TRUTH.shape[1], TRUTH.shape[0]), inks.tobytes())
+    image.info["icc_profile"] = cmyk_profile()
+    found, _ = pictures.prepare(image, target=SRGB)
+    change = np.asarray(found).astype(np.float64) - TRUTH
+    assert np.sqrt((change**2).mean()) < 1.5
+    assert np.abs(change.mean(axis=(0, 1))).max() < 0.6
+
+
+def test_what_cannot_be_converted_is_refused():
+    with pytest.raises(UnsupportedError, match="CMYK without an ICC profile"):
+        pictures.prepare(Image.new("CMYK", (8, 8)), target=SRGB)
+    one_way = Space("RGB", cmyk_profile())  # has no table back to ink
+    with pytest.raises(UnsupportedError, match="cannot be converted"):
+        conversion(SRGB, Space("CMYK", one_way.icc))
+
+
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [(b"no profile", "the ICC profile is damaged"), (icc.gray_profile(Curve(2.2)), "the ICC profile is for GRAY, the pixels are RGB")],
+)
+def test_a_profile_that_does_not_fit_is_left_out(profile, says):
+    """As viewers do."""
+    image = Image.fromarray(TRUTH)
+    image.info["icc_profile"] = profile
+    found, notes = pictures.prepare(image)
+    assert np.array_equal(np.asarray(found), TRUTH)
+    assert "icc_profile" not in found.info
+    assert [note for note in notes if says in note]
+
+
+# ------------------------------------------------------------------------------------------------ PNG's own words
+
+
+def png(chunks, pixels=TRUTH):
+    from test_pictures import png_of
+
+    return png_of(pixels, 16 if pixels.dtype == np.uint16 else 8, 2 if pixels.ndim == 3 else 0, *chunks)
+
+
+def chromaticities(primaries):
+    points = (primaries.white, primaries.red, primaries.green, primaries.blue)
+    return b"cHRM", struct.pack(">8I", *(round(value * 1e5) for point in points for value in point))
+
+
+def gamma(value):
+    return b"gAMA", struct.pack(">I", round(value * 1e5))
+
+
+def test_png_says_nothing_or_srgb():
+    p3 = RGB_SPACES["Display P3"][0]
+    for chunks in ([], [gamma(1 / 2.2)], [gamma(1 / 2.2), chromaticities(icc.SRGB)], [(b"sRGB", b"\0"), gamma(1.0)],
+                   [(b"cICP", bytes((1, 13, 0, 1))), gamma(1.0), chromaticities(p3)]):  # fmt: skip
+        image, notes = pictures.prepare(pictures.open_picture(png(chunks)))
+        assert np.array_equal(np.asarray(image), TRUTH), chunks
+        assert not notes and "icc_profile" not in image.info
+
+
+def test_gamma_alone_becomes_srgb():
+    samples = master(TRUTH, icc.SRGB, Curve(1.0), 16)
+    for source in (pictures.open_picture(png([gamma(1.0)], samples)), Image.open(io.BytesIO(png([gamma(1.0)], samples)))):
+        image, notes = pictures.prepare(source)
+        assert np.sqrt(((np.asarray(image).astype(float) - TRUTH) ** 2).mean()) < 0.9
+        assert notes == ("the pixels were converted from the picture's gamma of 1 (gAMA) to sRGB",)
+        assert "icc_profile" not in image.info
+    gray = texture(96, 64, seed=5)
+    deep = np.floor(linear(gray) * 65535 + 0.5).astype(np.uint16)
+    image, _ = pictures.prepare(pictures.open_picture(png([gamma(1.0)], deep)))
+    assert np.sqrt(((pictures.luma(image).astype(float) - gray) ** 2).mean()) < 0.9
+
+
+@pytest.mark.parametrize("chunk", ["cICP", "cHRM"])
+def test_wide_primaries_become_a_profile(chunk):
+    """The colours are kept: what a viewer makes of the pixels and the profile is the truth."""
+    primaries, curve = RGB_SPACES["Display P3"]
+    samples = master(TRUTH, primaries, curve, 8)
+    chunks = [(b"cICP", bytes((12, 13, 0, 1)))] if chunk == "cICP" else [gamma(1 / 2.2), chromaticities(primaries)]
+    image, notes = pictures.prepare(pictures.open_picture(png(chunks, samples)))
+    assert np.abs(np.asarray(image).astype(int) - samples).max() <= 1
+    seen = conversion(Space("RGB", image.info["icc_profile"]), SRGB)(np.asarray(image)).astype(np.float64)
+    assert np.sqrt(((seen - TRUTH) ** 2).mean()) < 1.2
+    assert len(notes) == 1 and chunk in notes[0]
+    image, notes = pictures.prepare(pictures.open_picture(png(chunks, samples)), target=SRGB)
+    assert np.sqrt(((np.asarray(image).astype(float) - TRUTH) ** 2).mean()) < 1.2
+
+
+def test_hdr_is_noted_and_not_compared():
+    data = png([(b"cICP", bytes((9, 16, 0, 1)))])
+    image, notes = pictures.prepare(pictures.open_picture(data))
+    assert np.array_equal(np.asarray(image), TRUTH)
+    assert len(notes) == 1 and "PQ" in notes[0]
+    with pytest.raises(UnsupportedError, match="PQ"):
+        pictures.prepare(pictures.open_picture(data), target=SRGB)
+
+
+@pytest.mark.parametrize("body", [b"", bytes(32), b"\xff" * 32, b"\0\0"])
+@pytest.mark.parametrize("kind", [b"cHRM", b"gAMA", b"cICP"])
+def test_nonsense_about_colours_is_noted(kind, body):
+    image, notes = pictures.prepare(pictures.open_picture(png([(kind, body)])))
+    assert np.array_equal(np.asarray(image), TRUTH)
+    assert len(notes) == 1, notes
