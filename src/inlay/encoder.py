@@ -105,11 +105,11 @@ def attach(
     data = module.strip(base)
     if obstacle := module.obstacle(data):
         return Encoded(data, len(data), None, None, _CANNOT.format(obstacle))
-    metadata, _ = module.metadata(data)
+    metadata = module.metadata(data)
     prepared, notes = pictures.prepare(original, target=pictures.space_of(module.describe(data)["model"], metadata))
     stored = _as_stored(prepared, module, data, metadata.get("exif"))
     job = _Job(module, data, stored, preset, effort, seed, threads, progress)
-    return job.run((*notes, *module.outdated_by_an_inlay(data)), replaceable=False)
+    return job.run(notes, replaceable=False)
 
 
 def _as_stored(image: Image.Image, module: Format, data: bytes, exif: bytes | None) -> Image.Image:
