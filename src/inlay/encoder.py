@@ -81,6 +81,7 @@ def encode(
     if quality is None and not given.keys() & {"rate_bpp", "psnr_db"}:
         quality = QUALITY
     prepared, notes = pictures.prepare(image)
+    notes += module.writable(prepared.info, prepared.mode).notes
     job = _Job(module, module.encode_base(prepared, quality, given), prepared, preset, effort, seed, threads, progress)
     del image, prepared  # the job lets go of the pixels when it has what it needs of them, which are few of a large picture
     return job.run(notes)
@@ -104,7 +105,7 @@ def attach(
     data = module.strip(base)
     described = module.describe(data)
     size = (described["width"], described["height"])
-    prepared, notes = pictures.prepare(original, turned_as=module.metadata(data).get("exif"))
+    prepared, notes = pictures.prepare(original, turned_as=module.metadata(data).items.get("exif"))
     if prepared.size != size:
         found, expected = ("x".join(map(str, s)) for s in (prepared.size, size))
         raise FormatError(f"the original has {found} pixels, the base {expected}; expected the same picture at the same size")
