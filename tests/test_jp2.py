@@ -15,7 +15,7 @@ import inlay
 from inlay import encoder, payload, pictures, priors
 from inlay.errors import FormatError, InlayError, LimitError, UnsupportedError
 from inlay.fingerprint import fingerprint
-from inlay.formats import _jp2file, by_content, jp2
+from inlay.formats import Metadata, _jp2file, by_content, jp2
 
 GRAY, COLOUR = texture(160, 120, seed=1), coloured(192, 144, seed=2)
 PAYLOAD = bytes(range(256)) * 2
@@ -212,11 +212,11 @@ def test_metadata_goes_in_and_comes_out():
     image = Image.fromarray(COLOUR)
     image.info |= {"icc_profile": SRGB, "exif": EXIF.tobytes(), "xmp": XMP}
     data = jp2.encode_base(image, 40, {})
-    assert jp2.metadata(data) == {"icc_profile": SRGB, "exif": EXIF.tobytes(), "xmp": XMP}
+    assert jp2.metadata(data) == Metadata({"icc_profile": SRGB, "exif": EXIF.tobytes(), "xmp": XMP})
     assert jp2.describe(data)["metadata"] == ["ICC", "EXIF", "XMP"]
     assert jp2.obstacle(data) is None
     assert jp2.metadata(jp2.embed(data, PAYLOAD)) == jp2.metadata(data)
-    assert jp2.metadata(FILES["gray"]) == jp2.metadata(OBSTACLES["a bare codestream"]) == {}
+    assert jp2.metadata(FILES["gray"]) == jp2.metadata(OBSTACLES["a bare codestream"]) == Metadata({})
 
 
 def test_requantised():
@@ -342,9 +342,9 @@ def test_a_box_that_contradicts_the_codestream():
 
 def test_odd_boxes():
     empty_colour = in_header(FILES["gray"], lambda inner: [*inner, (b"colr", b"")])
-    assert jp2.metadata(empty_colour) == {}
+    assert jp2.metadata(empty_colour) == Metadata({})
     at_the_end = FILES["gray"] + _jp2file.box(b"jp2h", _jp2file.box(b"colr", b""))
-    assert jp2.metadata(at_the_end) == {}
+    assert jp2.metadata(at_the_end) == Metadata({})
     for tail in (b"\0\0\0", b"\0\0\0\1xml ", b"\xff" * 20):  # damage behind the codestream does no harm
         data = FILES["gray"] + tail
         assert np.array_equal(inlay.decode(data), inlay.decode(FILES["gray"]))

@@ -14,7 +14,7 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from inlay.errors import FormatError, InlayError, LimitError, UnsupportedError
-from inlay.formats import jpeg
+from inlay.formats import Metadata, jpeg
 from inlay.formats._jpegfile import MAX_SEGMENTS, Edit, head, read_header, splice, walk
 
 PAYLOAD = b"\x01" + bytes(range(256)) + b"\xff\xd9\xff\xda\xff\xff\x00"
@@ -754,14 +754,17 @@ def test_encode_base_drops_a_dpi_that_means_nothing(dpi):
 
 @pytest.mark.parametrize(("key", "most"), [("exif", 65533), ("xmp", 65533 - 29), ("comment", 65533), ("icc_profile", 255 * (65533 - 14))])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
-def test_metadata_larger_than_the_container_allows(key, most, options):
+def test_metadata_larger_than_the_container_takes(key, most, options):
     image = picture()
     start = EXIF if key == "exif" else b"x"
     image.info[key] = start + bytes(most - len(start))
     assert JpegImageFile(io.BytesIO(jpeg.encode_base(image, 70, options))).info[key] == image.info[key]
-    image.info[key] += b"\0"
-    with pytest.raises(UnsupportedError, match=f"{key} metadata has {most + 1} bytes.* at most {most}"):
-        jpeg.encode_base(image, 70, options)
+    assert jpeg.writable(image.info, "RGB").notes == ()
+    image.info[key] += b"\0"  # one item too long is no reason to refuse the picture: it is left out, with a note
+    image.info["dpi"] = (300, 300)
+    (note,) = jpeg.writable(image.info, "RGB").notes
+    assert f"has {most + 1} bytes, a JPEG file takes at most {most}" in note
+    assert jpeg.metadata(jpeg.encode_base(image, 70, options)) == Metadata({"dpi": (300, 300)})
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def decode(source: str, output: str, base: bool, max_pixels: int | None, max_mem
       inlay decode photo.jpg -o restored.png
       inlay decode photo.jpg -o - | display
     """
-    from . import decoder, export
+    from . import decoder, export, formats
 
     format = export.format_of("x.png" if output == STREAM else output)
     if format is None:
@@ -271,9 +271,13 @@ def decode(source: str, output: str, base: bool, max_pixels: int | None, max_mem
     check_output(output)
     data = read(source)
     with about(source):
+        header = formats.by_content(data).describe(data)
+    with about(output, "standard output"):
+        notes = export.check(format, (header["width"], header["height"]), "L" if header["model"] == "gray" else "RGB")
+    with about(source):
         decoded = decoder.decode(data, base_only=base, max_pixels=max_pixels, max_memory=max_memory, threads=threads)
     with writing(output) as file:
-        notes = export.write(decoded.image, data, format, file)
+        notes += export.write(decoded.image, data, format, file)
     if decoded.state != "restored" and not base:
         notes = (decoded.reason, *notes)
     for note in notes:

@@ -99,7 +99,7 @@ def open_picture(name: str, check: Callable[[Image.Image], None] | None = None) 
                 check(picture)
             picture.load()
             if picture.format == "JPEG2000":  # of which Pillow reads no metadata
-                picture.info.update(formats.by_content(data).metadata(data))
+                picture.info.update(formats.by_content(data).metadata(data).items)
         except UnidentifiedImageError as error:
             raise FormatError(
                 f"not a picture: it begins with {data[:8].hex(' ')}; expected PNG, JPEG, TIFF, WebP, PPM or another "

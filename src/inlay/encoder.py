@@ -82,6 +82,7 @@ def encode(
     if quality is None and not given.keys() & {"rate_bpp", "psnr_db"}:
         quality = QUALITY
     prepared, notes = pictures.prepare(image)
+    notes += module.writable(prepared.info, prepared.mode).notes
     job = _Job(module, module.encode_base(prepared, quality, given), prepared, preset, effort, seed, threads, progress)
     del image, prepared  # the job lets go of the pixels when it has what it needs of them, which are few of a large picture
     return job.run(notes)
@@ -105,7 +106,7 @@ def attach(
     data = module.strip(base)
     if obstacle := module.obstacle(data):
         return Encoded(data, len(data), None, None, _CANNOT.format(obstacle))
-    metadata = module.metadata(data)
+    metadata = module.metadata(data).items
     prepared, notes = pictures.prepare(original, target=pictures.space_of(module.describe(data)["model"], metadata))
     stored = _as_stored(prepared, module, data, metadata.get("exif"))
     job = _Job(module, data, stored, preset, effort, seed, threads, progress)

@@ -7,7 +7,7 @@ format is adding a file and one entry to `all_formats`.  Bytes in, bytes or arra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -54,6 +54,18 @@ class Base:
         return np.concatenate(list(self.luma_bands()))
 
 
+@dataclass(frozen=True)
+class Metadata:
+    """What a file holds, or can hold, beside its pixels, item by item.
+
+    items: `icc_profile`, `exif`, `xmp` and `comment` as bytes, `dpi` as two floats; those that are there, named as Pillow names them.
+    notes: a sentence for each item that is not, and why.
+    """
+
+    items: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
 def bands(height: int, width: int, multiple: int = 1) -> Iterator[tuple[int, int]]:
     """Rows [top, bottom), ..., of about BAND_PX pixels each, that cover a plane; `top` is a multiple of what is asked for."""
     step = max(BAND_PX // width // multiple, 1) * multiple
@@ -95,7 +107,7 @@ class Format(Protocol):
         """Why the filter cannot apply to this valid file ("CMYK", ...), or None.  FormatError if it is not valid."""
 
     def encode_base(self, image: Image.Image, quality: int | None, options: dict[str, Any]) -> bytes:
-        """The plain base file of an L, RGB or CMYK image; metadata is taken from `image.info`.
+        """The plain base file of an L, RGB or CMYK image, with what is `writable` of `image.info`.
 
         quality: 1..100, the codec's own scale, or None where an option says how good.
         """
@@ -127,8 +139,11 @@ class Format(Protocol):
     def strip(self, data: bytes) -> bytes:
         """`data` without a payload: the bytes that `embed` was given."""
 
-    def metadata(self, data: bytes) -> dict[str, Any]:
-        """ICC profile, EXIF, XMP, dpi: those that are there, as Pillow names and writes them."""
+    def metadata(self, data: bytes) -> Metadata:
+        """ICC profile, EXIF, XMP and dpi of a file: EXIF as it is, damaged or not."""
+
+    def writable(self, info: Mapping[Any, Any], mode: str) -> Metadata:
+        """What of an image's `info` a file of this format can hold, mended where it is damaged; `mode` is the image's."""
 
     def describe(self, data: bytes) -> dict[str, Any]:
         """Width, height and the coding of the base, for `info`."""

@@ -5,6 +5,7 @@ A file is a sequence of boxes, each with its length and type before its body; th
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,6 +62,29 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
 def box(kind: bytes, body: bytes) -> bytes:
     """A box's bytes."""
     return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def resolution_box(dpi: tuple[float, float]) -> bytes:
+    """What a capture resolution box says of so many pixels an inch: a fraction and a power of ten a metre, down and across."""
+    parts, exponents = [], []
+    for value in reversed(dpi):
+        metre = value / 0.0254
+        exponent = min(max(math.ceil(math.log10(metre / 0xFFFF)), -100), 100)
+        exponent += round(metre / 10.0**exponent) > 0xFFFF
+        parts += [max(round(metre / 10.0**exponent), 1), 1]
+        exponents.append(exponent)
+    return struct.pack(">4H2b", *parts, *exponents)
+
+
+def resolution(content: bytes) -> tuple[float, float] | None:
+    """Pixels an inch, across and down, by the boxes in a `res ` box's content; None if they are damaged."""
+    try:
+        found = {each.type: each.content(content) for each in boxes(content)}
+        down, below, across, left, power_down, power_across = struct.unpack(">4H2b", found.get(b"resc") or found[b"resd"])
+        dpi = (0.0254 * across / left * 10.0**power_across, 0.0254 * down / below * 10.0**power_down)
+    except (FormatError, KeyError, struct.error, ArithmeticError):
+        return None
+    return dpi if min(dpi) > 0 else None
 
 
 def top_boxes(data: bytes) -> Iterator[Box]:

@@ -7,6 +7,7 @@ place for a payload.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -14,8 +15,9 @@ import numpy as np
 from PIL import Image
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
+from .. import exif, xmp
 from ..errors import FormatError, LimitError, UnsupportedError
-from . import Base, Pixels
+from . import Base, Metadata, Pixels, _jpegmeta
 from ._jp2file import (
     CODESTREAM,
     EXIF_UUID,
@@ -30,6 +32,8 @@ from ._jp2file import (
     box,
     boxes,
     read_header,
+    resolution,
+    resolution_box,
     top_boxes,
 )
 
@@ -110,7 +114,7 @@ def _decode(data: bytes, header: Header) -> Image.Image:
 
 
 def encode_base(image: Image.Image, quality: int | None, options: dict[str, Any]) -> bytes:
-    """The plain base file of an L or RGB image (9/7 wavelet), with the ICC, EXIF and XMP of `image.info`.
+    """The plain base file of an L or RGB image (9/7 wavelet), with what is `writable` of `image.info`.
 
     One of three says how good: quality 1..100, which aims at a PSNR of 26 + quality / 5 dB; options["psnr_db"]; or
     options["rate_bpp"], bits a pixel of the coded picture without metadata.  UnsupportedError for anything else.
@@ -131,7 +135,7 @@ def encode_base(image: Image.Image, quality: int | None, options: dict[str, Any]
         settings = {"quality_mode": "dB", "quality_layers": [float(psnr_db)]}
     else:
         settings = {"quality_mode": "rates", "quality_layers": [_ratio(image, float(rate_bpp or 0))]}
-    return _with_metadata(_save(image, **settings), image)
+    return with_metadata(_save(image, **settings), writable(image.info, image.mode).items)
 
 
 def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
@@ -181,21 +185,42 @@ def _save(image: Image.Image, **settings: Any) -> bytes:
     return file.getvalue()
 
 
-def _with_metadata(data: bytes, image: Image.Image) -> bytes:
-    """The file with the ICC, EXIF and XMP that the image came with."""
+def writable(info: Mapping[Any, Any], mode: str) -> Metadata:
+    """What `encode_base` writes of an image's `info`: EXIF mended, XMP, ICC for pictures of this mode, dpi."""
+    items: dict[str, Any] = {}
+    notes: list[str] = []
+    for key, value in _jpegmeta.texts(info, ("exif", "xmp", "icc_profile"), notes):
+        said: tuple[str, ...] = ()
+        if key == "exif":
+            value, said = exif.mended(value)
+        elif key == "xmp":
+            value, said = xmp.without_further_pictures(value)
+        elif value[16:20] != (b"GRAY" if mode == "L" else b"RGB "):
+            value, said = b"", (f"the ICC profile is not for {'gray' if mode == 'L' else 'RGB'} and was left out",)
+        notes += said
+        if value:
+            items[key] = value
+    if (dpi := _jpegmeta.resolution(info)) is not None:
+        items["dpi"] = dpi
+    return Metadata(items, tuple(notes))
+
+
+def with_metadata(data: bytes, items: Mapping[str, Any]) -> bytes:
+    """A file as Pillow writes it, with these items, which are `writable`."""
     parts, added = [], b""
-    exif, xmp, icc = (image.info.get(key) for key in ("exif", "xmp", "icc_profile"))
-    if isinstance(exif, bytes) and exif:
-        added += box(UUID, EXIF_UUID + exif.removeprefix(b"Exif\0\0"))
-    if isinstance(xmp, str):
-        xmp = xmp.encode()
-    if isinstance(xmp, bytes) and xmp:
-        added += box(UUID, XMP_UUID + xmp)
+    if "exif" in items:
+        added += box(UUID, EXIF_UUID + items["exif"].removeprefix(exif.PREFIX))
+    if "xmp" in items:
+        added += box(UUID, XMP_UUID + items["xmp"])
     for each in boxes(data):
         whole = data[each.offset : each.end]
-        if each.type == HEADER and isinstance(icc, bytes) and icc[16:20] == (b"GRAY" if image.mode == "L" else b"RGB "):
+        if each.type == HEADER:
             inner = [(b.type, b.content(data)) for b in boxes(data, each.body, each.end)]
-            whole = box(HEADER, b"".join(box(kind, b"\2\0\0" + icc if kind == b"colr" else body) for kind, body in inner))
+            if "icc_profile" in items:
+                inner = [(kind, b"\2\0\0" + items["icc_profile"] if kind == b"colr" else body) for kind, body in inner]
+            if "dpi" in items:
+                inner.append((b"res ", box(b"resc", resolution_box(items["dpi"]))))
+            whole = box(HEADER, b"".join(box(kind, body) for kind, body in inner))
         parts += [added, whole] if each.type == STREAM else [whole]
     return b"".join(parts)
 
@@ -235,19 +260,24 @@ def _ours(data: bytes) -> list[Box]:
     return found
 
 
-def metadata(data: bytes) -> dict[str, Any]:
-    """The ICC profile, EXIF and XMP, as Pillow names and writes them, of those that are there."""
-    found: dict[str, Any] = {}
+def metadata(data: bytes) -> Metadata:
+    """The ICC profile, EXIF, XMP and dpi."""
+    items: dict[str, Any] = {}
     for each in top_boxes(data):
-        body = each.content(data) if each.type in (UUID, HEADER) else b""
+        body = each.content(data) if each.type == UUID else b""
         if body.startswith(EXIF_UUID):
-            found["exif"] = b"Exif\0\0" + body[16:].removeprefix(b"Exif\0\0")
+            items.setdefault("exif", exif.PREFIX + body[16:].removeprefix(exif.PREFIX))
         elif body.startswith(XMP_UUID):
-            found["xmp"] = body[16:]
+            items.setdefault("xmp", body[16:])
         for inner in boxes(data, each.body, each.end) if each.type == HEADER else ():
-            if inner.type == b"colr" and inner.end - inner.body > 3 and data[inner.body] in (2, 3):
-                found["icc_profile"] = inner.content(data)[3:]
-    return found
+            content = inner.content(data)
+            if inner.type == b"colr" and len(content) > 3 and content[0] in (2, 3):
+                items.setdefault("icc_profile", content[3:])
+            elif inner.type == b"res " and (dpi := resolution(content)):
+                items.setdefault("dpi", dpi)
+    if (said := exif.resolution(items.get("exif", b""))) is not None:
+        items.setdefault("dpi", said)
+    return Metadata(items)
 
 
 def describe(data: bytes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Pillow (libjpeg-turbo) codes the pixels; the segments are `_jpegfile`'s.  FORMAT
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ..errors import FormatError, LimitError, UnsupportedError
-from . import Base, Pixels, pixels
+from . import Base, Metadata, Pixels, _jpegmeta, pixels
 from ._jpegfile import (
     APP0,
     APP1,
@@ -46,7 +46,6 @@ MAX_SCANS = 500  # some ten are usual; each costs a pass over the picture, and n
 
 _SUBSAMPLING = {"444": 0, "422": 1, "420": 2}  # Pillow's numbers
 OPTIONS = {"subsampling", "progressive", "optimize"}
-_NO_METADATA = {"comment": b"", "xmp": b""}  # said outright, for Pillow would take these two from the image's `info`
 _maxblock = threading.Lock()
 
 
@@ -141,10 +140,10 @@ def _check_cost(data: bytes, header: Header) -> None:
 
 
 def encode_base(image: Image.Image, quality: int | None, options: dict[str, Any]) -> bytes:
-    """The plain base file of an L, RGB or CMYK image, with the ICC, EXIF, XMP, comment and dpi of `image.info`.
+    """The plain base file of an L, RGB or CMYK image, with what is `writable` of `image.info`.
 
     quality: 1..100, libjpeg's.  options: subsampling "444" | "422" | "420" (default), for RGB only; progressive,
-    False by default; optimize, True by default.  UnsupportedError for anything else, or metadata larger than a segment.
+    False by default; optimize, True by default.  UnsupportedError for anything else.
     """
     if unknown := set(options) - OPTIONS:
         raise UnsupportedError(f"unknown JPEG options {sorted(unknown)}; expected some of {sorted(OPTIONS)}")
@@ -160,37 +159,18 @@ def encode_base(image: Image.Image, quality: int | None, options: dict[str, Any]
         subsampling=_SUBSAMPLING[subsampling] if image.mode == "RGB" else -1,
         progressive=bool(options.get("progressive", False)),
         optimize=bool(options.get("optimize", True)),
-        **_metadata(image.info),
+        **save_settings(writable(image.info, image.mode).items),
     )
 
 
-def _metadata(info: dict[Any, Any]) -> dict[str, Any]:
-    """The settings of Pillow's JPEG writer that keep what it can keep of `image.info`."""
-    kept: dict[str, Any] = dict(_NO_METADATA)
-    for key, most, overhead in (
-        ("exif", 1, 0),
-        ("xmp", 1, len(b"http://ns.adobe.com/xap/1.0/\0")),
-        ("comment", 1, 0),
-        ("icc_profile", 255, len(b"ICC_PROFILE\0") + 2),
-    ):
-        value = info.get(key)
-        if isinstance(value, str):
-            value = value.encode()
-        if not isinstance(value, bytes) or not value:
-            continue
-        if key == "exif" and value[:2] in (b"II", b"MM"):
-            value = b"Exif\0\0" + value  # as WebP and PNG may hold it
-        limit = most * (MAX_SEGMENT_BYTES - overhead)
-        if len(value) > limit:
-            raise UnsupportedError(f"the {key} metadata has {len(value)} bytes; a JPEG file takes at most {limit}")
-        kept[key] = value
-    try:
-        dpi = [round(float(value)) for value in info.get("dpi", ())]
-    except (TypeError, ValueError, OverflowError):  # not numbers, nan, inf
-        dpi = []
-    if len(dpi) == 2 and all(0 < value < 1 << 16 for value in dpi):
-        kept["dpi"] = tuple(dpi)
-    return kept
+def writable(info: Mapping[Any, Any], mode: str) -> Metadata:
+    """What `encode_base` writes of an image's `info`: EXIF mended, XMP of any length, ICC, comment, dpi."""
+    return _jpegmeta.writable(info, mode)
+
+
+def save_settings(items: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with which Pillow's JPEG writer writes these items, which are `writable`, and nothing of the image's own `info`."""
+    return _jpegmeta.settings(items)
 
 
 def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
@@ -216,7 +196,7 @@ def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
         progressive=header.progressive,
         optimize=not header.standard_huffman,
         restart_marker_blocks=header.restart_interval,
-        **_NO_METADATA,
+        **save_settings({}),
     )
 
 
@@ -315,14 +295,9 @@ def _segment(body: bytes) -> bytes:
     return bytes((0xFF, APP9)) + (len(body) + 2).to_bytes(2, "big") + body
 
 
-def metadata(data: bytes) -> dict[str, Any]:
-    """The ICC profile, EXIF, XMP and dpi, as Pillow names and writes them, of those that are there."""
-    try:
-        with Image.open(BytesIO(data)) as opened:
-            found = {key: opened.info.get(key) for key in ("icc_profile", "exif", "xmp", "dpi")}
-    except Exception:  # damaged metadata is no reason to refuse a picture
-        return {}
-    return {key: value for key, value in found.items() if value}
+def metadata(data: bytes) -> Metadata:
+    """The ICC profile, EXIF, XMP and dpi of those segments before the first scan that are sound."""
+    return _jpegmeta.read(data, head(data))
 
 
 def describe(data: bytes) -> dict[str, Any]:

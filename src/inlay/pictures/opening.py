@@ -119,10 +119,9 @@ def _of_base(module: formats.Format, data: bytes, check: Check | None) -> Pictur
     described = module.describe(data)
     if check is not None:
         check(described["width"], described["height"], described["components"] == 1)
-    metadata, notes = module.metadata(data)
-    if "MPF" in described["metadata"]:
-        notes = (*notes, "the other pictures in the file (MPF) were left out")
-    return Picture(module.decode_original(data), metadata, notes)
+    metadata = module.metadata(data)
+    others = ("the other pictures in the file (MPF) were left out",) * ("MPF" in described["metadata"])
+    return Picture(module.decode_original(data), metadata.items, (*metadata.notes, *others))
 
 
 def _of_pillow(data: bytes, check: Check | None, frame: int) -> Picture:
