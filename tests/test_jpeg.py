@@ -14,7 +14,7 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from inlay.errors import FormatError, InlayError, LimitError, UnsupportedError
-from inlay.formats import Metadata, jpeg
+from inlay.formats import Metadata, by_content, jpeg
 from inlay.formats._jpegfile import MAX_SEGMENTS, Edit, head, read_header, splice, walk
 
 PAYLOAD = b"\x01" + bytes(range(256)) + b"\xff\xd9\xff\xda\xff\xff\x00"
@@ -261,6 +261,121 @@ def test_any_header_round_trips(segments, payload, trailer):
 BASE = saved(picture(16, 16), subsampling=2)
 
 
+# ------------------------------------------------------------------------------------------------ extra bytes before markers
+
+EXTRA = {
+    "zeros": bytes(3),
+    "any": b"\x12\xd8\xd9\xda",
+    "stuffed": b"\xff\0\xff\0\x11",
+    "fill and stuffed": b"\xff\xff\xff\0\xff\xff",
+    "like ours but for its FF": b"\xe9\0\x0binlay\0abc",
+    "markers that stand alone": b"\xff\xd3\xff\x01\xff\xff\xd0",
+    "many": bytes(range(255)) * 300,
+}
+
+
+def with_extra(data, extra, number):
+    """`data` with `extra` bytes before its marker of that number; SOI is number 0."""
+    at = list(walk(data))[number].offset
+    return data[:at] + extra + data[at:]
+
+
+def djpeg(data):
+    """What it shows, or says where it shows nothing."""
+    if not shutil.which("djpeg"):
+        pytest.skip("djpeg is not installed")
+    done = subprocess.run(["djpeg", "-dct", "int"], input=data, capture_output=True, timeout=60)
+    return np.asarray(Image.open(io.BytesIO(done.stdout))) if done.returncode in (0, 2) else done.stderr.decode()  # 2: with a warning
+
+
+@pytest.mark.parametrize("extra", EXTRA.values(), ids=EXTRA)
+@pytest.mark.parametrize("name", ["gray", "420", "progressive", "restarts", "metadata"])
+def test_extra_bytes_before_any_marker(name, extra):
+    plain = VARIANTS[name]()
+    shown, described = np.asarray(jpeg.decode_image(plain)), jpeg.describe(plain)
+    for number in range(1, len(list(walk(plain)))):
+        data = with_extra(plain, extra, number)
+        embedded = jpeg.embed(data, PAYLOAD)
+        assert jpeg.extract(data) is None
+        assert jpeg.extract(embedded) == PAYLOAD
+        assert len(embedded) == len(data) + jpeg.OVERHEAD_BYTES + len(PAYLOAD)
+        assert jpeg.strip(embedded) == data
+        assert jpeg.strip(data) == data
+        for file in (data, embedded):
+            assert by_content(file) is jpeg
+            assert np.array_equal(jpeg.decode_image(file), shown)
+            assert np.array_equal(jpeg.decode_base(file).image, jpeg.decode_base(plain).image)
+            assert jpeg.describe(file) == described
+            assert jpeg.requantised(file, picture(), 1.0) == jpeg.requantised(plain, picture(), 1.0)
+
+
+@pytest.mark.parametrize("extra", EXTRA.values(), ids=EXTRA)
+@pytest.mark.parametrize("name", ["gray", "420", "progressive"])
+def test_djpeg_skips_them_too(name, extra):
+    plain = VARIANTS[name]()
+    for number in range(1, len(list(walk(plain)))):
+        data = with_extra(plain, extra, number)
+        for file in (data, jpeg.embed(data, PAYLOAD)):
+            assert np.array_equal(djpeg(file), jpeg.decode_image(file))
+
+
+@pytest.mark.parametrize("extra", [b"\0\xff\xd8", b"\0\xff\x02", b"\xff\xbf", b"\xff\xc5\0\2"])
+def test_what_libjpeg_takes_for_a_wrong_marker_is_refused(extra):
+    data = BASE[:20] + extra + BASE[20:]
+    assert isinstance(djpeg(data), str)
+    with pytest.raises(InlayError):
+        jpeg.decode_image(data)
+
+
+def test_extra_bytes_before_soi_are_refused_as_libjpeg_does():
+    for extra in (b"\0", b"\xff"):
+        assert not jpeg.detect(extra + BASE)
+        with pytest.raises(FormatError, match="expected ff d8"):
+            jpeg.describe(extra + BASE)
+
+
+def test_the_segment_goes_before_extra_bytes():
+    """Behind the leading run of APP0 and APP1, wherever extra bytes stand."""
+    data = with_metadata(saved(picture()))
+    ours = segment(0xE9, b"inlay\0" + PAYLOAD)
+    markers = list(walk(data))
+    for number in range(1, 6):
+        extra = with_extra(data, b"\0\1\2", number)
+        at = markers[4].end + (3 if number < 5 else 0)
+        assert jpeg.embed(extra, PAYLOAD) == extra[:at] + ours + extra[at:]
+    bare = with_extra(without_jfif(BASE), b"\0\1\2", 1)
+    assert jpeg.embed(bare, PAYLOAD) == bare[:2] + ours + bare[2:]
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("number", [1, 5, 6, 7, 12])
+def test_mpf_index_stays_right_among_extra_bytes(order, number):
+    """`padding` stands for the extra bytes in the size of the first image."""
+    data, second = two_images(order, len(EXTRA["any"]))
+    at = len(data) - len(second) - len(EXTRA["any"])
+    place = list(walk(data))[number].offset
+    data = data[:place] + EXTRA["any"] + data[place:at] + second
+    (size, _), (_, other) = entries(data)
+    index = next(s for s in walk(data) if s.body(data).startswith(b"MPF\0")).offset
+    moved = len(EXTRA["any"]) if place <= index else 0  # the index counts from itself: what it says of the second image is then too much
+    assert (size, other) == (len(data) - len(second), len(data) - len(second) + moved)
+    embedded = jpeg.embed(data, PAYLOAD)
+    grown = len(embedded) - len(data)
+    assert entries(embedded) == ((size + grown, 0), (len(second), other + grown))
+    assert jpeg.strip(embedded) == data
+
+
+@pytest.mark.parametrize("before", [b"", b"\xff", b"\xff\xff", b"\0", b"\0\xff", b"\xff\0", b"\xff\0\xff"])
+@pytest.mark.parametrize("behind", [b"", b"\xe9\0\x0binlay\0abc", b"\xd9", b"\0", b"\xff\0"])
+def test_taking_a_segment_out_makes_no_marker_of_its_neighbours(before, behind):
+    data = BASE[:20] + before + segment(0xE9, b"inlay\0" + PAYLOAD) + behind + BASE[20:]
+    stripped = jpeg.strip(data)
+    assert jpeg.strip(stripped) == stripped
+    assert [s.marker for s in walk(stripped)] == [s.marker for s in walk(BASE)]
+    assert stripped in (BASE[:20] + rest + behind + BASE[20:] for rest in (before, before.rstrip(b"\xff")))
+    assert np.array_equal(jpeg.decode_image(data), jpeg.decode_image(BASE))
+
+
 # ------------------------------------------------------------------------------------------------ MPF
 
 
@@ -419,9 +534,10 @@ def test_any_bytes_behind_soi(junk):
         (b"", "begins with nothing"),
         (b"GIF89a", "begins with 47 49 46"),
         (b"\xff\xd8", "ends at byte 2"),
-        (BASE[:20] + b"\0\0" + BASE[20:], "00 00 ff db at byte 20"),
-        (BASE[:20] + b"\xff\x00" + BASE[20:], "ff 00 ff db at byte 20"),
+        (b"\xff\xd8" + b"no marker at all" * 9, "ends at byte 146, expected a marker behind byte 2"),
+        (BASE[:-2], f"ends at byte {len(BASE) - 2}, expected a marker"),
         (BASE[:20] + b"\xff\xd8" + BASE[20:], "ff d8 ff db at byte 20"),
+        (BASE[:20] + b"\0\0\xff\xd8" + BASE[20:], "ff d8 ff db at byte 22"),
         (BASE[:20] + b"\xff\x02" + BASE[20:], "ff 02 ff db at byte 20"),
         (BASE[:20] + b"\xff\xe5\0\1" + BASE[20:], "length < 2"),
         (BASE[:20] + b"\xff\xe5\xff\xff" + BASE[20:], "has no end"),
@@ -438,6 +554,7 @@ def test_messages_name_the_damage(data, text):
     with pytest.raises(FormatError, match=text):
         jpeg.obstacle(data)
         jpeg.requantised(data, SMALL, 1.0)
+        jpeg.embed(data, PAYLOAD)
 
 
 def test_time_is_linear():
@@ -454,6 +571,9 @@ def test_time_is_linear():
         b"\xff\xd8" + segment(0xE9, b"inlay\0") * million,
         BASE[:20] + many_entries + (segment(0xE9, b"inlay\0a") + segment(0xEA)) * 20_000 + BASE[20:],
         BASE[:-2] + segment(0xDA, b"\1\1\0\0\x3f\0") * million,
+        b"\xff\xd8" + bytes(4 * million),
+        b"\xff\xd8" + b"\xff\0" * (2 * million),
+        b"\xff\xd8" + (bytes(100) + b"\xff" * 100 + segment(0xE9, b"inlay\0")) * (million // 50) + BASE[2:],
     ]
     start = time.perf_counter()
     for data in hostile:
@@ -553,6 +673,95 @@ def test_decode_image_is_what_pillow_shows(make):
         shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     image = jpeg.decode_image(data)
     assert np.array_equal(image, shown) and not image.info
+
+
+NOISE = Image.fromarray(np.random.default_rng(5).integers(0, 256, (300, 400, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("coding", ["arithmetic", "progressive arithmetic", "arithmetic restart", "optimize", "progressive"])
+def test_coded_data_of_any_length(mode, coding):
+    """Arithmetic decoding cannot pause for more bytes; Pillow hands over 64 kB at a time unless told otherwise."""
+    switches = {"progressive": ["-progressive"], "arithmetic": ["-arithmetic"], "optimize": ["-optimize"], "restart": ["-restart", "2"]}
+    if not shutil.which("jpegtran"):
+        pytest.skip("jpegtran is not installed")
+    plain = saved(NOISE.convert(mode), quality=92, subsampling=2 if mode == "RGB" else -1)
+    command = ["jpegtran", *(switch for word in coding.split() for switch in switches[word])]
+    data = subprocess.run(command, input=plain, capture_output=True, timeout=60, check=True).stdout
+    assert len(data) > 1 << 16
+    data = data[:2] + segment(0xFE, bytes(65000)) * 3 + data[2:]
+    shown = jpeg.decode_image(data)
+    assert np.array_equal(shown, jpeg.decode_image(plain))
+    assert np.array_equal(shown, djpeg(data))
+    assert jpeg.describe(data)["progressive"] == ("progressive" in coding)
+    if "arithmetic" in coding:
+        assert jpeg.obstacle(data) == "arithmetic coding"
+
+
+def test_the_buffer_of_pillow_is_left_as_it_was():
+    usual = ImageFile.MAXBLOCK
+    jpeg.decode_image(saved(NOISE, quality=95))
+    assert usual == ImageFile.MAXBLOCK
+
+
+# What cannot carry an inlay is shown right, or refused with its name.
+
+
+@pytest.mark.parametrize("transform", [None, 0, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_four_components_are_shown_as_djpeg_does(transform, progressive):
+    """CMYK and YCCK, with an Adobe segment and without one: all decoders in wide use take the samples for inverted."""
+    image = picture(mode="CMYK")
+    data = saved(image, progressive=progressive)
+    adobe = marker_at(data, 0xEE)
+    if transform is None:
+        data = data[: adobe.offset] + data[adobe.end :]
+    else:
+        data = replaced(data, adobe.offset + 15, bytes([transform]))
+    shown = jpeg.decode_image(data)
+    assert np.array_equal(shown, djpeg(data))
+    if transform != 2:  # with it, the same samples mean other colours
+        assert np.abs(np.asarray(shown).astype(int) - np.asarray(image.convert("RGB"))).mean() < 12
+
+
+@pytest.mark.parametrize("subsampling", ["444", "420"])
+def test_ycck(subsampling):
+    imagecodecs = pytest.importorskip("imagecodecs", reason="imagecodecs is not installed")
+    inverted = 255 - np.asarray(picture(mode="CMYK"))  # as Adobe's files hold them
+    data = imagecodecs.jpeg8_encode(inverted, 95, colorspace="cmyk", outcolorspace="ycck", subsampling=subsampling)
+    shown = jpeg.decode_image(data)
+    assert jpeg.obstacle(data) == "CMYK"
+    assert np.array_equal(shown, djpeg(data))
+    assert np.abs(np.asarray(shown).astype(int) - np.asarray(picture(mode="CMYK").convert("RGB"))).mean() < 12
+
+
+@pytest.mark.parametrize(
+    ("settings", "pixels", "reason"),
+    [
+        ({"bitspersample": 12}, np.full((24, 24, 3), 3000, np.uint16), "12-bit samples"),
+        ({"bitspersample": 12}, np.full((24, 24), 3000, np.uint16), "12-bit samples"),
+        ({"lossless": True}, np.full((24, 24), 30000, np.uint16), "lossless"),
+        ({}, np.full((24, 24, 2), 99, np.uint8), "2 components"),
+    ],
+)
+def test_refused_with_what_was_found(settings, pixels, reason):
+    imagecodecs = pytest.importorskip("imagecodecs", reason="imagecodecs is not installed")
+    data = imagecodecs.jpeg8_encode(pixels, 90, **settings)
+    assert jpeg.describe(data)["width"] == 24
+    with pytest.raises(UnsupportedError, match=reason):
+        jpeg.decode_image(data)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_lossless_is_shown_exactly_or_refused(mode):
+    imagecodecs = pytest.importorskip("imagecodecs", reason="imagecodecs is not installed")
+    pixels = np.asarray(picture(mode=mode))
+    try:
+        shown = jpeg.decode_image(imagecodecs.jpeg8_encode(pixels, lossless=True))
+    except UnsupportedError as error:  # of a Pillow with libjpeg-turbo before 3.0
+        assert "lossless" in str(error)
+    else:
+        assert np.array_equal(shown, pixels)
 
 
 def test_cmyk_colours_are_not_inverted():

@@ -23,8 +23,8 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC} | {SOF_LS}
 MAX_SEGMENT_BYTES = 65533  # of a segment's body: its 16-bit length counts itself
 MAX_SEGMENTS = 100_000  # real files have some dozens; bounds the memory that a hostile one can ask for
 
-_MARKER = re.compile(rb"\xff++[^\xff]")  # any number of fill bytes, then the code
-_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # neither a stuffed FF, nor RSTn, nor fill
+_MARKER = re.compile(rb"\xff[^\x00\xff]")  # neither a stuffed FF nor fill
+_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # nor RSTn
 _ANNEX_K_AC = bytes.fromhex("00020103030204030505040400 00017d")  # code lengths of table K.5, luminance AC
 
 
@@ -47,21 +47,22 @@ class Segment(NamedTuple):
 def walk(data: bytes) -> Iterator[Segment]:
     """The segments of the first image in `data`, SOI to EOI, skipping entropy-coded data.
 
+    Extra bytes before a marker, stuffed and fill ones among them, are skipped as libjpeg does (next_marker in jdmarker.c).
     Lazy: damage raises FormatError only when the walk gets there.  Linear time, at most MAX_SEGMENTS.
     """
     if not data.startswith(b"\xff\xd8"):
-        raise FormatError(f"not a JPEG file: it begins with {data[:3].hex(' ') or 'nothing'}, expected ff d8 ff")
+        raise FormatError(f"not a JPEG file: it begins with {data[:3].hex(' ') or 'nothing'}, expected ff d8")
     yield Segment(SOI, 0, 2)
-    position = 2
+    marker, position = SOI, 2
     for _ in range(MAX_SEGMENTS):
-        found = _MARKER.match(data, position)
-        if found is None and data[position : position + 1] in (b"", b"\xff"):
-            raise FormatError(f"truncated JPEG file: it ends at byte {len(data)}, expected a marker")
-        marker = data[found.end() - 1] if found else 0
-        if found is None or marker == 0 or TEM < marker < 0xC0 or marker == SOI:
-            what = data[position : position + 4].hex(" ")
-            raise FormatError(f"damaged JPEG file: {what} at byte {position}, expected a segment")
-        offset, length = found.end() - 2, 2
+        found = (_SCAN_END if marker == SOS else _MARKER).search(data, position)
+        if found is None:
+            raise FormatError(f"truncated JPEG file: it ends at byte {len(data)}, expected a marker behind byte {position}")
+        offset, length = found.start(), 2
+        marker = data[offset + 1]
+        if TEM < marker < 0xC0 or marker == SOI:
+            what = data[offset : offset + 4].hex(" ")
+            raise FormatError(f"damaged JPEG file: {what} at byte {offset}, expected a segment")
         if marker != TEM and not RST0 <= marker <= EOI:
             size = data[offset + 2 : offset + 4]
             length += int.from_bytes(size, "big")
@@ -73,11 +74,6 @@ def walk(data: bytes) -> Iterator[Segment]:
         position = offset + length
         if marker == EOI:
             return
-        if marker == SOS:
-            found = _SCAN_END.search(data, position)
-            if found is None:
-                raise FormatError(f"truncated JPEG file: the scan at byte {offset} does not end, expected EOI (ff d9)")
-            position = found.start()
     raise LimitError(f"the JPEG file has more than {MAX_SEGMENTS} segments")
 
 
@@ -241,9 +237,9 @@ _KINDS = (
 
 
 def pixels_only(data: bytes, segments: Sequence[Segment]) -> bytes:
-    """`data` without the metadata in its header, which no decoder needs, and which may itself be damaged or hostile."""
-    metadata = {*range(APP0, APP15 + 1), COM} - {APP0, APP14}  # these two say the colour model
-    kept = [data[s.offset : s.end] for s in segments if s.marker not in metadata]
+    """`data` without what no decoder needs of its header: metadata, which may be damaged or hostile, and extra bytes and markers."""
+    needless = {*range(APP0, APP15 + 1), COM, TEM, *range(RST0, SOI)} - {APP0, APP14}  # these two say the colour model
+    kept = [data[s.offset : s.end] for s in segments if s.marker not in needless]
     return b"".join([*kept, data[segments[-1].end :]])
 
 

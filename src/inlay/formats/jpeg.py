@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 from PIL import Image, ImageFile
@@ -51,7 +52,7 @@ _maxblock = threading.Lock()
 
 def detect(data: bytes) -> bool:
     """True if `data` begins like a JPEG file."""
-    return data.startswith(b"\xff\xd8\xff")
+    return data.startswith(b"\xff\xd8")  # and no third byte: extra ones may follow
 
 
 def obstacle(data: bytes) -> str | None:
@@ -101,6 +102,7 @@ def _decode(data: bytes, header: Header, wanted: str) -> Image.Image:
     try:
         # Not Image.open: it would parse and judge metadata (EXIF, MPF), which is no reason to refuse a picture.
         image = JpegImageFile(BytesIO(pixels_only(data, header.segments)))
+        image.decodermaxblock = len(data)  # all at once, for libjpeg's arithmetic decoder cannot wait for more
         if wanted == "L":
             image.draft("L", None)
         if wanted == "planes":  # told that the file has RGB, libjpeg converts nothing: no way there and back
@@ -281,10 +283,15 @@ def extract(data: bytes) -> bytes | None:
 
 
 def strip(data: bytes) -> bytes:
-    """`data` without a payload, byte for byte what `embed` was given; unchanged if there is none."""
+    """`data` without a payload, byte for byte what `embed` was given; unchanged if there is none.
+
+    Fill bytes before a segment of ours, which others put there, go with it: left alone they would make a marker of what follows.
+    """
     segments = head(data)
-    ours = _ours(data, segments)
-    return splice(data, segments, [Edit(s.offset, s.end) for s in ours]) if ours else data
+    ours = set(_ours(data, segments))
+    pairs = [(before, s) for before, s in pairwise(segments) if s in ours]
+    edits = [Edit(before.end + len(data[before.end : s.offset].rstrip(b"\xff")), s.end) for before, s in pairs]
+    return splice(data, segments, edits) if ours else data
 
 
 def _ours(data: bytes, segments: list[Segment]) -> list[Segment]:
