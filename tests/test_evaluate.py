@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from inlay import decoder, encoder, evaluate, formats, kernel, metrics, peers, provenance, report, runs, speed, wiener
+from inlay import decoder, encoder, evaluate, formats, metrics, peers, provenance, report, runs, speed, wiener
 from inlay.cli import main
 from inlay.errors import InlayError
 from inlay.evaluate import Settings
+from inlay.threads import default_threads
 
 QUALITIES = (10, 20, 30, 40)
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -345,7 +346,7 @@ def test_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert CliRunner().invoke(main, ["bench", "--speed", "-o", str(run)]).exit_code == 0
     lines = runs.read_speeds(run)
     assert runs.read_lines(run) == runs.recover(run) == []
-    assert {line["threads"] for line in lines} == {1, kernel.default_threads()}
+    assert {line["threads"] for line in lines} == {1, default_threads()}
     first = lines[0]
     assert (first["network"]["weights"], first["network"]["macs_per_pixel"], first["width"], first["height"]) == (378, 378, 64, 48)
     assert all(0 < line["restore_s"] < 10 and 0 < line["decode_s"] < 10 for line in lines)

@@ -8,17 +8,18 @@ from textures import texture
 
 from inlay import kernel, reference
 from inlay.network import Network
+from inlay.threads import parallel
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, None])
 def test_results_come_in_order(threads):
-    assert kernel.parallel(lambda i: i * i, iter(range(100)), threads) == [i * i for i in range(100)]
-    assert kernel.parallel(lambda i: i, [], threads) == []
+    assert parallel(lambda i: i * i, iter(range(100)), threads) == [i * i for i in range(100)]
+    assert parallel(lambda i: i, [], threads) == []
 
 
 def test_several_threads_take_part():
     meeting = threading.Barrier(3, timeout=30)  # which nobody passes alone
-    assert kernel.parallel(lambda i: meeting.wait() >= 0, range(3), 3) == [True] * 3
+    assert parallel(lambda i: meeting.wait() >= 0, range(3), 3) == [True] * 3
 
 
 @pytest.mark.parametrize("bad", [0, 7, 19])
@@ -33,9 +34,9 @@ def test_an_error_is_heard_and_nothing_runs_on(bad):
         return i
 
     with pytest.raises(ValueError, match=f"item {bad}"):
-        kernel.parallel(work, range(20), 2)
+        parallel(work, range(20), 2)
     assert running == [bad]
-    assert kernel.parallel(work, range(bad), 2) == list(range(bad))
+    assert parallel(work, range(bad), 2) == list(range(bad))
 
 
 def test_bands_give_the_same_bytes():

@@ -18,6 +18,7 @@ from .fit import Pixels, RateCost, Rectangles, Schedule, Vector, area, fit, piec
 from .kernel import PEAK_MSE
 from .parameters import UNIT, Areas, Prior, apply, encode_sets, relative_to
 from .quantize import quantise
+from .threads import parallel
 
 ROUNDS = 3
 SQUARES = 150  # that a picture is cut in, about, while they are not larger than
@@ -53,7 +54,7 @@ def divided(
     nearby = replace(prior, values=np.rint(start * UNIT).astype(np.int64))
     part = replace(schedule, steps=schedule.steps // (2 * ROUNDS), cycle=None)
     for done in range(ROUNDS):
-        for k in np.unique(numbers):
+        for k in sorted(set(numbers.tolist())):
             its = squares[numbers == k]
             cost = RateCost(nearby, mse_per_bit * base.size / area(its))
             vectors[k] = fit(
@@ -63,7 +64,7 @@ def divided(
         if progress:
             progress(done + 1, ROUNDS)
         numbers = _errors(prior, vectors, squares, base, original, threads).argmin(0)
-    used = sorted(np.unique(numbers).tolist(), key=lambda k: -int((numbers == k).sum()))
+    used = sorted(set(numbers.tolist()), key=lambda k: -int((numbers == k).sum()))
     numbers = np.array([used.index(k) for k in numbers.tolist()])
     sets: list[tuple[NDArray[np.int64], int]] = []
     here = prior
@@ -105,7 +106,7 @@ def _split(
         return scaled
 
     curvatures, axes = np.linalg.eigh(hessian)
-    slopes = np.stack(kernel.parallel(slope, squares, threads)) @ (axes / np.sqrt(np.maximum(curvatures, 1e-12)))
+    slopes = np.stack(parallel(slope, squares, threads)) @ (axes / np.sqrt(np.maximum(curvatures, 1e-12)))
     main = np.linalg.svd(slopes - slopes.mean(0), full_matrices=False)[0][:, 0]
     return np.argsort(np.argsort(main)) * count // len(squares)
 
@@ -118,7 +119,7 @@ def _errors(
     def row(square: NDArray[np.int32]) -> list[float]:
         return [kernel.squared_error(prior.network, v, square[None], base=base, target=original, threads=1) for v in vectors]
 
-    return np.array(kernel.parallel(row, squares, threads)).T
+    return np.array(parallel(row, squares, threads)).T
 
 
 def _quantised(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from . import kernel
 from .kernel import PEAK_MSE, tiles
 from .network import Network
+from .threads import parallel
 
 DAMPING = 0.02
 # Derivatives that tell a matrix well enough, and the pixels that are enough for any: more of them fit and quantise no better.
@@ -52,7 +53,7 @@ def gauss_newton(
         return (kernel.answers(network, there, rectangles, base=base) - here) / step
 
     moved = range(network.size) if active is None else active.tolist()
-    columns: NDArray[np.float32] = np.stack(kernel.parallel(derivative, moved, threads))
+    columns: NDArray[np.float32] = np.stack(parallel(derivative, moved, threads))
     hessian = (columns @ columns.T).astype(np.float64) * (PEAK_MSE / columns.shape[1])
     # The quadratic holds near the parameters only: along directions that it takes for flat, a far walk must not look free.
     diagonal = np.diag(hessian)

@@ -19,6 +19,7 @@ from .formats import Base, Format
 from .network import Network, check_bounds
 from .parameters import Sets
 from .payload import Payload
+from .threads import parallel
 
 Pixels = NDArray[np.uint8]
 
@@ -119,7 +120,7 @@ def _restored(network: Network, sets: Sets, luma: Pixels, first: int, top: int, 
                 start, stop = column * side, min((column + 1) * side, width)
                 out[upper - top : lower - top, start:stop] = restored[upper - y : lower - y, start - x : stop - x]
 
-    kernel.parallel(fill, _tasks(numbers, range(top // side, -(-bottom // side)), side, margin), threads)
+    parallel(fill, _tasks(numbers, range(top // side, -(-bottom // side)), side, margin), threads)
     return out
 
 
@@ -129,7 +130,7 @@ def _tasks(numbers: NDArray[np.uint8], rows: range, side_px: int, margin_px: int
         line = numbers[row]
         ends = [*(np.flatnonzero(np.diff(line)) + 1).tolist(), len(line)]
         runs = [(row, first, last, int(line[first])) for first, last in zip([0, *ends], ends, strict=False)]
-        whole = [(row, 0, len(line), number) for number in np.unique(line).tolist()]
+        whole = [(row, 0, len(line), number) for number in sorted(set(line.tolist()))]
         yield from min(runs, whole, key=lambda tasks: sum((last - first) * side_px + 2 * margin_px for _, first, last, _ in tasks))
 
 

@@ -28,6 +28,7 @@ from .parameters import UNIT, Prior, blank_prior
 from .payload import Payload
 from .presets import Preset
 from .quantize import quantise, rounded
+from .threads import threads_of
 
 Progress = Callable[[int, int], None]
 COARSENESSES = range(-1, 6)
@@ -181,7 +182,7 @@ class _Job:
         self.effort = effort
         if seed < 0:
             raise InlayError(f"seed {seed}, expected 0 or more")
-        self.seed, self.threads, self.progress = seed, kernel.threads_of(threads), progress
+        self.seed, self.threads, self.progress = seed, threads_of(threads), progress
         self.original = pictures.luma(image)
 
     def run(self, notes: tuple[str, ...], *, replaceable: bool = True) -> Encoded:

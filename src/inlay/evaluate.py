@@ -23,12 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from . import decoder, encoder, formats, kernel, metrics, peers, pictures, presets, runs, wiener
+from . import decoder, encoder, formats, metrics, peers, pictures, presets, runs, wiener
 from .errors import InlayError, LimitError, UnsupportedError
 from .formats import Format
 from .processes import THREADS, run_all
 from .provenance import code, machine, versions
 from .runs import Line
+from .threads import default_threads
 
 Pixels = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -148,7 +149,7 @@ def bench(
                 summary.reused += 1
             else:
                 wanted.append((path, each, detail))
-    for path, outcome in run_all(measure, wanted, jobs or kernel.default_threads()):
+    for path, outcome in run_all(measure, wanted, jobs or default_threads()):
         if isinstance(outcome, dict):
             runs.append(run, outcome)
             summary.measured += 1

@@ -18,6 +18,7 @@ from .curvature import gauss_newton, sample, sample_px
 from .kernel import PEAK_MSE, tiles
 from .network import Network
 from .parameters import UNIT, Prior
+from .threads import parallel
 
 Vector = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -304,7 +305,7 @@ def normed_gradient(
         wanted = (target[y0:y1, x0:x1].astype(np.float32) - base[y0:y1, x0:x1]) / 128
         return floatnet.forward_backward(network, parameters, floatnet.inputs(network, base, (y0, y1, x0, x1)), wanted, norm=True)
 
-    losses, gradients = zip(*kernel.parallel(one, patches, threads), strict=True)
+    losses, gradients = zip(*parallel(one, patches, threads), strict=True)
     return sum(losses), np.sum(gradients, axis=0, dtype=np.float64)
 
 

@@ -1,7 +1,7 @@
 """The compiled kernels, called through ctypes: the exact decoder network and the float gradient for fitting.
 
 Each exists for several instruction sets ("paths"); the best one that this processor runs is used, or the one that the environment
-variable INLAY_PATH names.  A call releases the GIL, so bands and rectangles run in parallel on a pool of plain Python threads.
+variable INLAY_PATH names.  A call releases the GIL, so bands and rectangles run in parallel on plain Python threads.
 """
 
 from __future__ import annotations
@@ -9,29 +9,21 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InlayError
 from .network import MAX_LAYERS, Network
-
-S = TypeVar("S")
-T = TypeVar("T")
+from .threads import bands, edges, parallel, threads_of
 
 ALL_PATHS = ("vnni", "avx512", "avx2", "neon", "portable")  # best first
 
 Pixels = NDArray[np.uint8]
 PEAK_MSE = 128.0**2  # (grey levels)^2 in the gradient kernel's unit of squared error
-# Rows of a band: the fewest that are worth a thread's start, and as many as make what neighbours compute twice not count.  A band that
-# is waiting is taken by whichever thread is free, for processors are not equally quick.
-_MIN_BAND, _BAND = 64, 256
 _PARTS = 4  # of a gradient, for each thread
 
 
@@ -70,24 +62,7 @@ def _function(stem: str, path: str | None) -> ctypes._NamedFuncPointer:
 
 
 def _address(array: NDArray[np.generic]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="inlay")
-
-
-def default_threads() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def threads_of(threads: int | None) -> int:
-    """The number of threads that is meant: all processors for None."""
-    if threads is not None and threads < 1:
-        raise InlayError(f"{threads} threads, expected at least 1")
-    return threads or default_threads()
+    return array.ctypes.data_as(ctypes.c_void_p)  # which keeps the array, whatever becomes of the caller
 
 
 def restore(
@@ -119,14 +94,14 @@ def restore(
         status: int = run(*fixed, *rows)
         return status
 
-    if any(parallel(band, _bands(0, height, threads_of(threads)), threads)):
+    if any(parallel(band, bands(0, height, threads_of(threads)), threads)):
         raise MemoryError("no memory for the restoration network's rows")
     return out
 
 
 def tiles(shape: tuple[int, ...], rows: int, columns: int) -> NDArray[np.int32]:
     """Rectangles (n, 4) of at most rows x columns, about equal ones, that cover a plane once."""
-    ys, xs = (_edges(size, -(-size // most)) for size, most in zip(shape, (rows, columns), strict=True))
+    ys, xs = (edges(size, -(-size // most)) for size, most in zip(shape, (rows, columns), strict=True))
     return np.array([(*y, *x) for y in pairwise(ys) for x in pairwise(xs)], np.int32)
 
 
@@ -237,41 +212,5 @@ def _spread(rectangles: NDArray[np.int32], threads: int) -> list[NDArray[np.int3
         return [rectangles]
     if len(rectangles) == 1:
         y0, y1, x0, x1 = (int(v) for v in rectangles[0])
-        rectangles = np.array([(*rows, x0, x1) for rows in _bands(y0, y1, threads)], np.int32)
+        rectangles = np.array([(*rows, x0, x1) for rows in bands(y0, y1, threads)], np.int32)
     return np.array_split(rectangles, min(_PARTS * threads, len(rectangles)))
-
-
-def _bands(y0: int, y1: int, threads: int) -> list[tuple[int, int]]:
-    """Rows [y0, y1) in bands that are worth a thread, all in one for a single thread."""
-    rows = y1 - y0
-    count = 1 if threads == 1 else max(1, min(threads, rows // _MIN_BAND), rows // _BAND // threads * threads)
-    return [(y0 + a, y0 + b) for a, b in pairwise(_edges(rows, count))]
-
-
-def _edges(size: int, count: int) -> list[int]:
-    """0 to `size` in `count` about equal steps."""
-    return [size * i // count for i in range(count + 1)]
-
-
-def parallel(work: Callable[[S], T], items: Iterable[S], threads: int | None = None) -> list[T]:
-    """`work` of each item, by this thread and others of a pool (a kernel call inside releases the GIL); results in order."""
-    parts = list(items)
-    others = min(threads_of(threads), len(parts)) - 1
-    if others < 1:
-        return [work(part) for part in parts]
-    results: list[Any] = [None] * len(parts)
-    waiting = iter(range(len(parts)))
-
-    def take() -> None:
-        for i in waiting:
-            results[i] = work(parts[i])
-
-    taking = [_pool(others).submit(take) for _ in range(others)]
-    try:
-        take()
-    finally:
-        failed = [each.exception() for each in taking]  # waits, in half the time of futures.wait
-    for error in failed:
-        if error:
-            raise error
-    return results

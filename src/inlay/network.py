@@ -14,7 +14,7 @@ answer at a pixel depends on its receptive field alone, and a picture can be cut
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -86,26 +86,10 @@ class Network:
         if not possible:
             raise UnsupportedError(f"no such network: {self}")
 
-    @cached_property
+    @property
     def tensors(self) -> tuple[Tensor, ...]:
         """The parameter vector, in the order in which it is stored and coded."""
-        c, k = self.channels, self.kernel
-        shapes: list[tuple[str, tuple[int, ...], int]] = [
-            ("first.weight", (c, self.inputs, k, k), self.inputs * k * k),
-            ("first.bias", (c,), 1),
-        ]
-        for i in range(1, self.layers + 1):
-            shapes += [
-                (f"depthwise{i}.weight", (c, k, k), k * k),
-                (f"pointwise{i}.weight", (c, c), c),
-                (f"pointwise{i}.bias", (c,), 1),
-            ]
-        shapes.append(("last.weight", (c, k, k), c * k * k))
-        tensors, offset = [], 0
-        for name, shape, fan_in in shapes:
-            tensors.append(Tensor(name, shape, offset, fan_in))
-            offset += prod(shape)
-        return tuple(tensors)
+        return _tensors(self)
 
     @property
     def size(self) -> int:
@@ -136,6 +120,27 @@ class Network:
         dilated = "" if set(self.dilations) <= {1} else f", dilations {self.dilations}"
         extra = "" if self.inputs == 1 else f", {self.inputs} inputs"
         return f"{self.channels} channels, {self.layers} separable layers, {self.kernel}x{self.kernel}{dilated}{extra}"
+
+
+@lru_cache(64)  # not `cached_property`, whose lock (in Python 3.11) a fork may leave held; few, for a hostile file names any network
+def _tensors(network: Network) -> tuple[Tensor, ...]:
+    c, k = network.channels, network.kernel
+    shapes: list[tuple[str, tuple[int, ...], int]] = [
+        ("first.weight", (c, network.inputs, k, k), network.inputs * k * k),
+        ("first.bias", (c,), 1),
+    ]
+    for i in range(1, network.layers + 1):
+        shapes += [
+            (f"depthwise{i}.weight", (c, k, k), k * k),
+            (f"pointwise{i}.weight", (c, c), c),
+            (f"pointwise{i}.bias", (c,), 1),
+        ]
+    shapes.append(("last.weight", (c, k, k), c * k * k))
+    tensors, offset = [], 0
+    for name, shape, fan_in in shapes:
+        tensors.append(Tensor(name, shape, offset, fan_in))
+        offset += prod(shape)
+    return tuple(tensors)
 
 
 def check_bounds(network: Network, parameters: NDArray[np.integer[Any]]) -> None:

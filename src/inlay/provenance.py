@@ -14,6 +14,7 @@ import PIL
 from PIL import features
 
 from . import __version__, kernel
+from .threads import default_threads
 
 # Modules that encoding, decoding and measuring never import: a change to them leaves the lines that are there good.
 EDGES = {
@@ -55,4 +56,4 @@ def machine() -> str:
     if cpuinfo.exists():
         found = (line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line)
         name = next(found, name)
-    return f"{name}, {kernel.default_threads()} cores"
+    return f"{name}, {default_threads()} cores"

@@ -24,6 +24,7 @@ from .parameters import Prior
 from .payload import Payload
 from .provenance import code, machine, versions
 from .runs import SPEED, Line
+from .threads import default_threads
 
 SIZES_PX = ((256, 256), (768, 512))  # width, height: what the paper's text says, and what its figures fit
 QUALITY = 20
@@ -44,7 +45,7 @@ def measure() -> Iterator[Line]:
             decoded = decoder.decode(file)
             if decoded.state != "restored" or not np.array_equal(decoded.pixels, expected):
                 raise InlayError("the file that is to be timed does not decode to what its parameters give; this is a bug in inlay")
-            for threads in sorted({1, kernel.default_threads()}):
+            for threads in sorted({1, default_threads()}):
                 yield {
                     "benchmark": SPEED,
                     "codec": "jpeg",

@@ -17,6 +17,7 @@ from PIL import Image
 
 from .. import kernel
 from ..errors import FormatError
+from ..threads import IMPORTS
 
 Pixels = NDArray[np.uint8]
 
@@ -177,6 +178,7 @@ def by_extension(suffix: str) -> Format | None:
 
 def all_formats() -> tuple[Format, ...]:
     """The format modules."""
-    from . import jp2, jpeg
+    with IMPORTS:
+        from . import jp2, jpeg
 
     return (jpeg, jp2)

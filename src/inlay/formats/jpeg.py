@@ -5,7 +5,6 @@ Pillow (libjpeg-turbo) codes the pixels; the segments are `_jpegfile`'s.  FORMAT
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -16,6 +15,7 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ..errors import FormatError, LimitError, UnsupportedError
+from ..threads import unforked
 from . import Base, Metadata, Pixels, _jpegmeta, pixels
 from ._jpegfile import (
     APP0,
@@ -47,7 +47,7 @@ MAX_SCANS = 500  # some ten are usual; each costs a pass over the picture, and n
 
 _SUBSAMPLING = {"444": 0, "422": 1, "420": 2}  # Pillow's numbers
 OPTIONS = {"subsampling", "progressive", "optimize"}
-_maxblock = threading.Lock()
+_maxblock = unforked()
 
 
 def detect(data: bytes) -> bool:

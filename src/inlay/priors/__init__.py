@@ -17,11 +17,13 @@ from ..errors import UnsupportedError
 from ..network import Network
 from ..parameters import Prior
 
+_FOLDER = resources.files(__package__)
+
 
 @cache
 def files() -> dict[int, str]:
     """The names of the priors' files, by number."""
-    names = sorted(f.name for f in resources.files(__package__).iterdir() if f.name.endswith(".json"))
+    names = sorted(f.name for f in _FOLDER.iterdir() if f.name.endswith(".json"))
     return {int(name[:3]): name for name in names}
 
 
@@ -34,7 +36,7 @@ def stored(number: int) -> dict[str, Any]:
     if number not in files():
         known = f"it has 1 to {max(files())}" if files() else "it has none"
         raise UnsupportedError(f"the inlay builds on prior {number}, which this version does not have ({known})")
-    parsed: dict[str, Any] = json.loads((resources.files(__package__) / files()[number]).read_text("utf-8"))
+    parsed: dict[str, Any] = json.loads((_FOLDER / files()[number]).read_text("utf-8"))
     return parsed
 
 
