@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from . import formats
 from .errors import UnsupportedError
@@ -18,6 +19,11 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
 }
 _HOLDS_EXIF = {"AVIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP"}
+# The most pixels a side that writers take (AVIF: that readers take).
+_LARGEST_PX = {
+    "AVIF": 32768, "GIF": 65535, "JPEG": 65500, "MPO": 65500, "PCX": 65535, "PDF": 65500, "SGI": 65535, "TGA": 65535, "WEBP": 16383,
+}  # fmt: skip
+_SAMPLE_PX = (40, 24)  # no size that a format for icons keeps
 _TIFF_XMP = 700
 _ICC_SPACE = {"L": b"GRAY", "RGB": b"RGB "}  # at bytes 16 to 20 of a profile
 
@@ -26,6 +32,28 @@ def format_of(name: str) -> str | None:
     """Pillow's name of the format that a file of this name would have, None if Pillow writes no such format."""
     format = Image.registered_extensions().get(Path(name).suffix.lower())
     return format if format in Image.SAVE else None
+
+
+def check(format: str, mode: str, size: tuple[int, int]) -> None:
+    """UnsupportedError if `write` could not write an L or RGB picture of this size as `format`, or would write one of another size.
+
+    It needs no pixels: what the format does with the mode is tried on a small sample.
+    """
+    largest = _LARGEST_PX.get(format)
+    if largest is not None and max(size) > largest:
+        raise UnsupportedError(f"{format} holds at most {largest} pixels a side; the picture has {size[0]}x{size[1]}")
+    sample = BytesIO()
+    try:
+        _save(Image.new(mode, _SAMPLE_PX), format, {}, sample)
+    except Exception as error:
+        raise UnsupportedError(f"Pillow cannot write this picture as {format}: {error}") from error
+    try:
+        with Image.open(sample) as reopened:
+            kept = reopened.size
+    except UnidentifiedImageError:  # Pillow writes PDF, but does not read it
+        return
+    if kept != _SAMPLE_PX:
+        raise UnsupportedError(f"{format} does not keep the size of a picture; expected .png, for example")
 
 
 def write(picture: Image.Image, source: bytes, format: str, file: IO[bytes]) -> tuple[str, ...]:

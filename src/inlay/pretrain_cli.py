@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from . import __version__
-from .cli_support import Failure, Progress, about, check_output, tell, write
+from .files import check_output, write
+from .messages import Failure, Progress, about, tell
 
 NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
 
