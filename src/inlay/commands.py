@@ -16,7 +16,7 @@ import click
 
 from . import streams
 from .errors import InlayError
-from .messages import Failure, Interrupted, in_words
+from .messages import STREAM, Failure, Interrupted, about, in_words
 
 
 class Lazy(NamedTuple):
@@ -27,8 +27,19 @@ class Lazy(NamedTuple):
     extra: str | None = None
 
 
-class LazyGroup(click.Group):
+class Command(click.Command):
+    """A command whose --help can fail as other output does."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the arguments; --help and --version print now."""
+        with about(STREAM, streams.OUTPUT):
+            return super().make_context(*args, **extra)
+
+
+class LazyGroup(Command, click.Group):
     """A group whose `lazy` commands are imported when used, and whose errors end as this module's docstring says."""
+
+    command_class = Command
 
     def __init__(self, *args: Any, lazy: dict[str, Lazy] | None = None, **kwargs: Any) -> None:
         """Lazy: the commands by name, listed behind the others."""
@@ -80,11 +91,6 @@ class LazyGroup(click.Group):
         lost = streams.close()
         sys.exit(code or lost)
 
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Parse the arguments; here --help and --version print."""
-        with _one_line():
-            return super().make_context(*args, **extra)
-
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         with _one_line(), warnings.catch_warnings():
@@ -102,5 +108,5 @@ def _one_line() -> Iterator[None]:
         streams.note("")  # behind the terminal's ^C
         raise Interrupted("interrupted") from error
     except (InlayError, OSError, MemoryError) as error:
-        place = getattr(error, "filename", None) or streams.failing()
+        place = getattr(error, "filename", None)
         raise Failure(f"{place}: {in_words(error)}" if place else in_words(error)) from error

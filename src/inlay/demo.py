@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import __version__, decoder, encoder, formats, pictures, streams
+from .commands import Command
 from .encoder import Encoded
 from .errors import InlayError
 from .files import check_output, open_picture, write
@@ -51,7 +52,7 @@ class Row:
     seconds: float
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("-o", "--output", metavar="DIR", default="inlay-demo", show_default=True, help="The folder for the files.")
 @click.option("--image", metavar="PHOTO", help="A picture of your own in place of the photograph; - for standard input.")
 @fitting_options

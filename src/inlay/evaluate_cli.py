@@ -12,6 +12,7 @@ import click
 
 from . import evaluate, formats, peers, plots, presets, runs, sections, speed, wiener
 from . import report as reports
+from .commands import Command
 from .errors import InlayError
 from .evaluate import Box, Settings
 from .files import check_output, write
@@ -54,7 +55,7 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
     return crops
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--images", multiple=True, type=_FOLDER, help="A folder of pictures, a set; several may follow.")
 @click.argument("folders", nargs=-1, type=_FOLDER, metavar="[DIR]...")
 @click.option("--codec", "codecs", multiple=True, default=["jpeg"], show_default=True,
@@ -146,7 +147,7 @@ def _settings(
     return [at for each in dict.fromkeys(settings) for at in evaluate.at_points(each, qualities=quality or (), rates=rate or ())]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RUN...")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="For results.md, results.html and the folder results/ of figures; default: the tables to standard output.")  # fmt: skip

@@ -48,10 +48,7 @@ def files(results: Results, *, figures: bool = True) -> dict[str, bytes]:
         "results.md": as_markdown(blocks, {name: f"{FIGURES}/{name}" for name in beside}),
         "results.html": html(f"inlay: {TITLE.lower()}", blocks, svgs),
     }
-    # Names of files that are not UTF-8 are escaped.
-    return {name: page.encode(errors="backslashreplace") for name, page in pages.items()} | {
-        f"{FIGURES}/{name}": data for name, data in beside.items()
-    }
+    return {name: page.encode() for name, page in pages.items()} | {f"{FIGURES}/{name}": data for name, data in beside.items()}
 
 
 def _blocks(results: Results) -> list[Block]:

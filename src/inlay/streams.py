@@ -53,15 +53,6 @@ def check_output() -> None:
         os.write(sys.stdout.fileno(), b"")
 
 
-def failing() -> str | None:
-    """The name of standard output if it does not take what was written to it."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return OUTPUT
-    return None
-
-
 def close() -> int:
     """The exit code: 1 if a line was lost.  What a stream does not take is dropped, or Python would complain at its end."""
     code = int(bool(_lost))
