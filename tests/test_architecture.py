@@ -14,7 +14,10 @@ DECODE_SIDE = {
     "errors", "threads", "formats", "payload", "rangecoder", "parameters", "network", "reference", "kernel", "fingerprint", "priors",
     "decoder", "exif", "xmp",
 }  # fmt: skip
-EDGES = {"cli", "cli_support", "demo", "evaluate_cli", "export", "pretrain_cli", "__main__", "docs"}
+EDGES = {
+    "__main__", "cli", "commands", "demo", "docs", "evaluate_cli", "export", "files", "messages", "options", "pretrain_cli", "signatures",
+    "streams",
+}  # fmt: skip
 
 
 def module_files(name):

@@ -7,39 +7,24 @@ that `inlay --help` answers at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import __version__
-from .cli_support import (
-    STREAM,
-    Lazy,
-    LazyGroup,
-    Progress,
-    about,
-    check_names,
-    check_output,
-    fitting_options,
-    limit_options,
-    open_picture,
-    read,
-    report,
-    tell,
-    threads_option,
-    write,
-    writing,
-)
+from . import __version__, streams
+from .commands import Lazy, LazyGroup
 from .errors import FormatError
+from .files import check_names, check_output, open_picture, read, write, writing
+from .messages import STREAM, Progress, about, one_line, report, tell
+from .options import as_json, fitting_options, limit_options, output, source, threads_option
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from .encoder import Encoded
     from .formats import Format
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 LAZY = {
     "demo": Lazy("inlay.demo:demo", "The main job on a real photograph: a table and a before / after picture."),
@@ -63,19 +48,6 @@ def main() -> None:
     IN and OUT may be - for standard input and output; reports then go to standard error.  Exit codes: 0 done, 1 failed (one line
     says why), 2 wrong usage, 130 interrupted.  An output appears when it is complete; on failure, what was there before stays.
     """
-
-
-def source(metavar: str = "IN") -> Callable[[Command], Command]:
-    """The argument for the input."""
-    return click.argument("source", metavar=metavar)
-
-
-def output(metavar: str) -> Callable[[Command], Command]:
-    """The option for the output."""
-    return click.option("-o", "--output", metavar=metavar, required=True, help="The file to write; - for standard output.")
-
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 
 
 # ------------------------------------------------------------------------------------------------ encoding
@@ -128,7 +100,7 @@ def encode(
       inlay encode photo.png -o photo.jp2 --rate 0.5
       convert scan.psd ppm:- | inlay encode - -o scan.jpg --json
     """
-    from . import encoder
+    from . import encoder, export
 
     module = _format_of(output, format)
     given = {name: value for name, value in options.items() if value is not None}
@@ -137,12 +109,16 @@ def encode(
     if sum(value is not None for value in (quality, given.get("rate_bpp"), given.get("psnr_db"))) > 1:
         raise click.UsageError("expected at most one of --quality, --rate and --psnr")
     check_output(output)
-    limits = partial(encoder.check_limits, format=module.NAME, max_pixels=max_pixels, max_memory=max_memory)
+
+    def check(image: Image.Image) -> None:
+        encoder.check_limits(image, module.NAME, max_pixels, max_memory)
+        export.check(module.NAME.upper(), "RGB", image.size)
+
     begun = time.perf_counter()
     with about(source), Progress("fitting") as progress:
         # No name for the picture and no **: they would hold its pixels to the end.
         encoded = encoder.encode(
-            open_picture(source, limits), format=module.NAME, quality=quality, effort=effort, preset=preset,
+            open_picture(source, check), format=module.NAME, quality=quality, effort=effort, preset=preset,
             seed=seed, threads=threads, progress=progress, subsampling=given.get("subsampling"),
             progressive=given.get("progressive"), optimize=given.get("optimize"), rate_bpp=given.get("rate_bpp"),
             psnr_db=given.get("psnr_db"),
@@ -272,7 +248,7 @@ def decode(source: str, output: str, base: bool, max_pixels: int | None, max_mem
     data = read(source)
     with about(source):
         header = formats.by_content(data).describe(data)
-    with about(output, "standard output"):
+    with about(output, streams.OUTPUT):
         notes = export.check(format, (header["width"], header["height"]), "L" if header["model"] == "gray" else "RGB")
     with about(source):
         decoded = decoder.decode(data, base_only=base, max_pixels=max_pixels, max_memory=max_memory, threads=threads)
@@ -312,7 +288,7 @@ def _described(name: str, found: dict[str, Any]) -> str:
     coding = dict.fromkeys(str(base[key]) for key in ("model", "subsampling", "wavelet") if key in base)
     coding |= {"progressive": None} if base.get("progressive") else {}
     rows = {
-        "file": f"{name}, {found['file_bytes']} bytes",
+        "file": f"{one_line(name)}, {found['file_bytes']} bytes",
         "base": f"{found['format'].upper()}, {base['width']}x{base['height']}, {', '.join(coding)}, {found['base_bytes']} bytes",
         "metadata": ", ".join(base["metadata"]) or "none",
         "inlay": "none",

@@ -16,18 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from . import __version__, decoder, encoder, formats, pictures
-from .cli_support import Failure, Progress, about, fitting_options, open_picture, to_json, write
+from . import __version__, decoder, encoder, formats, pictures, streams
+from .commands import Command
 from .encoder import Encoded
 from .errors import InlayError
+from .files import check_output, open_picture, write
+from .messages import STREAM, Failure, Progress, about, answer, one_line, to_json
 from .metrics import psnr_db
+from .options import fitting_options
 
 Pixels = NDArray[np.uint8]
 
 QUALITIES = (10, 20, 40, 75)
 SHOWN = (20, 40)  # in the picture, one row each
+FILES = ("original.png", "before-after.png", "results.json", *(f"q{q}{kind}" for q in QUALITIES for kind in (".jpg", "-restored.png")))
 CROP_PX, SCALE = (160, 120), 3  # width, height; enlarged so much, pixel by pixel
 PHOTOGRAPH = "coffee.png"  # CC0 by its photographer, Rachel Michetti; in every wheel of scikit-image
 # What the base is coded with, here and in the plain files that it is compared to.
@@ -47,7 +52,7 @@ class Row:
     seconds: float
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("-o", "--output", metavar="DIR", default="inlay-demo", show_default=True, help="The folder for the files.")
 @click.option("--image", metavar="PHOTO", help="A picture of your own in place of the photograph; - for standard input.")
 @fitting_options
@@ -63,7 +68,6 @@ def demo(output: str, image: str | None, effort: int, preset: str | None, seed: 
       inlay demo
       inlay demo --image photo.png -o out -e 7
     """
-    console = Console()
     picture = photograph() if image is None else open_picture(image)
     with about(image or PHOTOGRAPH):
         original, _ = pictures.prepare(picture)
@@ -71,6 +75,8 @@ def demo(output: str, image: str | None, effort: int, preset: str | None, seed: 
     with about(output):
         folder = Path(output)
         folder.mkdir(exist_ok=True)
+    for name in FILES:
+        check_output(str(folder / name))
     write(str(folder / "original.png"), _png(original))
     rows, strips = [], []
     for quality in QUALITIES:
@@ -86,11 +92,15 @@ def demo(output: str, image: str | None, effort: int, preset: str | None, seed: 
         if quality in SHOWN:
             strips.append((rows[-1], base, restored))
     write(str(folder / "before-after.png"), _png(before_after(original, strips)))
-    numbers = {"picture": Path(image).name if image else PHOTOGRAPH, "size": original.size, "effort": effort}
+    name = PHOTOGRAPH if image is None else streams.INPUT if image == STREAM else Path(image).name
+    numbers = {"picture": name, "size": original.size, "effort": effort}
     numbers |= {"inlay": __version__, "rows": [asdict(row) for row in rows]}
     write(str(folder / "results.json"), (to_json(numbers) + "\n").encode())
-    console.print(table(rows, f"{numbers['picture']}, {original.width}x{original.height}, effort {effort}"))
-    console.print(f"{folder / 'before-after.png'} shows crops of it, qualities {' and '.join(map(str, SHOWN))}.", soft_wrap=True)
+    console = Console()
+    with console.capture() as capture:  # what is printed goes one way, and the names are no markup
+        console.print(table(rows, escape(f"{one_line(name)}, {original.width}x{original.height}, effort {effort}")))
+    where = f"{one_line(str(folder / 'before-after.png'))} shows crops of it, qualities {' and '.join(map(str, SHOWN))}."
+    answer(capture.get() + where)
 
 
 def photograph() -> Image.Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -13,9 +12,12 @@ import click
 
 from . import evaluate, formats, peers, plots, presets, runs, sections, speed, wiener
 from . import report as reports
-from .cli_support import PresetName, Progress, tell
+from .commands import Command
 from .errors import InlayError
 from .evaluate import Box, Settings
+from .files import check_output, write
+from .messages import STREAM, Failure, Progress, about, answer, tell
+from .options import PresetName
 
 Number = TypeVar("Number", int, float)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -53,7 +55,7 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
     return crops
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--images", multiple=True, type=_FOLDER, help="A folder of pictures, a set; several may follow.")
 @click.argument("folders", nargs=-1, type=_FOLDER, metavar="[DIR]...")
 @click.option("--codec", "codecs", multiple=True, default=["jpeg"], show_default=True,
@@ -102,13 +104,16 @@ def bench(
         raise click.UsageError("one of --images and --speed is needed, and not both")
     if quality is not None and rate is not None:
         raise click.UsageError("--quality and --rate both say how good the base is; expected one of them")
+    check_output(str(output))
+    if str(output) == STREAM or (output.exists() and not output.is_file()):
+        raise Failure(f"{output}: expected a file, since what its lines hold is not measured again")
     if timed:
         runs.recover(output)
         for line in speed.measure():
             runs.append(output, line)
             n, threads = line["network"], line["threads"]
             where = f"{n['weights']} weights, {line['width']}x{line['height']}, {threads} thread{'s' if threads > 1 else ''}"
-            click.echo(f"{where}: restoring {1000 * line['restore_s']:.2f} ms, decoding {1000 * line['decode_s']:.2f} ms")
+            answer(f"{where}: restoring {1000 * line['restore_s']:.2f} ms, decoding {1000 * line['decode_s']:.2f} ms")
         return
     wanted = [each for codec in codecs for each in _settings(codec, quality, rate, product(preset, effort), optimize, progressive, seed)]
     with Progress("measuring") as progress:
@@ -117,7 +122,7 @@ def bench(
         tell(f"{path}: skipped, {reason}")
     for path, reason in summary.failed.items():
         tell(f"{path}: failed, {reason}")
-    click.echo(
+    answer(
         f"{summary.measured} measured, {summary.reused} were there; {len(summary.skipped)} files skipped"
         + (f", failed on {len(summary.failed)}" if summary.failed else "")
     )
@@ -142,7 +147,7 @@ def _settings(
     return [at for each in dict.fromkeys(settings) for at in evaluate.at_points(each, qualities=quality or (), rates=rate or ())]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RUN...")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="For results.md, results.html and the folder results/ of figures; default: the tables to standard output.")  # fmt: skip
@@ -158,12 +163,16 @@ def report(runs: tuple[Path, ...], output: Path | None) -> None:
     """
     results = reports.results(runs)
     if output is None:
-        sys.stdout.write(sections.markdown(results))
+        answer(sections.markdown(results).removesuffix("\n"))
         return
+    with about(str(output)):
+        output.mkdir(parents=True, exist_ok=True)
+    check_output(str(output / "results.md"))
     if obstacle := plots.obstacle():
         tell(f"no figures: {obstacle}")
     files = sections.files(results, figures=not obstacle)
     for name, data in files.items():
-        (output / name).parent.mkdir(parents=True, exist_ok=True)
-        (output / name).write_bytes(data)
-    click.echo(f"{output / 'results.md'}, {output / 'results.html'} and {len(files) - 2} figures")
+        with about(str(output / name)):
+            (output / name).parent.mkdir(exist_ok=True)
+        write(str(output / name), data)
+    answer(f"{output / 'results.md'}, {output / 'results.html'} and {len(files) - 2} figures")

@@ -40,7 +40,7 @@ def curves(title: str, series: Sequence[Series], *, x: str = "bits a pixel (whol
 
     ink = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), _INK)
     # hashsalt: the same lines give the same file.
-    style: dict[Any, Any] = {"svg.hashsalt": "inlay", "svg.fonttype": "none", "legend.frameon": False}
+    style: dict[Any, Any] = {"svg.hashsalt": "inlay", "svg.fonttype": "none", "legend.frameon": False, "text.parse_math": False}
     style |= dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none")
     with rc_context(style | ink):
         figure = Figure(figsize=(6, 4.4 + 0.2 * len(series)), layout="constrained")

@@ -11,12 +11,14 @@ from typing import Any
 import click
 
 from . import __version__
-from .cli_support import Failure, Progress, about, check_output, tell, write
+from .commands import Command
+from .files import check_output, write
+from .messages import Failure, Progress, about, tell
 
 NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--images", "folder", metavar="DIR...", multiple=True, required=True, help="Folders of images, searched with their subfolders."
 )

@@ -130,7 +130,7 @@ def results(runs: Iterable[Path]) -> Results:
     """The tables and times of all lines in the run files.  InlayError if there are none, or `bjontegaard` is not installed."""
     runs = list(runs)
     groups: dict[tuple[Any, ...], list[Line]] = {}
-    for line in (line for run in runs for line in read_lines(run)):
+    for line in (_printable(line) for run in runs for line in read_lines(run)):
         groups.setdefault((knob(line), *(line[name] for name in CONFIGURATION)), []).append(line)
     latest = {(str(line["network"]), line["width"], line["height"], line["threads"]): line for run in runs for line in read_speeds(run)}
     if not groups and not latest:
@@ -138,6 +138,11 @@ def results(runs: Iterable[Path]) -> Results:
     bd_rate(Curve((1, 2), (1, 2)), Curve((1, 2), (1, 2)))  # a missing package is told now, not taken for a strange picture
     tables = [_table(dict(zip(CONFIGURATION, key, strict=True)), knob, lines) for (knob, *key), lines in groups.items()]
     return Results(tables, list(latest.values()))
+
+
+def _printable(line: Line) -> Line:
+    """The line with the bytes of names that are not UTF-8 escaped."""
+    return line | {name: line[name].encode(errors="backslashreplace").decode() for name in ("set", "image")}
 
 
 def knob(line: Line) -> str:
