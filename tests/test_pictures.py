@@ -12,7 +12,7 @@ from PIL import Image
 from textures import coloured, texture
 
 from inlay import pictures
-from inlay.errors import FormatError, InlayError, UnsupportedError
+from inlay.errors import UnsupportedError
 
 GRAY, COLOUR = texture(40, 24, seed=3), coloured(40, 24, seed=3)
 ALPHA = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (24, 1))
@@ -209,9 +209,7 @@ def tiff_cases():
         "rgba": ("rgb", "unassalpha"), "rgb_a": ("rgb", "assocalpha"), "rgbx": ("rgb", "unspecified"),
         "ga": ("minisblack", "unassalpha"), "g_a": ("minisblack", "assocalpha"),
     }  # fmt: skip
-    for kind, bits, order, planar, layout in itertools.product(
-        kinds, (8, 16), "<>", ("contig", "separate"), LAYOUTS
-    ):
+    for kind, bits, order, planar, layout in itertools.product(kinds, (8, 16), "<>", ("contig", "separate"), LAYOUTS):
         if planar == "separate" and kind in ("gray", "white"):
             continue
         yield pytest.param(*kinds[kind], bits, order, planar, layout, id=f"{kind}-{bits}-{order}-{planar}-{layout}")

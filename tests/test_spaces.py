@@ -160,18 +160,26 @@ def test_what_cannot_be_converted_is_refused():
         conversion(SRGB, Space("CMYK", one_way.icc))
 
 
-@pytest.mark.parametrize(
-    ("profile", "says"),
-    [(b"no profile", "the ICC profile is damaged"), (icc.gray_profile(Curve(2.2)), "the ICC profile is for GRAY, the pixels are RGB")],
-)
-def test_a_profile_that_does_not_fit_is_left_out(profile, says):
+def test_a_profile_that_does_not_fit_is_left_out():
     """As viewers do."""
     image = Image.fromarray(TRUTH)
-    image.info["icc_profile"] = profile
+    image.info["icc_profile"] = icc.gray_profile(Curve(2.2))
+    for target in (None, SRGB):
+        found, notes = pictures.prepare(image, target=target)
+        assert np.array_equal(np.asarray(found), TRUTH)
+        assert "icc_profile" not in found.info
+        assert notes == ("the ICC profile is for GRAY, the pixels are RGB; it was left out",)
+
+
+def test_a_profile_that_cannot_be_read_is_kept_and_not_used():
+    image = Image.fromarray(TRUTH)
+    image.info["icc_profile"] = b"no profile"
     found, notes = pictures.prepare(image)
-    assert np.array_equal(np.asarray(found), TRUTH)
-    assert "icc_profile" not in found.info
-    assert [note for note in notes if says in note]
+    assert np.array_equal(np.asarray(found), TRUTH) and found.info["icc_profile"] == b"no profile"
+    assert notes == ("the ICC profile cannot be read here; it was kept as it is",)
+    found, notes = pictures.prepare(image, target=SRGB)
+    assert np.array_equal(np.asarray(found), TRUTH) and "icc_profile" not in found.info
+    assert notes == ("the ICC profile cannot be read; the colours were taken for sRGB",)
 
 
 # ------------------------------------------------------------------------------------------------ PNG's own words

@@ -7,6 +7,7 @@ that `inlay --help` answers at once.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,9 @@ from .messages import STREAM, Progress, about, one_line, report, tell
 from .options import as_json, fitting_options, limit_options, output, source, threads_option
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from .encoder import Encoded
     from .formats import Format
+    from .pictures import Extent
 
 LAZY = {
     "demo": Lazy("inlay.demo:demo", "The main job on a real photograph: a table and a before / after picture."),
@@ -110,9 +110,9 @@ def encode(
         raise click.UsageError("expected at most one of --quality, --rate and --psnr")
     check_output(output)
 
-    def check(image: Image.Image) -> None:
-        encoder.check_limits(image, module.NAME, max_pixels, max_memory)
-        export.check(module.NAME.upper(), "RGB", image.size)
+    def check(extent: Extent) -> None:
+        encoder.check_limits(extent, module.NAME, max_pixels, max_memory)
+        export.check(module.NAME.upper(), (extent.width, extent.height), "L" if extent.gray else "RGB")
 
     begun = time.perf_counter()
     with about(source), Progress("fitting") as progress:
@@ -154,16 +154,16 @@ def attach(
     base = read(source)
     with about(source):
         module = formats.by_content(base)
+        space = encoder.space_of(base)
     if Path(output).suffix.lower() != Path(source).suffix.lower():
         _format_of(output, module.NAME)
     limits = partial(encoder.check_limits, format=module.NAME, max_pixels=max_pixels, max_memory=max_memory)
-    picture = open_picture(original, limits)
     begun = time.perf_counter()
     with about(original):
-        picture, notes = pictures.prepare(picture)
+        master, notes = pictures.prepare(open_picture(original, limits), target=space)
     with about(source), Progress("fitting") as progress:
-        encoded = encoder.attach(base, picture, effort=effort, preset=preset, seed=seed, threads=threads, progress=progress)
-    _finish("attach", encoded, output, time.perf_counter() - begun, as_json, notes)
+        encoded = encoder.attach(base, master, effort=effort, preset=preset, seed=seed, threads=threads, progress=progress)
+    _finish("attach", replace(encoded, notes=(*notes, *encoded.notes)), output, time.perf_counter() - begun, as_json)
 
 
 def _format_of(output: str, name: str | None) -> Format:
@@ -184,14 +184,13 @@ def _format_of(output: str, name: str | None) -> Format:
     return module
 
 
-def _finish(command: str, encoded: Encoded, output: str, seconds: float, as_json: bool, notes: tuple[str, ...] = ()) -> None:
+def _finish(command: str, encoded: Encoded, output: str, seconds: float, as_json: bool) -> None:
     """Write the file and report what is in it."""
     write(output, encoded.data)
     before, after, share = encoded.psnr_base_db, encoded.psnr_db, encoded.payload_bytes / len(encoded.data)
     gain = None
     if before is not None and after is not None:
         gain = after - before if after != before else 0.0  # both may be infinite
-    notes += encoded.notes
     fields = {
         "command": command,
         "output": output,
@@ -203,13 +202,13 @@ def _finish(command: str, encoded: Encoded, output: str, seconds: float, as_json
         "gain_db": _rounded(gain),
         "seconds": round(seconds, 3),
         "reason": encoded.reason,
-        "notes": list(notes),
+        "notes": list(encoded.notes),
     }
     lines = [f"base     {encoded.base_bytes} bytes"]
     lines += [f"payload  {encoded.payload_bytes} bytes ({share:.2%} of the file)"]
     if gain is not None:
         lines += [f"PSNR     {before:.2f} -> {after:.2f} dB (luma), gain {gain:.2f} dB"]
-    lines += [f"time     {seconds:.1f} s", *(f"note: {note}" for note in notes), encoded.reason]
+    lines += [f"time     {seconds:.1f} s", *(f"note: {note}" for note in encoded.notes), encoded.reason]
     report(fields, "\n".join(lines), as_json=as_json, output=output)
 
 

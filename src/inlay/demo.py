@@ -103,7 +103,7 @@ def demo(output: str, image: str | None, effort: int, preset: str | None, seed: 
     answer(capture.get() + where)
 
 
-def photograph() -> Image.Image:
+def photograph() -> pictures.Picture:
     """The photograph, from scikit-image's files; that package itself is not imported."""
     found = importlib.util.find_spec("skimage")
     file = Path(found.origin).parent / "data" / PHOTOGRAPH if found and found.origin else None

@@ -63,7 +63,7 @@ class Encoded:
 
 
 def encode(
-    image: Image.Image | NDArray[np.generic],
+    image: Image.Image | NDArray[np.generic] | pictures.Picture,
     *,
     format: str = "jpeg",
     quality: int | None = None,
@@ -91,7 +91,7 @@ def encode(
 
 def attach(
     base: bytes,
-    original: Image.Image | NDArray[np.generic],
+    original: Image.Image | NDArray[np.generic] | pictures.Picture,
     *,
     effort: int = 5,
     preset: str | None = None,
@@ -107,11 +107,17 @@ def attach(
     data = module.strip(base)
     if obstacle := module.obstacle(data):
         return Encoded(data, len(data), None, None, _CANNOT.format(obstacle))
-    metadata = module.metadata(data).items
-    prepared, notes = pictures.prepare(original, target=pictures.space_of(module.describe(data)["model"], metadata))
-    stored = _as_stored(prepared, module, data, metadata.get("exif"))
+    prepared, notes = pictures.prepare(original, target=space_of(data))
+    stored = _as_stored(prepared, module, data, module.metadata(data).items.get("exif"))
     job = _Job(module, data, stored, preset, effort, seed, threads, progress)
     return job.run(notes, replaceable=False)
+
+
+def space_of(base: bytes) -> pictures.Space:
+    """The colour space of a base file."""
+    module = formats.by_content(base)
+    mode = "L" if module.describe(base)["model"] == "gray" else "RGB"
+    return pictures.space_of(mode, module.metadata(base).items.get("icc_profile"))
 
 
 def _as_stored(image: Image.Image, module: Format, data: bytes, exif: bytes | None) -> Image.Image:
@@ -133,19 +139,20 @@ def _as_stored(image: Image.Image, module: Format, data: bytes, exif: bytes | No
     return min(fitting, key=lambda each: _mse(luma, pictures.luma(each)))
 
 
-def check_limits(image: Image.Image, format: str, max_pixels: int | None, max_memory: int | None) -> None:
+def check_limits(extent: pictures.Extent, format: str, max_pixels: int | None, max_memory: int | None) -> None:
     """LimitError, before anything is decoded, if the picture has more than `max_pixels`, or takes more than `max_memory` bytes."""
-    pixels = image.width * image.height
-    if max_pixels is not None and pixels > max_pixels:
-        raise LimitError(f"{image.width}x{image.height} pixels, at most {max_pixels} are allowed")
-    if max_memory is not None and (needed := encoding_bytes(image, format)) > max_memory:
+    if max_pixels is not None and extent.pixels > max_pixels:
+        raise LimitError(f"{extent.width}x{extent.height} pixels, at most {max_pixels} are allowed")
+    if max_memory is not None and (needed := encoding_bytes(extent, format)) > max_memory:
         raise LimitError(f"encoding takes about {needed / 1e6:.0f} MB of memory, at most {max_memory / 1e6:.0f} MB are allowed")
 
 
-def encoding_bytes(image: Image.Image, format: str) -> int:
+def encoding_bytes(extent: pictures.Extent, format: str) -> int:
     """The memory that encoding takes at most, about: what grows with the picture, and the fit."""
-    a_pixel = formats.by_name(format).ENCODING_BYTES["L" if image.mode == "L" else "RGB"]
-    return a_pixel * image.width * image.height + 2 * WORK_BYTES
+    a_pixel = formats.by_name(format).ENCODING_BYTES["L" if extent.gray else "RGB"]
+    if extent.deep:  # the samples are held as well as their 8 bits
+        a_pixel += 2 if extent.gray else 8
+    return a_pixel * extent.pixels + 2 * WORK_BYTES
 
 
 @dataclass(frozen=True)
@@ -199,6 +206,8 @@ class _Job:
         plain = Encoded(self.data, len(self.data), _psnr(mse), _psnr(mse), "", notes=notes)
         if mse == 0:
             return replace(plain, reason="no inlay: the base has lost nothing")
+        if not replaceable and mse >= self.original.var():
+            return replace(plain, reason="no inlay: the base is no picture of the original; a flat one would be as near to it")
         self.sample = _sample(self.image, self.original, self.base)
         del self.image
         mse_per_byte = self._exchange_rate()

@@ -14,7 +14,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -22,8 +22,8 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from . import streams
-from .errors import FormatError, InlayError
-from .messages import STREAM, about, in_words
+from .errors import FormatError
+from .messages import STREAM, about
 
 try:
     import fcntl
@@ -31,7 +31,7 @@ except ImportError:  # Windows, where an open file cannot be removed: that is lo
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from . import pictures
 
 BLOCK_BYTES = 4096  # of most file systems
 
@@ -59,30 +59,18 @@ def _is_device(file: IO[bytes]) -> bool:
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
-def open_picture(name: str, check: Callable[[Image.Image], None] | None = None) -> Image.Image:
-    """A picture of any kind that Pillow reads, its pixels loaded; `check` may refuse it before that."""
-    from io import BytesIO
+def open_picture(name: str, check: pictures.Check | None = None) -> pictures.Picture:
+    """A picture of any kind that Pillow reads; `check` may refuse it before it is decoded."""
+    from PIL import UnidentifiedImageError
 
-    from PIL import Image, UnidentifiedImageError
-
-    from . import formats, signatures
+    from . import pictures, signatures
 
     data = read(name)
     with about(name):
         try:
-            picture = Image.open(BytesIO(data))
-            if check is not None:
-                check(picture)
-            picture.load()
-            if picture.format == "JPEG2000":  # of which Pillow reads no metadata
-                picture.info.update(formats.by_content(data).metadata(data))
+            return pictures.open_picture(data, check)
         except UnidentifiedImageError as error:
             raise FormatError(signatures.unreadable(data)) from error
-        except (MemoryError, InlayError):
-            raise
-        except Exception as error:  # Pillow raises nearly anything for damaged bytes
-            raise FormatError(f"cannot decode the picture: {in_words(error)}") from error
-    return picture
 
 
 def check_names(**names: str) -> None:

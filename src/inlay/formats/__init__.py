@@ -128,6 +128,9 @@ class Format(Protocol):
     def decode_image(self, data: bytes) -> Image.Image:
         """The base as any viewer shows it: L or RGB, with nothing in its `info`."""
 
+    def decode_original(self, data: bytes) -> Image.Image:
+        """The picture as an original for another file: L, RGB or CMYK, with nothing in its `info`."""
+
     def decoding_bytes(self, data: bytes) -> int:
         """The memory that any of the three takes at most, about, with the file; a larger picture's bands not counted."""
 

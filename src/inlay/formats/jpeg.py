@@ -81,6 +81,12 @@ def decode_image(data: bytes) -> Image.Image:
     return _decode(data, header, "L" if header.model == "gray" else "RGB")
 
 
+def decode_original(data: bytes) -> Image.Image:
+    """The picture in the mode that it was coded in: L, RGB or CMYK."""
+    header = read_header(data)
+    return _decode(data, header, None)
+
+
 def decoding_bytes(data: bytes) -> int:
     """The file twice, Pillow's pixels of 4 bytes, and all coefficients of a progressive file."""
     header = read_header(data)
@@ -96,8 +102,8 @@ def _usable_header(data: bytes) -> Header:
     return header
 
 
-def _decode(data: bytes, header: Header, wanted: str) -> Image.Image:
-    """An image in Pillow's mode L or RGB, or in RGB the file's own three "planes"; every failure is an InlayError."""
+def _decode(data: bytes, header: Header, wanted: str | None) -> Image.Image:
+    """An image in Pillow's mode L or RGB, or in RGB the file's own three "planes", or as it is; every failure is an InlayError."""
     _check_cost(data, header)
     try:
         # Not Image.open: it would parse and judge metadata (EXIF, MPF), which is no reason to refuse a picture.
@@ -108,7 +114,7 @@ def _decode(data: bytes, header: Header, wanted: str) -> Image.Image:
         if wanted == "planes":  # told that the file has RGB, libjpeg converts nothing: no way there and back
             image.tile = [ImageFile._Tile(*tile[:3], (image.mode, "RGB")) for tile in image.tile]
         image.load()
-        mode = "L" if wanted == "L" else "RGB"
+        mode = {"L": "L", None: image.mode}.get(wanted, "RGB")
         plain = image if image.mode == mode else image.convert(mode)
         plain.info = {}
         return plain

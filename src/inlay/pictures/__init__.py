@@ -17,10 +17,10 @@ from ..errors import UnsupportedError
 from .colour_chunks import Colours
 from .flat import OPAQUE, flat
 from .opening import open_picture, taken
-from .picture import Check, Deep, Picture, Samples
-from .spaces import Space, conversion, damage
+from .picture import Check, Deep, Extent, Picture, Samples
+from .spaces import NAMES, Space, conversion, is_of, is_readable
 
-__all__ = ["Check", "Picture", "Space", "luma", "open_picture", "prepare", "space_of", "turned_as"]
+__all__ = ["Check", "Extent", "Picture", "Space", "luma", "open_picture", "prepare", "space_of", "turned_as"]
 
 Pixels = NDArray[np.uint8]
 
@@ -36,9 +36,7 @@ _STORED = {
 }
 
 
-def prepare(
-    image: Image.Image | NDArray[np.generic] | Picture, *, target: Space | None = None
-) -> tuple[Image.Image, tuple[str, ...]]:
+def prepare(image: Image.Image | NDArray[np.generic] | Picture, *, target: Space | None = None) -> tuple[Image.Image, tuple[str, ...]]:
     """An L, RGB or CMYK image, upright, with the metadata of `image` in its `info`; and notes on what was given up.
 
     target: the colour space of a base that the picture will be compared with; the result is then of that space and its mode.  Without
@@ -59,7 +57,7 @@ def prepare(
         turn = None if picture.upright else exif.UPRIGHT.get(exif.orientation(block))
         plain = plain if turn is None else plain.transpose(turn)
         metadata["exif"] = exif.upright(block)
-    plain.info = metadata
+    plain.info = dict[Any, Any](metadata)
     return plain, tuple(notes)
 
 
@@ -73,13 +71,18 @@ def _known_mode(picture: Picture) -> Samples:
     return samples.convert("RGBA" if samples.has_transparency_data else "RGB")
 
 
-def _spaces(
-    colours: Colours, mode: str, metadata: dict[str, Any], wanted: Space | None, notes: list[str]
-) -> tuple[Space, Space]:
+def _spaces(colours: Colours, mode: str, metadata: dict[str, Any], wanted: Space | None, notes: list[str]) -> tuple[Space, Space]:
     """The space of samples of `mode`, and the one that they will be in; `metadata` then holds the profile of that."""
     icc = metadata.pop("icc_profile", None)
-    if icc is not None and (reason := damage(icc, mode)):
-        notes.append(f"{reason}; it was left out")
+    if icc is not None and not is_readable(icc):
+        if wanted is None:  # nothing is computed with it, and another reader may know it
+            notes.append("the ICC profile cannot be read here; it was kept as it is")
+            metadata["icc_profile"] = icc
+            return Space(mode, icc), Space(mode, icc)
+        notes.append("the ICC profile cannot be read; the colours were taken for sRGB")
+        icc = None
+    if icc is not None and not is_of(icc, mode):
+        notes.append(f"the ICC profile is for {icc[16:20].decode('latin-1').strip()}, the pixels are {NAMES[mode]}; it was left out")
         icc = None
     if icc is not None:
         source = target = Space(mode, icc)
@@ -94,16 +97,15 @@ def _spaces(
     return source, target
 
 
+def space_of(mode: str, icc: bytes | None) -> Space:
+    """The space of an L or RGB file's pixels, as viewers see it: a profile that does not fit them is ignored."""
+    return Space(mode, icc if icc and is_readable(icc) and is_of(icc, mode) else None)
+
+
 def turned_as(image: Image.Image, block: bytes | None) -> Image.Image:
     """An upright image as the pixels of a file are stored whose EXIF is `block`."""
     turn = _STORED.get(exif.orientation(block)) if block else None
     return image if turn is None else image.transpose(turn)
-
-
-def space_of(model: str, metadata: dict[str, Any]) -> Space:
-    """The colour space of a base (gray, ycbcr or rgb), as viewers see it: a profile that does not fit is ignored."""
-    mode, icc = "L" if model == "gray" else "RGB", metadata.get("icc_profile")
-    return Space(mode, icc if icc and not damage(icc, mode) else None)
 
 
 def luma(image: Image.Image) -> Pixels:

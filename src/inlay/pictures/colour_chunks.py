@@ -72,8 +72,8 @@ class ColourChunks:
             curve = Curve(1 / self.gamma)
             said.append(f"gamma of {self.gamma:g} (gAMA)")
         if self.chromaticity is not None and not gray:
-            white, *others = zip(self.chromaticity[::2], self.chromaticity[1::2], strict=True)
-            given = Primaries(*others, white)
+            white, red, green, blue = zip(self.chromaticity[::2], self.chromaticity[1::2], strict=True)
+            given = Primaries(red, green, blue, white)
             if not given.is_srgb():
                 primaries = given
                 said.append("primaries (cHRM)")

@@ -18,14 +18,14 @@ from .picture import FULL, Deep, Samples
 GRAY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
 _HIGH = re.compile(r"(LA|RGBX|RGBA|RGBa|RGB|CMYK);16([BLN])")  # raw modes of which Pillow keeps the first of two bytes
 _BITS, _PHOTOMETRIC = 258, 262  # TIFF tags
+_BYTE = np.uint16(8)  # bits
 _SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
 def decoded(open_: Callable[[], ImageFile.ImageFile]) -> Samples:
     """The samples of the image that `open_` gives, as often as it is called, before it is decoded."""
     image = open_()
-    raw = next((_raw_mode(tile) for tile in image.tile), "")
-    found = _HIGH.fullmatch(raw)
+    found = _HIGH.fullmatch(_raw_mode(image))
     if found is None:
         image.load()
         return of_image(image)
@@ -34,7 +34,12 @@ def decoded(open_: Callable[[], ImageFile.ImageFile]) -> Samples:
         return _gray_alpha(_loaded(image, "RGBA"))
     plain = {"RGBa": "RGBA"}.get(mode, mode)  # colours that were multiplied by alpha stay so
     high, low = (_loaded(each, f"{plain};16{o}") for each, o in ((image, order), (open_(), _SWAPPED[order])))
-    return Deep(high.size, mode.replace("X", ""), lambda top, bottom: (_rows(high, top, bottom) << 8) | _rows(low, top, bottom))
+    return Deep(high.size, mode.replace("X", ""), lambda top, bottom: (_rows(high, top, bottom) << _BYTE) | _rows(low, top, bottom))
+
+
+def is_deep(image: ImageFile.ImageFile) -> bool:
+    """True if an image that is not decoded yet has more than 8 bits a sample, as far as Pillow tells."""
+    return image.mode.startswith("I") or _HIGH.fullmatch(_raw_mode(image)) is not None
 
 
 def of_image(image: Image.Image) -> Samples:
@@ -48,7 +53,7 @@ def of_image(image: Image.Image) -> Samples:
         raise UnsupportedError(f"a picture with values from {least} to {most}; expected 8 or 16 bits")
     full, inverted = FULL, False
     if isinstance(image, TiffImageFile):  # which Pillow leaves as they are stored
-        full = (1 << max(image.tag_v2.get(_BITS, (16,)))) - 1
+        full = (1 << max(image.tag_v2.get(_BITS) or (16,))) - 1
         inverted = image.tag_v2.get(_PHOTOMETRIC) == 0
     return Deep(image.size, "L", lambda top, bottom: scaled(_rows(image, top, bottom), full, inverted=inverted))
 
@@ -71,14 +76,16 @@ def bands(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
     return ((top, min(top + step, height)) for top in range(0, height, step))
 
 
-def _raw_mode(tile: Any) -> str:
-    args = tile.args if isinstance(tile.args, str) else (tile.args or [""])[0]
-    return args if isinstance(args, str) else ""
+def _raw_mode(image: ImageFile.ImageFile) -> str:
+    """How the samples lie in the file, as Pillow names it; nothing where its decoder knows by itself."""
+    args: Any = image.tile[0].args if image.tile else ""
+    first = args if isinstance(args, str) or not args else args[0]
+    return first if isinstance(first, str) else ""
 
 
 def _loaded(image: ImageFile.ImageFile, raw_mode: str) -> Image.Image:
     """The image, decoded with another raw mode of as many bits."""
-    image.tile = [t._replace(args=raw_mode if isinstance(t.args, str) else (raw_mode, *t.args[1:])) for t in image.tile]
+    image.tile = [t._replace(args=(raw_mode, *t.args[1:]) if isinstance(t.args, tuple) else raw_mode) for t in image.tile]
     image.load()
     return image
 
@@ -86,7 +93,7 @@ def _loaded(image: ImageFile.ImageFile, raw_mode: str) -> Image.Image:
 def _gray_alpha(halves: Image.Image) -> Deep:
     def rows(top: int, bottom: int) -> NDArray[np.uint16]:
         four = _rows(halves, top, bottom)
-        return (four[..., 0::2] << 8) | four[..., 1::2]
+        return (four[..., 0::2] << _BYTE) | four[..., 1::2]
 
     return Deep(halves.size, "LA", rows)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -35,7 +37,7 @@ def flat(samples: Samples, transparent: tuple[int, ...] | None, convert: Convert
     return out, found
 
 
-def on_white(samples: NDArray[np.generic], mode: str, transparent: tuple[int, ...] | None) -> tuple[NDArray[np.generic], bool]:
+def on_white(samples: NDArray[Any], mode: str, transparent: tuple[int, ...] | None) -> tuple[NDArray[Any], bool]:
     """Samples (n, W) or (n, W, channels) without alpha, and True if something was transparent."""
     full = FULL if samples.dtype == np.uint16 else 255
     if mode[-1] in "Aa":
@@ -53,9 +55,11 @@ def on_white(samples: NDArray[np.generic], mode: str, transparent: tuple[int, ..
     return np.where(hidden[..., None] if samples.ndim == 3 else hidden, full, samples).astype(samples.dtype), bool(hidden.any())
 
 
-def _eight_bit(samples: NDArray[np.generic], convert: Convert | None) -> NDArray[np.uint8]:
+def _eight_bit(samples: NDArray[Any], convert: Convert | None) -> NDArray[np.uint8]:
     if samples.dtype == np.uint8:
         return convert(samples) if convert else samples
     if convert is None:
-        return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.clip(between(convert, samples) + 0.5, 0, 255).astype(np.uint8)
+        rounded: NDArray[np.uint32] = (samples.astype(np.uint32) + 128) // 257
+        return rounded.astype(np.uint8)
+    exact: NDArray[np.float32] = between(convert, samples) + np.float32(0.5)
+    return exact.clip(0, 255).astype(np.uint8)

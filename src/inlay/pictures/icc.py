@@ -79,12 +79,14 @@ def _to_xyz(primaries: Primaries) -> Matrix:
     columns = np.stack([_xyz(primaries.red), _xyz(primaries.green), _xyz(primaries.blue)], axis=1)
     if not abs(np.linalg.det(columns)) > 1e-4:
         raise ValueError("primaries that lie on a line")
-    return columns * np.linalg.solve(columns, _xyz(primaries.white))
+    scaled: Matrix = columns * np.linalg.solve(columns, _xyz(primaries.white))
+    return scaled
 
 
 def _adaptation(white: Matrix) -> Matrix:
     """(3, 3): XYZ under `white` to XYZ under D50, after Bradford (ICC.1, annex E)."""
-    return np.linalg.inv(BRADFORD) @ np.diag(BRADFORD @ D50 / (BRADFORD @ white)) @ BRADFORD
+    adaptation: Matrix = np.linalg.inv(BRADFORD) @ np.diag(BRADFORD @ D50 / (BRADFORD @ white)) @ BRADFORD
+    return adaptation
 
 
 def _fixed(values: Matrix | list[float]) -> bytes:

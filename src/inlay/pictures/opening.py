@@ -6,7 +6,7 @@ refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .. import exif, formats
 from ..errors import FormatError, InlayError, UnsupportedError
 from . import colour_chunks, deep, png, tiff
 from .colour_chunks import Colours
-from .picture import Check, Picture, Samples
+from .picture import Check, Extent, Picture, Samples
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _KEPT = ("icc_profile", "exif", "xmp", "comment", "dpi")
@@ -69,7 +69,7 @@ def _undecoded(image: Image.Image) -> bytes | None:
         return None
     try:
         stream = image.fp
-        data = stream.getvalue() if isinstance(stream, BytesIO) else Path(image.filename).read_bytes()
+        data = stream.getvalue() if isinstance(stream, BytesIO) else Path(os.fsdecode(image.filename)).read_bytes()
         again = _opened(data, None, image.tell())
     except Exception:  # no name, or no longer that file
         return None
@@ -81,7 +81,7 @@ def _opened(data: bytes, check: Check | None, frame: int = 0) -> ImageFile.Image
     """An image that is not decoded yet."""
     image = Image.open(BytesIO(data))
     if check is not None:
-        check(image.width, image.height, image.mode in deep.GRAY_MODES)
+        check(Extent(image.width, image.height, image.mode in deep.GRAY_MODES, deep.is_deep(image)))
     if frame:
         image.seek(frame)
     return image
@@ -118,7 +118,7 @@ def _of_tiff(data: bytes, check: Check | None, frame: int) -> Picture:
 def _of_base(module: formats.Format, data: bytes, check: Check | None) -> Picture:
     described = module.describe(data)
     if check is not None:
-        check(described["width"], described["height"], described["components"] == 1)
+        check(Extent(described["width"], described["height"], described["components"] == 1))
     metadata = module.metadata(data)
     others = ("the other pictures in the file (MPF) were left out",) * ("MPF" in described["metadata"])
     return Picture(module.decode_original(data), metadata.items, (*metadata.notes, *others))

@@ -12,8 +12,25 @@ from PIL import Image
 
 from .colour_chunks import Colours
 
-Check = Callable[[int, int, bool], None]  # width, height, gray: may refuse a picture, by an InlayError, before it is decoded
 FULL = 65535  # of a sample of 16 bits
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What is known of a picture before it is decoded."""
+
+    width: int
+    height: int
+    gray: bool
+    deep: bool = False  # more than 8 bits a sample
+
+    @property
+    def pixels(self) -> int:
+        """Their number."""
+        return self.width * self.height
+
+
+Check = Callable[[Extent], None]  # may refuse a picture, by an InlayError
 
 
 @dataclass(frozen=True)
@@ -44,5 +61,5 @@ class Picture:
     metadata: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     transparent: tuple[int, ...] | None = None
-    colours: Colours = Colours()
+    colours: Colours = field(default_factory=Colours)
     upright: bool = False

@@ -42,17 +42,18 @@ class Space:
         return f"{NAMES[self.mode]} by the profile {described!r}"
 
 
-def damage(icc: bytes, mode: str) -> str | None:
-    """Why a profile cannot be that of pixels of `mode` (L, RGB, CMYK), as a viewer that ignores it would judge; None if it can."""
-    wanted = NAMES.get(mode, mode)
+def is_readable(icc: bytes) -> bool:
+    """False for a damaged profile, or one of a version that LittleCMS does not know."""
     try:
         ImageCms.ImageCmsProfile(BytesIO(icc))
-    except Exception:  # Pillow raises several kinds for damaged bytes
-        return "the ICC profile is damaged"
-    if MODES.get(icc[16:20]) != mode:
-        kind = icc[16:20].decode("latin-1").strip()
-        return f"the ICC profile is for {kind}, the pixels are {wanted}"
-    return None
+    except Exception:  # Pillow raises several kinds
+        return False
+    return True
+
+
+def is_of(icc: bytes, mode: str) -> bool:
+    """True if a readable profile is one of pixels of `mode`: L, RGB or CMYK."""
+    return MODES.get(icc[16:20]) == mode
 
 
 def conversion(source: Space, target: Space) -> Convert | None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..errors import InlayError, UnsupportedError
 from .deep import of_array, scaled
-from .picture import Check, Picture
+from .picture import Check, Extent, Picture
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR = 258, 259, 262, 274, 277, 284
 _EXTRA, _FORMAT, _XMP, _ICC = 338, 339, 700, 34675
@@ -55,7 +55,7 @@ def read(data: bytes, found: str, check: Check | None, frame: int) -> Picture:
             tags = {tag.code: tag.value for tag in page.tags}
             mode = _mode(tags, int(page.samplesperpixel), found)
             if check is not None:
-                check(page.imagewidth, page.imagelength, mode[0] == "L")
+                check(Extent(page.imagewidth, page.imagelength, mode[0] == "L", deep=True))
             samples: NDArray[Any] = page.asarray()
             pages = len(file.pages)
     except (InlayError, MemoryError):
