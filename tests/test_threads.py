@@ -1,12 +1,14 @@
 """Work shared among threads: results in order, errors heard, and the same bytes however it is cut."""
 
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
 from textures import texture
 
-from inlay import kernel, reference
+from inlay import kernel, reference, threads
 from inlay.network import Network
 from inlay.threads import parallel
 
@@ -22,20 +24,73 @@ def test_several_threads_take_part():
     assert parallel(lambda i: meeting.wait() >= 0, range(3), 3) == [True] * 3
 
 
+def test_parallel_work_may_be_nested():
+    """However few threads there are to help."""
+
+    def work(i):
+        return sum(parallel(lambda j: i * j, range(5), 2))
+
+    assert parallel(work, range(20), 2) == [10 * i for i in range(20)]
+
+
+@pytest.fixture
+def no_helpers(monkeypatch):
+    """None there yet."""
+    monkeypatch.setattr(threads, "_idle", [])
+    monkeypatch.setattr(threads, "_helpers", [])
+    return monkeypatch
+
+
+def test_who_calls_works_alone_where_no_thread_can_be_started(no_helpers):
+    def fails(*_):
+        raise RuntimeError("can't start new thread")
+
+    no_helpers.setattr(threads, "start_new_thread", fails)
+    assert parallel(lambda i: (i, threading.get_ident()), range(5), 3) == [(i, threading.get_ident()) for i in range(5)]
+
+
+def test_helpers_that_never_come_are_not_waited_for(no_helpers):
+    no_helpers.setattr(threads, "start_new_thread", lambda *_: None)
+    for _ in range(3):
+        assert parallel(lambda i: i, range(5), 3) == list(range(5))
+    assert len(threads._helpers) == len(threads._idle) == 2
+
+
+def test_callers_share_the_helpers(no_helpers):
+    """Who comes while all are busy works alone."""
+    no_helpers.setattr(threads, "default_threads", lambda: 2)
+    started, over = threading.Barrier(3, timeout=30), threading.Event()
+
+    def long_work(_):
+        started.wait()
+        return over.wait(30)
+
+    caller = threading.Thread(target=parallel, args=(long_work, range(2), 2))
+    caller.start()
+    started.wait()
+    assert parallel(lambda i: (i, threading.get_ident()), range(5), 2) == [(i, threading.get_ident()) for i in range(5)]
+    over.set()
+    caller.join()
+    assert len(threads._helpers) == len(threads._idle) == 1
+
+
 @pytest.mark.parametrize("bad", [0, 7, 19])
 def test_an_error_is_heard_and_nothing_runs_on(bad):
-    running = []
+    running, done = [], []
 
     def work(i):
         running.append(i)
         if i == bad:
             raise ValueError(f"item {i}")
+        time.sleep(1e-4)
         running.remove(i)
+        done.append(i)
         return i
 
     with pytest.raises(ValueError, match=f"item {bad}"):
-        parallel(work, range(20), 2)
+        parallel(work, range(2000), 2)
     assert running == [bad]
+    assert len(done) < 2000 - 1  # the rest is not begun
     assert parallel(work, range(bad), 2) == list(range(bad))
 
 
@@ -43,5 +98,15 @@ def test_bands_give_the_same_bytes():
     base, rng = texture(700, 90, seed=2), np.random.default_rng(1)
     parameters = rng.integers(-500, 501, Network().size).astype(np.int16)
     expected = reference.restore(Network(), parameters, base)
-    for threads in (1, 2, 3, 20):
-        assert np.array_equal(kernel.restore(Network(), parameters, base, threads=threads), expected)
+    for count in (1, 2, 3, 20):
+        assert np.array_equal(kernel.restore(Network(), parameters, base, threads=count), expected)
+
+
+def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted():
+    """A helping thread may still write there."""
+    array = np.zeros(3, np.uint8)
+    given, address = weakref.ref(array), kernel._address(array)
+    del array
+    assert given() is not None
+    del address
+    assert given() is None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.random import default_rng
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -29,6 +30,8 @@ from .payload import Payload
 from .presets import Preset
 from .quantize import quantise, rounded
 from .threads import threads_of
+
+Image.preinit()  # Pillow's modules are imported now, not by the first picture that is saved: see `threads.IMPORTS`
 
 Progress = Callable[[int, int], None]
 COARSENESSES = range(-1, 6)
@@ -236,7 +239,7 @@ class _Job:
             start = (prior.values / UNIT).astype(np.float32)
             rate_cost = RateCost(prior, mse_per_byte / 8) if self.preset.weighs_rate else None
         else:
-            prior, start = blank_prior(network), he_init(network, np.random.default_rng(self.seed))
+            prior, start = blank_prior(network), he_init(network, default_rng(self.seed))
         schedule = self.preset.at(self.effort, network)
         if schedule.steps == 0:
             return found
@@ -282,7 +285,7 @@ class _Job:
         network = prior.network
         if network.size <= MAX_ACTIVE or self.preset.recipe is None:
             return np.arange(network.size)
-        patches = random_patches(np.random.default_rng(self.seed), self.base.shape, self.preset.schedule)
+        patches = random_patches(default_rng(self.seed), self.base.shape, self.preset.schedule)
         _, slope = kernel.gradient(network, start, patches, base=self.base, target=self.original, threads=self.threads)
         return np.sort(np.argsort(-np.abs(slope) * np.exp2(prior.exponents), kind="stable")[:MAX_ACTIVE])
 
@@ -290,7 +293,7 @@ class _Job:
         """The shipped prior that suits the picture best as it is, told from some patches; None if there is none, or none is wanted."""
         if self.preset.recipe is None:
             return None
-        patches = random_patches(np.random.default_rng(self.seed), self.base.shape, self.preset.schedule)
+        patches = random_patches(default_rng(self.seed), self.base.shape, self.preset.schedule)
 
         def error(prior: Prior) -> float:
             values = (prior.values / UNIT).astype(np.float32)

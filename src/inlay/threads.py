@@ -11,7 +11,7 @@ import threading
 from _thread import LockType, allocate_lock, start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -167,16 +167,38 @@ def _forget_helpers() -> None:
     _idle.clear()
 
 
-def unforked() -> AbstractContextManager[object]:
-    """A lock that a fork waits for: what is done under it is done whole in the child too, and the lock is free there."""
+# What a fork must not cut in two has a lock that forks wait for.  The lock of imports comes first: no other is made while it is held.
+_locks: list[threading.RLock] = []
+_taken: list[threading.RLock] = []  # by the fork that goes on
+
+
+def unforked() -> threading.RLock:
+    """A lock that forks wait for: what is done under it is done whole in a child too, and the lock is free there."""
     lock = threading.RLock()
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    _locks.append(lock)
     return lock
 
 
 # Held while modules are imported on demand: a fork meanwhile would leave Python's own locks of them held in the child, for ever.
 IMPORTS = unforked()
 
+
+def _before_fork() -> None:
+    for lock in _locks:
+        lock.acquire()
+        _taken.append(lock)
+
+
+def _after_fork() -> None:
+    while _taken:
+        _taken.pop().release()
+
+
+def _in_the_child() -> None:
+    _helpers.clear()  # they do not run there
+    _idle.clear()
+    _after_fork()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_helpers)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_the_child)

@@ -1,0 +1,296 @@
+"""Decoding and encoding end, and give the same, in whatever program they run: forked, beside other threads, about to end.
+
+Each case is a program of its own with a time limit, so that one that hangs fails, and the suite goes on.
+"""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+from conftest import file_of, textured
+
+import inlay
+from inlay import encoder
+
+LIMIT_S = 60  # some hundred times what a case takes
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+# What every program begins with.  Two threads, for one would never wait for another.
+COMMON = """
+import atexit, multiprocessing, os, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import inlay
+
+folder = Path(sys.argv[1])
+ORIGINAL, INLAID, DECODED = ((folder / name).read_bytes() for name in ("original.jpg", "inlaid.jpg", "decoded"))
+
+def decode(_=None):
+    return inlay.decode(INLAID, threads=2).tobytes() == DECODED
+
+def encode(effort=1):
+    return inlay.encode(inlay.decode(ORIGINAL), quality=30, effort=effort, threads=2)
+
+def both(_=None):
+    return decode() and encode() == INLAID
+
+def forked(work):
+    "The number of a child that does this work."
+    child = os.fork()
+    if not child:
+        try:
+            os._exit(0 if work() else 1)
+        finally:
+            os._exit(2)
+    return child
+
+def ends_well(child):
+    return os.waitpid(child, 0)[1] == 0
+
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A picture of several bands, the file with an inlay that `encode` makes of it, and what that decodes to."""
+    path, original = tmp_path_factory.mktemp("programs"), file_of(textured(64, 192), "JPEG", quality=95)
+    (path / "original.jpg").write_bytes(original)
+    encoded = encoder.encode(inlay.decode(original), quality=30, effort=1, threads=2)
+    assert encoded.payload is not None, encoded.reason
+    (path / "inlaid.jpg").write_bytes(encoded.data)
+    (path / "decoded").write_bytes(inlay.decode(encoded.data, threads=1).tobytes())
+    return path
+
+
+@pytest.fixture
+def ends(folder):
+    """Runs a program to its end; its last word must be "well"."""
+
+    def run(program, **environment):
+        (folder / "program.py").write_text(COMMON + program, "utf-8")
+        command = [sys.executable, "-X", "faulthandler", "-W", "ignore::DeprecationWarning", folder / "program.py", folder]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=os.environ | environment
+        ) as process:
+            try:
+                written, errors = process.communicate(timeout=LIMIT_S)
+            except subprocess.TimeoutExpired:
+                pytest.fail(f"it hangs: {program}")
+            finally:
+                if process.returncode != 0:
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)  # its children too
+        assert process.returncode == 0, errors
+        assert written.split()[-1:] == ["well"], (written, errors)
+        assert not errors
+
+    return run
+
+
+# ------------------------------------------------------------------------------------------------ processes
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_pools_of_processes(ends, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {method}")
+    ends(f"""
+if __name__ == "__main__":
+    assert both()
+    with multiprocessing.get_context({method!r}).Pool(2) as pool:
+        assert pool.map(both, range(6)) == [True] * 6
+    print("well")
+""")
+
+
+@forks
+def test_eight_forked_children_ten_times(ends):
+    ends("""
+assert both()
+for _ in range(10):
+    children = [forked(both) for _ in range(8)]
+    assert all([ends_well(child) for child in children])
+    assert both()
+print("well")
+""")
+
+
+@forks
+def test_a_forked_child_forks(ends):
+    ends("""
+assert both()
+assert ends_well(forked(lambda: both() and ends_well(forked(both))))
+print("well")
+""")
+
+
+@forks
+def test_a_forked_server_with_threads(ends):
+    """It has decoded in threads before it forks; each child has threads of its own."""
+    ends("""
+def serve():
+    with ThreadPoolExecutor(4) as pool:
+        return all(pool.map(both, range(8)))
+
+assert serve()
+children = [forked(serve) for _ in range(3)]
+assert all([ends_well(child) for child in children])
+print("well")
+""")
+
+
+@forks
+def test_a_child_has_helping_threads_again(ends):
+    ends("""
+from inlay.threads import parallel
+
+def meet():
+    meeting = threading.Barrier(2, timeout=30)  # which nobody passes alone
+    return parallel(lambda _: meeting.wait() >= 0, range(2), 2) == [True] * 2
+
+assert meet()
+assert ends_well(forked(meet))
+print("well")
+""")
+
+
+@forks
+def test_forks_while_other_threads_work(ends):
+    """From the first moment on: modules are still being imported then."""
+    ends("""
+going = True
+
+def work():
+    while going:
+        assert both()
+
+busy = [threading.Thread(target=work) for _ in range(2)]
+for thread in busy:
+    thread.start()
+children = []
+for _ in range(25):
+    children.append(forked(both))
+    time.sleep(0.01)
+assert all([ends_well(child) for child in children])
+going = False
+print("well")
+""")
+
+
+@forks
+@pytest.mark.parametrize("module", ["inlay.decoder", "numpy.linalg", "PIL.Image", "inlay.formats.jp2", "importlib.resources.readers"])
+def test_a_fork_during_the_first_import(ends, module):
+    """Python's lock of a module that is being imported would be held in the child for ever."""
+    ends(f"""
+class Slow:
+    "Gives the fork time to come."
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            importing.set()
+            time.sleep(0.3)
+
+importing = threading.Event()
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=decode)
+thread.start()
+assert importing.wait(30)
+assert ends_well(forked(decode))
+print("well")
+""")
+
+
+@forks
+def test_a_fork_while_a_picture_is_saved(ends):
+    """Pillow's buffer is as large as usual in the child, and encoding there does not wait for who held its lock."""
+    ends("""
+from PIL import Image, ImageFile
+
+assert both()
+usual, save, saving = ImageFile.MAXBLOCK, Image.Image.save, threading.Event()
+
+def slow(*arguments, **settings):
+    saving.set()
+    time.sleep(0.3)
+    save(*arguments, **settings)
+
+Image.Image.save = slow
+thread = threading.Thread(target=encode)
+thread.start()
+assert saving.wait(30)
+Image.Image.save = save
+assert ends_well(forked(lambda: ImageFile.MAXBLOCK == usual and both()))
+print("well")
+""")
+
+
+@forks
+def test_encoding_after_a_fork_uses_linear_algebra(ends):
+    """Its threads too do not survive a fork."""
+    ends("""
+made = encode(2)
+assert ends_well(forked(lambda: encode(2) == made))
+print("well")
+""", OPENBLAS_NUM_THREADS="2")  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ threads, and the end of a program
+
+
+@pytest.mark.parametrize("before", ["both()", "True"], ids=["used before", "first used then"])
+def test_threads_that_outlive_the_main_thread(ends, before):
+    ends(f"""
+assert {before}
+
+def late():
+    threading.main_thread().join()
+    assert both()
+    print("well")
+
+threading.Thread(target=late).start()
+""")
+
+
+@pytest.mark.parametrize("before", ["both()", "True"], ids=["used before", "first used then"])
+def test_at_exit(ends, before):
+    ends(f"""
+@atexit.register
+def last():
+    assert both()
+    print("well")
+
+assert {before}
+""")
+
+
+def test_while_modules_are_taken_apart(ends):
+    """Python lets no new thread run then, nor a helping one."""
+    ends("""
+from inlay.threads import parallel
+
+class Last:
+    def __del__(self, parallel=parallel, write=os.write):
+        write(1, b"well" if parallel(lambda i: i, range(20), 3) == list(range(20)) else b"wrong")
+
+last = Last()
+assert both()
+""")
+
+
+def test_daemon_threads_keep_no_program_from_ending(ends):
+    ends("""
+def work():
+    while True:
+        assert both()
+        done.set()
+
+for _ in range(3):
+    done = threading.Event()
+    threading.Thread(target=work, daemon=True).start()
+    assert done.wait(30)
+print("well")
+""")
