@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 
+import format_decoder as page
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -89,8 +90,15 @@ def scaled(levels, bits):
     return np.floor(levels * 255 / ((1 << abs(bits)) - 1) + 0.5)
 
 
+def page_agrees(data):
+    """The decoder written from FORMAT.md alone excludes the files that have an obstacle."""
+    if data.startswith(_jp2file.SIGNATURE):
+        assert (page.read_boxes(data)[1] is None) == (jp2.obstacle(data) is not None)
+
+
 def is_shown(data, expected, tolerance=0):
-    """The file is shown as `expected`, by the API too, and carries no inlay."""
+    """The file is shown as `expected`, by the API too; FORMAT.md and the program agree on whether it takes an inlay."""
+    page_agrees(data)
     expected = np.asarray(expected)
     image = jp2.decode_image(data)
     assert image.mode == ("L" if expected.ndim == 2 else "RGB") and not image.info
@@ -118,6 +126,7 @@ def refused(data, *words, error=UnsupportedError):
         with pytest.raises(error, match=".*".join(words)):
             decode(data)
     assert jp2.describe(data)["width"] and jp2.strip(data) == data
+    page_agrees(data)
     assert jp2.obstacle(data)
     with pytest.raises(UnsupportedError, match="cannot carry an inlay"):
         jp2.embed(data, b"payload")

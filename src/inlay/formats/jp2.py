@@ -1,4 +1,4 @@
-"""JPEG 2000 as a base format: the payload travels in a `uuid` box before the codestream, nothing else changes.
+"""JPEG 2000 as a base format: the payload travels in a `uuid` box before the header box, nothing else changes.
 
 Pillow (OpenJPEG) codes the components; the boxes are `_jp2file`'s, the colours `_jp2channels`'.  FORMAT.md, section 1.  A bare
 codestream (.j2k) is decoded, and has no place for a payload.
@@ -224,11 +224,14 @@ def _with_metadata(data: bytes, image: Image.Image) -> bytes:
 
 
 def embed(data: bytes, payload: bytes) -> bytes:
-    """`data` with `payload` in a box of its own before the codestream, in place of any older one; FormatError if the file is damaged."""
+    """`data` with `payload` in a box of its own, in place of any older one; FormatError if the file is damaged.
+
+    It goes before the header box, for Pillow looks for the codestream's comment right behind that.
+    """
     if reason := obstacle(data):
         raise UnsupportedError(f"this JPEG 2000 file cannot carry an inlay: {reason}")
     plain = strip(data)
-    at = next(b.offset for b in boxes(plain) if b.type == STREAM)
+    at = next(b.offset for b in boxes(plain) if b.type in (HEADER, STREAM))
     return plain[:at] + box(UUID, IDENTIFIER + payload) + plain[at:]
 
 
