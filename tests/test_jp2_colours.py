@@ -304,7 +304,7 @@ def test_palette(tmp_path):
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 7, 10])
-@pytest.mark.parametrize("depths", [[8, 8, 8], [4, 5, 6], [10, 12, 16]])
+@pytest.mark.parametrize("depths", [[8, 8, 8], [4, 5, 6], [10, 12, 38]])
 def test_palette_of_any_depth(bits, depths):
     entries = np.random.default_rng(bits).integers(0, 1 << np.array(depths), (1 << bits, 3))
     index = np.arange(48 * 32).reshape(32, 48) % (1 << bits)
@@ -345,7 +345,7 @@ def test_gray_palette():
 
 def test_damaged_palettes_are_refused():
     (kind, body), mapping = palette(COLOURS[:, :3], [8] * 3, THREE)
-    signed = body[:3] + b"\x87" + body[4:]
+    signed, deep = body[:3] + b"\x87" + body[4:], body[:3] + b"\x7f" + body[4:] + bytes(256 * 15)
     for damaged, use, error, words in (
         (body[:-1], mapping, FormatError, "palette is damaged"),
         (body[:2], mapping, FormatError, "palette is damaged"),
@@ -356,6 +356,7 @@ def test_damaged_palettes_are_refused():
         (body, (b"cmap", struct.pack(">HBB", 1, 1, 0)), FormatError, "palette is damaged"),
         (b"\0\0" + body[2:], mapping, FormatError, "palette is damaged"),
         (signed, mapping, UnsupportedError, "signed values"),
+        (deep, mapping, FormatError, "128 bits; expected at most 38"),
     ):
         assert refused(jp2_file(components(GRAY), SRGB, (kind, damaged), use), words, error=error)
 
@@ -487,3 +488,27 @@ def test_a_picture_of_one_subsampled_component_is_refused():
     stream = bytearray(components(GRAY))
     stream[43:45] = b"\2\2"
     assert refused(bytes(stream), "subsampled components")
+
+
+def test_any_header_is_shown_or_refused():
+    """Bytes changed at random before the codestream, in files of every kind."""
+    of_palette = palette(COLOURS, [8, 8, 12, 4], [*THREE, (0, 1, 3)])
+    definitions = cdef((0, 0, 3), (1, 0, 2), (2, 0, 1), (3, 1, 0))
+    files = [
+        jp2_file(components(GRAY), SRGB, *of_palette, definitions),
+        jp2_file(components(RGBA), SYCC, definitions),
+        jp2_file(components(RGBA), CMYK, cdef((3, 0, 1))),
+        jp2_file(of_depths(GRAY[..., None] * 16, [12]), icc=profile(b"GRAY")),
+    ]
+    rng, shown = np.random.default_rng(11), 0
+    for number in range(3000):
+        data = bytearray(files[number % len(files)])
+        for at in rng.integers(32, data.index(b"jp2c") + 60, rng.integers(1, 5)):
+            data[at] = rng.choice([0, 1, 2, 3, 4, 8, 16, 18, 127, 128, 255, rng.integers(256)])
+        with contextlib.suppress(InlayError):
+            image = inlay.decode(bytes(data), max_pixels=10**6)
+            assert image.dtype == np.uint8
+            shown += 1
+        with contextlib.suppress(InlayError):
+            inlay.info(bytes(data), max_pixels=10**6)
+    assert 300 < shown < 2700

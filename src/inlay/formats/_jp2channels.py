@@ -20,7 +20,7 @@ from ._jp2file import CMYK, COLOUR, GRAY, OPACITY, PREMULTIPLIED, SRGB, SYCC, De
 
 _COLOURS: dict[int | str, int] = {CMYK: 4, SRGB: 3, GRAY: 1, SYCC: 3, "CMYK": 4, "RGB ": 3, "GRAY": 1}  # of the spaces that are shown
 _ANY = 65535  # of types and associations: nothing is said
-_MAX_CHANNELS = 5
+_MAX_CHANNELS, _MAX_BITS = 5, 38  # of a palette: as many as are shown, as many as the standard has
 Table = NDArray[np.uint8]
 
 
@@ -137,6 +137,8 @@ def _palette(header: Header) -> list[tuple[int, Table]]:
                 continue
             if (header.depths[component] | depths[column]) & 0x80:
                 raise _unknown("a palette with signed values")
+            if _bits(depths[column]) > _MAX_BITS:
+                raise FormatError(f"the JP2 file's palette has values of {_bits(depths[column])} bits; expected at most {_MAX_BITS}")
             values = np.zeros(entries, np.int64)
             for k in range(ends[column], ends[column + 1]):
                 values = values << 8 | rows[:, k]
