@@ -26,10 +26,13 @@ def read_segments(data: bytes) -> tuple[bytes | None, str | None]:
     parts, frame, jfif, adobe, position = [], None, False, None, 2
     while position + 4 <= len(data):
         marker = data[position + 1]
-        if data[position] != 0xFF or marker in (0xD9, 0xDA):  # EOI, SOS
+        if data[position] != 0xFF or marker in (0x00, 0xFF):  # a byte that begins no marker
+            position += 1
+            continue
+        if marker in (0xD9, 0xDA):  # EOI, SOS
             break
-        if marker in (0xFF, 0x01, *range(0xD0, 0xD9)):  # a fill byte; markers without a body
-            position += 1 if marker == 0xFF else 2
+        if marker in (0x01, *range(0xD0, 0xD9)):  # markers without a body
+            position += 2
             continue
         end = position + 2 + int.from_bytes(data[position + 2 : position + 4])
         body, position = data[position + 4 : end], end
@@ -72,9 +75,11 @@ def read_boxes(data: bytes) -> tuple[bytes | None, str | None]:
     # In the codestream: SOC, SIZ, its length, capabilities, eight numbers of 4 bytes, then the components, three bytes each.
     components = [stream[42 + 3 * i : 45 + 3 * i] for i in range(int.from_bytes(stream[40:42]))]
     for kind, body in boxes(header):
-        excluded |= kind == b"pclr" or (kind == b"cdef" and any(body[i : i + 2] != b"\0\0" for i in range(4, len(body), 6)))
-        allowed = (16,) if len(components) == 3 else (17,)
-        excluded |= kind == b"colr" and body[0] == 1 and int.from_bytes(body[3:7]) not in allowed
+        channels = {body[i : i + 6] for i in range(2, len(body), 6)}
+        excluded |= kind == b"pclr" or (kind == b"cdef" and channels != {bytes([0, n, 0, 0, 0, n + 1]) for n in range(len(components))})
+        number, name = (16, b"RGB ") if len(components) == 3 else (17, b"GRAY")
+        excluded |= kind == b"colr" and body[0] == 1 and int.from_bytes(body[3:7]) != number
+        excluded |= kind == b"colr" and body[0] in (2, 3) and body[39:43] == b"acsp" and body[19:23] != name
     excluded |= len(components) not in (1, 3) or set(components) != {b"\7\1\1"}
     return payload, None if excluded else "gray" if len(components) == 1 else "RGB"
 

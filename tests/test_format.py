@@ -354,6 +354,9 @@ def test_segments():
     others = [segment(0xE9, b"other\0"), segments[0], b"\xff" + segment(0xE9, b"inlay\0" + payload[:5]), segment(0xE2, b"inlay\0x")]
     more = [*segments[1:], b"\xff\xff" + segment(0xE9, b"inlay\0" + payload[5:])]
     assert agreed(b"\xff\xd8" + b"".join(others + more) + rest)[0] == "restored"
+    for extra in (bytes(3), b"\x12\xe9\0\x0a", b"\xff\0\xff\xff\0\x11", b"\xff\xff"):  # bytes that begin no marker
+        for i in range(1, len(segments) + 1):
+            assert agreed(b"\xff\xd8" + b"".join([*segments[:i], extra, whole, extra, *segments[i:], extra]) + rest)[0] == "restored"
     long = sealed(payload[:-2] + bytes(70000))  # bytes left over are ignored
     assert agreed(insert(base, long[:65527], long[65527:]))[0] == "restored"
 

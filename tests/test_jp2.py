@@ -111,9 +111,42 @@ def test_the_base_is_decoded_as_before(data):
     assert jp2.describe(made) == jp2.describe(data)
 
 
-def test_the_box_stands_right_before_the_codestream():
+def test_the_box_stands_right_before_the_header():
+    """So that the codestream stays right behind it."""
     kinds = [b.type for b in _jp2file.boxes(jp2.embed(FILES["boxes"], PAYLOAD))]
-    assert kinds == [b"jP  ", b"ftyp", b"jp2h", b"xml ", b"uuid", b"uuid", b"uuid", b"uuid", b"jp2c"]
+    assert kinds == [b"jP  ", b"ftyp", b"uuid", b"jp2h", b"xml ", b"uuid", b"uuid", b"uuid", b"jp2c"]
+    between = with_boxes(FILES["gray"], (b"xml ", b"<a/>"), (b"jp2h", b""))  # not allowed: the first one counts
+    kinds = [b.type for b in _jp2file.boxes(jp2.embed(between, PAYLOAD))]
+    assert kinds == [b"jP  ", b"ftyp", b"uuid", b"jp2h", b"xml ", b"jp2h", b"jp2c"]
+
+
+def test_without_a_header_box_it_stands_before_the_codestream():
+    """Such a file is none by the standard, but its picture is known."""
+    head, stream = split(FILES["gray"])
+    start = next(b.offset for b in _jp2file.boxes(head) if b.type == b"jp2h")
+    for behind in (b"", _jp2file.box(b"jp2h", b"")):
+        data = head[:start] + _jp2file.box(b"jp2c", stream) + behind
+        made = jp2.embed(data, PAYLOAD)
+        assert [b.type for b in _jp2file.boxes(made)][:4] == [b"jP  ", b"ftyp", b"uuid", b"jp2c"]
+        assert jp2.strip(made) == data and jp2.extract(made) == PAYLOAD
+        assert np.array_equal(jp2.decode_image(made), jp2.decode_image(FILES["gray"]))
+
+
+def test_a_box_anywhere_before_the_codestream_is_ours():
+    """Where this program put it before, and where others may."""
+    for data in (FILES["boxes"], FILES["gray"]):
+        ours = _jp2file.box(b"uuid", jp2.IDENTIFIER + PAYLOAD)
+        for each in list(_jp2file.boxes(data))[1:]:
+            made = data[: each.offset] + ours + data[each.offset :]
+            assert jp2.extract(made) == PAYLOAD and jp2.strip(made) == data
+            assert jp2.embed(made, b"another") == jp2.embed(data, b"another")
+            assert np.array_equal(jp2.decode_image(made), jp2.decode_image(data))
+
+
+def test_pillow_still_finds_the_comment():
+    data = saved(COLOUR, comment=b"made by hand")
+    for file in (data, jp2.embed(data, PAYLOAD)):
+        assert Image.open(io.BytesIO(file)).info["comment"] == b"made by hand"
 
 
 def test_boxes_behind_the_codestream_are_not_ours():
@@ -398,4 +431,4 @@ def test_glymur_reads_all_boxes(inlaid, tmp_path):
     glymur = pytest.importorskip("glymur", reason="glymur is not installed")
     (tmp_path / "a.jp2").write_bytes(inlaid["colour"][0].data)
     kinds = [box.box_id for box in glymur.Jp2k(tmp_path / "a.jp2").box]
-    assert kinds == ["jP  ", "ftyp", "jp2h", "uuid", "jp2c"]
+    assert kinds == ["jP  ", "ftyp", "uuid", "jp2h", "jp2c"]

@@ -9,7 +9,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import FormatError
 
@@ -22,7 +22,8 @@ EXIF_UUID = b"JpgTiffExif->JP2"
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 GEO_UUID = bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03")
 _SIZ, _COD, _SOT = 0xFF51, 0xFF52, 0xFF90
-_SRGB, _GRAY, _SYCC = 16, 17, 18  # enumerated colour spaces
+CMYK, SRGB, GRAY, SYCC = 12, 16, 17, 18  # enumerated colour spaces
+COLOUR, OPACITY, PREMULTIPLIED = 0, 1, 2  # types of channels; 65535 says nothing
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,14 @@ def top_boxes(data: bytes) -> Iterator[Box]:
             raise
 
 
+class Definition(NamedTuple):
+    """What a channel is: its number, its type, and the colour that it goes with, counted from 1 (0: all of them)."""
+
+    channel: int
+    kind: int
+    colour: int
+
+
 @dataclass(frozen=True)
 class Header:
     """What the file says of its picture; `depths` as stored: 7 is 8 bits, 0x80 more is signed."""
@@ -109,6 +118,7 @@ class Header:
     height: int
     depths: tuple[int, ...]
     subsampled: bool
+    aligned: bool  # every tile begins and ends with a sample of each component
     tile: tuple[int, int]
     tiled: bool
     layers: int
@@ -116,11 +126,13 @@ class Header:
     code_block: tuple[int, int]
     reversible: bool
     mixed: bool  # the component transform: RGB coded as luma and chroma
-    stream_bytes: int
+    stream: tuple[int, int]  # where the codestream is
     bare: bool  # a codestream alone, no boxes
-    spaces: tuple[int, ...]  # enumerated colour spaces named by the file, 0 for an ICC profile
-    palette: bool
-    alpha: bool
+    sizes: tuple[tuple[int, int, int], ...]  # what boxes say: height, width, components
+    spaces: tuple[int | str, ...]  # of the colours: an enumerated number, or what the ICC profile names, "" if it is damaged
+    palette: bytes  # the content of the first box of its kind
+    mapping: bytes  # of a palette, the same
+    channels: bytes  # the definitions in all boxes of their kind
     pointing: str  # a box that holds offsets, or nothing
 
     @property
@@ -128,53 +140,79 @@ class Header:
         """gray or rgb, where there is no obstacle."""
         return "gray" if len(self.depths) == 1 else "rgb"
 
+    @property
+    def definitions(self) -> Iterator[Definition]:
+        """What the channels are; none where the file does not say it."""
+        return map(Definition._make, struct.iter_unpack(">3H", self.channels))
+
     def obstacle(self) -> str | None:
         """Why the filter cannot apply, or None."""
         if self.bare:
             return "a bare codestream has no boxes; a .jp2 file has"
         if self.palette:
             return "a palette"
-        if len(self.depths) not in (1, 3) or self.alpha:
-            return f"{len(self.depths)} components" + (", alpha among them" if self.alpha else "")
+        alpha = any(each.kind in (OPACITY, PREMULTIPLIED) for each in self.definitions)
+        if len(self.depths) not in (1, 3) or alpha:
+            return f"{len(self.depths)} components" + (", alpha among them" if alpha else "")
+        odd = any(each != (each.channel, COLOUR, each.channel + 1) for each in self.definitions)
+        if odd or (self.channels and {each.channel for each in self.definitions} != set(range(len(self.depths)))):
+            return "a channel definition (cdef) that gives the components another order or meaning"
         if any(depth != 7 for depth in self.depths):
             signed = "signed " if any(depth & 0x80 for depth in self.depths) else ""
             return f"{signed}{max(depth & 0x7F for depth in self.depths) + 1}-bit components"
         if self.subsampled:
             return "subsampled components"
-        expected = (0, _GRAY if self.model == "gray" else _SRGB)
-        if not all(space in expected for space in self.spaces):
-            return "sYCC colour" if _SYCC in self.spaces else f"colour space {max(self.spaces)}"
+        expected = (GRAY, "GRAY", "") if self.model == "gray" else (SRGB, "RGB ", "")
+        for space in self.spaces:
+            if space not in expected:
+                return space_name(space)
         return f"a {self.pointing!r} box, which holds offsets" if self.pointing else None
 
 
 def read_header(data: bytes) -> Header:
     """The header; FormatError where it is damaged."""
-    spaces: list[int] = []
-    palette = alpha = False
-    pointing = ""
-    if data.startswith(CODESTREAM):
-        start, end, bare = 0, len(data), True
-    else:
-        if not data.startswith(SIGNATURE):
-            raise FormatError(f"not a JPEG 2000 file: it begins with {data[:8].hex(' ') or 'nothing'}")
-        start, end, bare = -1, -1, False
-        for each in top_boxes(data):
-            if each.type == STREAM and start < 0:
-                start, end = each.body, each.end
-            elif each.type == HEADER:
-                for inner in boxes(data, each.body, each.end):
-                    if inner.type == b"colr" and inner.end - inner.body >= 3:
-                        enumerated = inner.content(data)[0] == 1 and inner.end - inner.body >= 7
-                        spaces.append(struct.unpack_from(">I", data, inner.body + 3)[0] if enumerated else 0)
-                    palette |= inner.type == b"pclr"
-                    # Channel definitions: of each channel a number, a type (0 is colour) and what it goes with.
-                    alpha |= inner.type == b"cdef" and any(data[i] | data[i + 1] for i in range(inner.body + 4, inner.end - 1, 6))
-            elif each.type in POINTING:
-                pointing = each.type.decode()
-        if start < 0:
-            raise FormatError("the JP2 file has no codestream")
-    boxed: dict[str, Any] = {"bare": bare, "spaces": tuple(spaces), "palette": palette, "alpha": alpha, "pointing": pointing}
-    return Header(**_main_header(data, start, end), **boxed, stream_bytes=end - start)
+    found: dict[bytes, list[bytes]] = {kind: [] for kind in (b"ihdr", b"colr", b"pclr", b"cmap", b"cdef")}
+    pointing, bare = "", data.startswith(CODESTREAM)
+    stream = (0, len(data)) if bare else None
+    if not bare and not data.startswith(SIGNATURE):
+        raise FormatError(f"not a JPEG 2000 file: it begins with {data[:8].hex(' ') or 'nothing'}")
+    for each in top_boxes(data):
+        if each.type == STREAM and stream is None:
+            stream = each.body, each.end
+        elif each.type == HEADER:
+            for inner in boxes(data, each.body, each.end):
+                if inner.type in found:
+                    found[inner.type].append(inner.content(data))
+        elif each.type in POINTING:
+            pointing = each.type.decode()
+    if stream is None:
+        raise FormatError("the JP2 file has no codestream")
+    return Header(
+        **_main_header(data, *stream),
+        stream=stream,
+        bare=bare,
+        sizes=tuple(struct.unpack_from(">IIH", body) for body in found[b"ihdr"] if len(body) >= 10),
+        spaces=tuple(_space(body) for body in found[b"colr"] if len(body) >= 3),
+        palette=b"".join(found[b"pclr"][:1]),
+        mapping=b"".join(found[b"cmap"][:1]),
+        channels=b"".join(body[2 : max(len(body) - 2, 0) // 6 * 6 + 2] for body in found[b"cdef"]),
+        pointing=pointing,
+    )
+
+
+def _space(body: bytes) -> int | str:
+    """What a `colr` box says: by its first byte it has a number (1), an ICC profile (2, 3), or what has no meaning here."""
+    if body[0] == 1 and len(body) >= 7:
+        return int.from_bytes(body[3:7], "big")
+    profile = body[3:]
+    return profile[16:20].decode("latin-1") if body[0] in (2, 3) and profile[36:40] == b"acsp" else ""
+
+
+def space_name(space: int | str) -> str:
+    """For messages."""
+    if isinstance(space, str):
+        return f"an ICC profile of {space.strip()} colour"
+    return "sYCC colour" if space == SYCC else f"colour space {space}"
 
 
 def _main_header(data: bytes, start: int, end: int) -> dict[str, Any]:
@@ -199,6 +237,7 @@ def _main_header(data: bytes, start: int, end: int) -> dict[str, Any]:
                 found |= {
                     "width": width, "height": height, "depths": tuple(part[0] for part in parts),
                     "subsampled": any(part[1:] != b"\1\1" for part in parts), "tile": (tile_width, tile_height),
+                    "aligned": _aligned(parts, (left, right, tile_left, tile_width), (top, bottom, tile_top, tile_height)),
                     "tiled": tile_left + tile_width < right or tile_top + tile_height < bottom,
                 }  # fmt: skip
             elif marker == _COD:
@@ -213,3 +252,12 @@ def _main_header(data: bytes, start: int, end: int) -> dict[str, Any]:
     if "width" not in found:
         raise FormatError("the JPEG 2000 codestream's header has no size")
     return found
+
+
+def _aligned(parts: list[bytes], *sides: tuple[int, int, int, int]) -> bool:
+    """Whether every tile begins and ends with a sample of each component; of each side: picture from and to, tiles from, their size."""
+    for part in parts:
+        for step, (start, end, tiles, size) in zip(part[1:], sides, strict=True):
+            if step != 1 and (not step or start % step or end % step or (tiles + size < end and (tiles % step or size % step))):
+                return False
+    return True

@@ -1,29 +1,32 @@
-"""JPEG 2000 as a base format: the payload travels in a `uuid` box before the codestream, nothing else changes.
+"""JPEG 2000 as a base format: the payload travels in a `uuid` box before the header box, nothing else changes.
 
-Pillow (OpenJPEG) codes the pixels; the boxes are `_jp2file`'s.  FORMAT.md, section 1.  A bare codestream (.j2k) is decoded, and has no
-place for a payload.
+Pillow (OpenJPEG) codes the components; the boxes are `_jp2file`'s, the colours `_jp2channels`'.  FORMAT.md, section 1.  A bare
+codestream (.j2k) is decoded, and has no place for a payload.
 """
 
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from .. import exif, xmp
 from ..errors import FormatError, LimitError, UnsupportedError
 from . import Base, Metadata, Pixels, _jpegmeta
+from ._jp2channels import Picture, check, picture
 from ._jp2file import (
     CODESTREAM,
     EXIF_UUID,
     GEO_UUID,
+    GRAY,
     HEADER,
     SIGNATURE,
+    SRGB,
     STREAM,
     UUID,
     XMP_UUID,
@@ -65,10 +68,9 @@ def decode_base(data: bytes) -> Base:
     header = read_header(data)
     if reason := header.obstacle():
         raise UnsupportedError(f"this JPEG 2000 file cannot carry an inlay: {reason}")
-    image = _decode(data, header)
-    if image.mode != ("L" if header.model == "gray" else "RGB"):
+    if any(count != len(header.depths) for _, _, count in header.sizes):
         raise FormatError(f"the JPEG 2000 file's boxes and its codestream, of {len(header.depths)} components, contradict each other")
-    return Base(header.model, image)
+    return Base(header.model, _components(data, header))
 
 
 def decode_luma(data: bytes) -> Pixels:
@@ -77,38 +79,51 @@ def decode_luma(data: bytes) -> Pixels:
 
 
 def decode_image(data: bytes) -> Image.Image:
-    """The picture as any viewer shows it, L or RGB, of more than 8 bits the highest; no EXIF orientation is applied."""
-    return _decode(data, read_header(data))
+    """The picture as any viewer shows it, L or RGB, of 8 bits, on white; no EXIF orientation is applied.
+
+    UnsupportedError where its colours or its components are of a kind that is not known here.
+    """
+    return _picture(data).on_white()
 
 
 def decode_original(data: bytes) -> Image.Image:
-    """The picture as `decode_image` gives it: 8 bits."""
-    return decode_image(data)
+    """The picture with its own channels: L, LA, RGB, RGBA or CMYK, of 8 bits; `metadata` has its ICC profile.  Errors as above."""
+    return _picture(data).whole()
 
 
 def decoding_bytes(data: bytes) -> int:
-    """The file, Pillow's pixels of 4 bytes, and OpenJPEG's samples of 4 bytes, of a tile at a time."""
+    """The file twice, Pillow's pixels of 4 bytes, and OpenJPEG's samples of 4 bytes, of a tile at a time, or as many of other colours."""
     header = read_header(data)
     tile_px = min(header.tile[0], header.width) * min(header.tile[1], header.height)
-    return len(data) + 4 * (header.width * header.height + len(header.depths) * tile_px)
+    channels_px = 3 * header.width * header.height if header.obstacle() else 0
+    return 2 * len(data) + 4 * (header.width * header.height + max(len(header.depths) * tile_px, channels_px))
 
 
-def _decode(data: bytes, header: Header) -> Image.Image:
-    """An image in Pillow's mode L or RGB; every failure is an InlayError."""
+def _picture(data: bytes) -> Picture:
+    header = read_header(data)
+    check(header)
+    return picture(_components(data, header), header)
+
+
+def _components(data: bytes, header: Header) -> Image.Image:
+    """The components as Pillow holds them: L or I;16, LA, RGB, RGBA, whatever they mean; every failure is an InlayError."""
     size = f"{header.width}x{header.height} pixels"
     if Image.MAX_IMAGE_PIXELS is not None and header.width * header.height > 2 * Image.MAX_IMAGE_PIXELS:
         raise LimitError(f"{size}; at most {2 * Image.MAX_IMAGE_PIXELS} are allowed (2 * PIL.Image.MAX_IMAGE_PIXELS)")
+    for height, width, _ in header.sizes:
+        if (width, height) != (header.width, header.height):
+            raise FormatError(f"a box says {width}x{height} pixels, the codestream {size}")
     try:
-        image = Jpeg2KImageFile(BytesIO(data))
-        if image.size != (header.width, header.height):  # Pillow takes its size from a box, and allocates by it
-            raise FormatError(f"a box says {image.width}x{image.height} pixels, the codestream {size}")
+        # In boxes of our own: told of gray or sRGB, Pillow converts nothing.
+        count, stream = len(header.depths), memoryview(data)[slice(*header.stream)]
+        depth = 7 if header.depths[0] & 0x7F < 8 else 15
+        inner = box(b"ihdr", struct.pack(">IIHBBBB", header.height, header.width, count, depth, 7, 0, 0))
+        inner += box(b"colr", struct.pack(">BBBI", 1, 0, 0, GRAY if count < 3 else SRGB))
+        parts = SIGNATURE, box(b"ftyp", b"jp2 \0\0\0\0jp2 "), box(HEADER, inner), struct.pack(">I4s", 0, STREAM), stream
+        image = Jpeg2KImageFile(BytesIO(b"".join(parts)))
         image.load()
-        if image.mode == "I;16":
-            return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        mode = "L" if image.mode in ("L", "LA") else "RGB"
-        plain = image if image.mode == mode else image.convert(mode)
-        plain.info = {}
-        return plain
+        image.info = {}
+        return image
     except MemoryError as error:
         raise LimitError(f"no memory for {size}") from error
     except Exception as error:  # Pillow raises nearly anything for hostile bytes
@@ -153,7 +168,7 @@ def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
         raise UnsupportedError(f"cannot encode like this JPEG 2000 file: {reason}")
     mode = "L" if header.model == "gray" else "RGB"
     image = image if image.mode == mode else image.convert(mode)
-    rate_bpp = 8 * header.stream_bytes / (header.width * header.height)
+    rate_bpp = 8 * (header.stream[1] - header.stream[0]) / (header.width * header.height)
     least_side = min(*image.size, *header.tile)
     try:
         return _save(
@@ -234,11 +249,14 @@ def with_metadata(data: bytes, items: Mapping[str, Any]) -> bytes:
 
 
 def embed(data: bytes, payload: bytes) -> bytes:
-    """`data` with `payload` in a box of its own before the codestream, in place of any older one; FormatError if the file is damaged."""
+    """`data` with `payload` in a box of its own, in place of any older one; FormatError if the file is damaged.
+
+    It goes before the header box, for Pillow looks for the codestream's comment right behind that.
+    """
     if reason := obstacle(data):
         raise UnsupportedError(f"this JPEG 2000 file cannot carry an inlay: {reason}")
     plain = strip(data)
-    at = next(b.offset for b in boxes(plain) if b.type == STREAM)
+    at = next(b.offset for b in boxes(plain) if b.type in (HEADER, STREAM))
     return plain[:at] + box(UUID, IDENTIFIER + payload) + plain[at:]
 
 
@@ -304,5 +322,5 @@ def describe(data: bytes) -> dict[str, Any]:
         "resolutions": header.resolutions,
         "layers": header.layers,
         "tile": list(header.tile) if header.tiled else None,
-        "metadata": ["ICC"] * (0 in header.spaces) + names,
+        "metadata": ["ICC"] * any(isinstance(space, str) for space in header.spaces) + names,
     }
