@@ -127,11 +127,16 @@ def test_formats_that_cannot_hold_the_picture(suffix, run, folder, idle):
 def test_a_format_that_holds_colour_alone(run, folder):
     """What the picture is decides."""
     textured(40, 32).save("colour.jpg")
-    textured(40, 32).convert("L").save("gray.jpg")
+    gray = textured(40, 32).convert("L")
+    gray.save("gray.jpg")
     assert run("decode", "colour.jpg", "-o", "out.qoi").exit_code == 0
-    done = run("decode", "gray.jpg", "-o", "out.qoi")
-    assert done.exit_code in (0, 1)  # later versions of Pillow may write it
-    assert done.exit_code == 0 or done.stderr.startswith("inlay: out.qoi: Pillow cannot write this picture as QOI: ")
+    try:
+        gray.save("out.qoi")
+    except ValueError:
+        done = run("decode", "gray.jpg", "-o", "out.qoi")
+        assert done.exit_code == 1 and done.stderr.startswith("inlay: out.qoi: Pillow cannot write this picture as QOI: ")
+    else:  # as later versions of Pillow may
+        assert run("decode", "gray.jpg", "-o", "out.qoi").exit_code == 0
 
 
 def test_the_largest_pictures(run, folder, idle):
@@ -179,7 +184,7 @@ def test_a_file_that_is_mounted_on_its_own_is_written_in_place(run, folder, monk
     """As a container has it: it cannot be replaced."""
     Path("out.jpg").write_bytes(bytes(10**5))
     number = Path("out.jpg").stat().st_ino
-    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "out.jpg")
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name == "out.jpg")
     assert run("strip", "photo.jpg", "-o", "out.jpg").exit_code == 0
     assert Path("out.jpg").read_bytes() == inlaid.base and Path("out.jpg").stat().st_ino == number
 

@@ -154,7 +154,7 @@ def _target(path: Path) -> Path:
 
 def _in_place(there: os.stat_result | None, target: Path) -> bool:
     """Whether it cannot be replaced, only written to: a device, a pipe, a file that is mounted on its own."""
-    return there is not None and (not stat.S_ISREG(there.st_mode) or target.is_mount())
+    return there is not None and (not stat.S_ISREG(there.st_mode) or os.path.ismount(target))
 
 
 def _is_kept(there: os.stat_result, folder: Path) -> bool:
