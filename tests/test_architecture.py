@@ -12,7 +12,7 @@ import inlay
 PACKAGE = Path(inlay.__file__).parent
 DECODE_SIDE = {
     "errors", "formats", "payload", "rangecoder", "parameters", "network", "reference", "kernel", "fingerprint", "priors", "decoder",
-    "exif", "xmp",
+    "exif", "tags", "xmp",
 }  # fmt: skip
 EDGES = {"cli", "cli_support", "demo", "evaluate_cli", "export", "pretrain_cli", "__main__", "docs"}
 
@@ -61,7 +61,7 @@ def test_decode_side_needs_numpy_and_pillow_alone(name):
 def test_formats_know_nothing_of_what_they_carry():
     """Of the kernel they use its colours."""
     for path in module_files("formats"):
-        assert imported_siblings(path) <= {"formats", "errors", "kernel", "exif", "xmp"}, path
+        assert imported_siblings(path) <= {"formats", "errors", "kernel", "exif", "tags", "xmp"}, path
         assert "kernel." not in path.read_text("utf-8").replace("kernel.luma(", ""), path
 
 

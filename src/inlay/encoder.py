@@ -23,6 +23,7 @@ from .errors import FormatError, InlayError, LimitError
 from .fingerprint import fingerprint
 from .fit import FitResult, Pixels, RateCost, Vector, fit, he_init, mean_squared_error, random_patches
 from .formats import Format
+from .formats.validity import invalidated
 from .network import Network
 from .parameters import UNIT, Prior, blank_prior
 from .payload import Payload
@@ -109,7 +110,8 @@ def attach(
     if prepared.size != size:
         found, expected = ("x".join(map(str, s)) for s in (prepared.size, size))
         raise FormatError(f"the original has {found} pixels, the base {expected}; expected the same picture at the same size")
-    return _Job(module, data, prepared, preset, effort, seed, threads, progress).run(notes)
+    encoded = _Job(module, data, prepared, preset, effort, seed, threads, progress).run(notes)
+    return replace(encoded, notes=(*encoded.notes, *invalidated(data))) if encoded.payload else encoded
 
 
 def check_limits(image: Image.Image, format: str, max_pixels: int | None, max_memory: int | None) -> None:
