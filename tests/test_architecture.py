@@ -12,11 +12,11 @@ import inlay
 PACKAGE = Path(inlay.__file__).parent
 DECODE_SIDE = {
     "errors", "threads", "formats", "payload", "rangecoder", "parameters", "network", "reference", "kernel", "fingerprint", "priors",
-    "decoder", "exif", "xmp",
+    "decoder", "exif", "tags", "xmp",
 }  # fmt: skip
 EDGES = {
     "__main__", "cli", "commands", "demo", "docs", "evaluate_cli", "export", "files", "messages", "options", "pretrain_cli", "signatures",
-    "streams",
+    "streams", "tiff",
 }  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_decode_side_needs_numpy_and_pillow_alone(name):
 def test_formats_know_nothing_of_what_they_carry():
     """Of the kernel they use its colours, of the threads the locks."""
     for path in module_files("formats"):
-        assert imported_siblings(path) <= {"formats", "errors", "kernel", "threads", "exif", "xmp"}, path
+        assert imported_siblings(path) <= {"formats", "errors", "kernel", "threads", "exif", "tags", "xmp"}, path
         assert "kernel." not in path.read_text("utf-8").replace("kernel.luma(", "").replace("kernel.rgb(", ""), path
 
 

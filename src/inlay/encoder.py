@@ -24,6 +24,7 @@ from .errors import FormatError, InlayError, LimitError
 from .fingerprint import fingerprint
 from .fit import FitResult, Pixels, RateCost, Vector, fit, he_init, mean_squared_error, random_patches
 from .formats import Format
+from .formats.validity import invalidated
 from .network import Network
 from .parameters import UNIT, Prior, blank_prior
 from .payload import Payload
@@ -113,7 +114,8 @@ def attach(
     prepared, notes = pictures.prepare(original, target=space_of(data))
     stored = _as_stored(prepared, module, data, module.metadata(data).items.get("exif"))
     job = _Job(module, data, stored, preset, effort, seed, threads, progress)
-    return job.run(notes, replaceable=False)
+    encoded = job.run(notes, replaceable=False)
+    return replace(encoded, notes=(*notes, *invalidated(data))) if encoded.payload else encoded
 
 
 def space_of(base: bytes) -> pictures.Space:

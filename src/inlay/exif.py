@@ -7,24 +7,36 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-PREFIX = b"Exif\0\0"
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8, 129: 1}  # bytes, by type
-ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
-EXIF, GPS, INTEROP, MAKER_NOTE = 0x8769, 0x8825, 0xA005, 0x927C
-THUMBNAIL, THUMBNAIL_BYTES = 0x0201, 0x0202
+from .tags import (
+    EXIF,
+    GPS,
+    GROUPS,
+    INTEGERS,
+    INTEROP,
+    ORIENTATION,
+    PREFIX,
+    RESOLUTION_UNIT,
+    SIZES,
+    TOP,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    Block,
+    Entries,
+    parse,
+    written,
+)
+
 # Tags of a TIFF file that say how its pixels are stored, not where they come from; ICC, XMP, Photoshop's layers and resources, and DNG's.
 STRUCTURAL = frozenset({
     254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292, 293, 297, 301,
     *range(317, 326), *range(330, 352), *range(400, 406), *range(433, 436), *range(512, 533), 559, 700, *range(32995, 32999), 33421, 33422,
     34377, 34675, 37724, 42112, 42113, *range(50706, 51200), 52525, 52526, 52530,
 })  # fmt: skip
-_Entries = dict[int, tuple[int, int, bytes]]  # of a directory: type, count and value by tag
 # What turns a picture upright, by its orientation.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -35,123 +47,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_INTEGERS = {3: "H", 4: "I", 8: "h", 9: "i", 13: "I"}
-_PREFIXES = re.compile(rb"(?:Exif\0\0){0,2}")  # some writers have it twice
-_TOP = 0  # stands for IFD0 where directories are named by the tags that lead to them
-_CHILDREN = (("IFD0", EXIF, "Exif"), ("IFD0", GPS, "GPS"), ("Exif", INTEROP, "Interop"))
 _SIGNED = {0x9201, 0x9203, 0x9204}  # rationals with a sign, which no value of theirs need show
-
-
-class Tag(NamedTuple):
-    """A tag whose value lies within the block."""
-
-    number: int
-    type: int
-    values: int  # how many
-    entry: int  # where its 12 bytes begin
-    place: int  # where its value begins
-    size: int  # of the value, bytes
-
-
-@dataclass(frozen=True)
-class Directory:
-    """The sound tags of a directory; `faults` tells of the others."""
-
-    offset: int
-    length: int  # bytes, as far as they lie within the block
-    tags: tuple[Tag, ...]
-    next: int
-    faults: tuple[str, ...]
-
-    def find(self, number: int) -> Tag | None:
-        """The first tag of this number."""
-        return next((tag for tag in self.tags if tag.number == number), None)
-
-    def without(self, tag: Tag, fault: str) -> Directory:
-        """The same, one tag less."""
-        return replace(self, tags=tuple(t for t in self.tags if t != tag), faults=(*self.faults, fault))
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block as far as it can be read; `directories` has at least IFD0, and of Exif, GPS, Interop and IFD1 those that are there."""
-
-    data: bytes  # without the prefix
-    order: str  # of its bytes, as `struct` names it
-    directories: dict[str, Directory]
-
-    @property
-    def faults(self) -> list[str]:
-        """What is broken, a phrase each."""
-        return [f"{fault} in {name}" for name, each in self.directories.items() for fault in each.faults]
-
-    def integer(self, tag: Tag | None) -> int | None:
-        """The tag's first value, if it is an integer."""
-        if tag is None or tag.type not in _INTEGERS or tag.values < 1:
-            return None
-        return int(struct.unpack_from(self.order + _INTEGERS[tag.type], self.data, tag.place)[0])
-
-
-def parse(exif: bytes) -> Block | str:
-    """The block's directories, or a sentence's end: why there are none."""
-    found = _PREFIXES.match(exif)
-    data = exif[found.end() if found else 0 :]
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
-    if order is None or len(data) < 8:
-        return f"it begins with {data[:8].hex(' ') or 'nothing'}, expected 49 49 2a 00 or 4d 4d 00 2a and an offset"
-    (start,) = struct.unpack_from(order + "I", data, 4)
-    first = directory(data, order, start)
-    if first is None:
-        return f"its first directory is at byte {start} of {len(data)}"
-    block = Block(data, order, {"IFD0": first})
-    seen = {start}
-    for parent, number, child in _CHILDREN:
-        above = block.directories.get(parent)
-        if above is None or (tag := above.find(number)) is None:
-            continue
-        offset = block.integer(tag)
-        below = None if offset is None or offset in seen else directory(data, order, offset)
-        if below is None:
-            block.directories[parent] = above.without(tag, f"{number:#06x} (it leads to no directory)")
-        else:
-            block.directories[child] = below
-            seen.add(below.offset)
-    if first.next and (last := None if first.next in seen else directory(data, order, first.next)) is not None:
-        block.directories["IFD1"] = last
-        start_of, length = (block.integer(last.find(number)) for number in (THUMBNAIL, THUMBNAIL_BYTES))
-        tag = last.find(THUMBNAIL)
-        if tag is not None and (start_of is None or length is None or not 0 <= start_of <= start_of + length <= len(data)):
-            block.directories["IFD1"] = last.without(tag, f"{THUMBNAIL:#06x} (the thumbnail is not within the block)")
-    elif first.next:
-        above = block.directories["IFD0"]
-        block.directories["IFD0"] = replace(above, next=0, faults=(*above.faults, "the link to the next directory"))
-    return block
-
-
-def directory(data: bytes, order: str, offset: int) -> Directory | None:
-    """The directory at `offset`; None if the block ends before it."""
-    if offset < 8 or offset + 2 > len(data):
-        return None
-    (claimed,) = struct.unpack_from(order + "H", data, offset)
-    count = min(claimed, (len(data) - offset - 2) // 12)
-    tags, faults = [], []
-    for entry in range(offset + 2, offset + 2 + 12 * count, 12):
-        number, kind, values = struct.unpack_from(order + "HHI", data, entry)
-        size = SIZES.get(kind, 0) * values
-        place = entry + 8 if size <= 4 else struct.unpack_from(order + "I", data, entry + 8)[0]
-        if kind not in SIZES:
-            faults.append(f"{number:#06x} (type {kind})")
-        elif place + size > len(data):
-            faults.append(f"{number:#06x} (its value ends at byte {place + size} of {len(data)})")
-        else:
-            tags.append(Tag(number, kind, values, entry, place, size))
-    end = offset + 2 + 12 * count
-    following = struct.unpack_from(order + "I", data, end)[0] if count == claimed and end + 4 <= len(data) else 0
-    if count < claimed:
-        faults.append(f"{claimed - count} tags that the block is too short for")
-    elif end + 4 > len(data):
-        faults.append("the end")
-    return Directory(offset, min(end + 4, len(data)) - offset, tuple(tags), following, tuple(faults))
 
 
 def damage(exif: bytes) -> str | None:
@@ -181,9 +77,12 @@ def mended(exif: bytes) -> tuple[bytes, tuple[str, ...]]:
             break
         block = again
         if not block.faults:
-            more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-            return prefix + block.data, (f"the EXIF is damaged; left out: {', '.join(faults[:3])}{more}",)
+            return prefix + block.data, (f"the EXIF is damaged; left out: {_listed(faults)}",)
     return b"", ("the EXIF is damaged and was left out: its directories overlap",)
+
+
+def _listed(faults: list[str]) -> str:
+    return ", ".join(faults[:3]) + (f" and {len(faults) - 3} more" if len(faults) > 3 else "")
 
 
 def orientation(exif: bytes) -> int:
@@ -204,7 +103,7 @@ def upright(exif: bytes) -> bytes:
     tag = block.directories["IFD0"].find(ORIENTATION)
     assert tag is not None
     data = bytearray(exif)
-    struct.pack_into(block.order + _INTEGERS[tag.type], data, len(exif) - len(block.data) + tag.place, 1)
+    struct.pack_into(block.order + INTEGERS[tag.type], data, len(exif) - len(block.data) + tag.place, 1)
     return bytes(data)
 
 
@@ -263,24 +162,51 @@ def from_tiff(image: Image.Image) -> tuple[bytes, tuple[str, ...]]:
     if own is None:
         return b"", ()
     notes: list[str] = []
-    left_out = STRUCTURAL | {ORIENTATION, EXIF, GPS}
-    groups: dict[int, _Entries] = {_TOP: _encoded(own, {n: own.tagtype.get(n) for n in own if n not in left_out}, None, notes)}
-    for group, name in ((EXIF, "Exif"), (GPS, "GPS"), (INTEROP, "Interop")):
+    block = parse(_file_of(image))
+    if isinstance(block, Block):
+        directories = [(group, block.directories[name]) for group, name in GROUPS if name in block.directories]
+        faults = [fault for _, each in directories for fault in each.faults]
+        notes += [f"tags of the TIFF file are damaged; left out: {_listed(faults)}"] if faults else []
+        groups = {
+            group: {t.number: (t.type, t.values, block.data[t.place : t.place + t.size]) for t in reversed(each.tags)}
+            for group, each in directories
+        }
+        return written(_camera(groups), block.order), tuple(notes)
+    groups = {TOP: _encoded(own, TOP, notes)}
+    for group, name in GROUPS[1:]:
         try:
-            values = image.getexif().get_ifd(group)
-            types = {number: 10 if group == EXIF and number in _SIGNED else None for number in values if number != INTEROP}
-            groups[group] = _encoded(values, types, group, notes)
+            groups[group] = _encoded(image.getexif().get_ifd(group), group, notes)
         except Exception as error:  # Pillow raises nearly anything for damaged directories
             notes.append(f"the {name} directory of the TIFF file is damaged and was left out: {error!r}")
-    return _written(groups), tuple(notes)
+    return written(_camera(groups), "<"), tuple(notes)
 
 
-def _encoded(values: Any, types: dict[int, int | None], group: int | None, notes: list[str]) -> _Entries:
+def _camera(groups: dict[int, Entries]) -> dict[int, Entries]:
+    """The directories without what says how pixels are stored, and without what leads to directories."""
+    left_out = STRUCTURAL | {ORIENTATION, EXIF, GPS, INTEROP}
+    return {group: {n: entry for n, entry in entries.items() if group == GPS or n not in left_out} for group, entries in groups.items()}
+
+
+def _file_of(image: Image.Image) -> bytes:
+    """The file that the image is read from, if it is still open and the image its first; else nothing."""
+    file: Any = getattr(image, "fp", None)
+    try:
+        place = file.tell()
+        file.seek(0)
+        data: bytes = file.read() if image.tell() == 0 else b""
+        file.seek(place)
+        return data
+    except (AttributeError, OSError, ValueError):
+        return b""
+
+
+def _encoded(values: Any, group: int, notes: list[str]) -> Entries:
     """Pillow's values as bytes, one by one."""
-    entries: _Entries = {}
-    for number, kind in types.items():
+    entries: Entries = {}
+    for number in values:
+        kind = values.tagtype.get(number) if group == TOP else 10 if group == EXIF and number in _SIGNED else None
         try:
-            value, alone = values[number], ImageFileDirectory_v2(group=group)
+            value, alone = values[number], ImageFileDirectory_v2(group=group or None)
             if kind:
                 alone.tagtype[number] = kind
             elif isinstance(value, bytes) and group == EXIF:  # or Pillow would call them BYTE
@@ -297,34 +223,3 @@ def _encoded(values: Any, types: dict[int, int | None], group: int | None, notes
         except Exception as error:  # Pillow raises nearly anything for damaged tags
             notes.append(f"the tag {number:#06x} of the TIFF file is damaged and was left out: {error!r}")
     return entries
-
-
-def _written(groups: dict[int, _Entries]) -> bytes:
-    """A little-endian block of these directories, IFD0 first; nothing if all are empty."""
-    above = {INTEROP: EXIF, EXIF: _TOP, GPS: _TOP}
-    for group, parent in above.items():
-        if groups.get(group):
-            groups.setdefault(parent, {})[group] = (4, 1, bytes(4))
-    order = [group for group in (_TOP, EXIF, INTEROP, GPS) if groups.get(group)]
-    at = 8
-    for group in order:
-        if group != _TOP:
-            groups[above[group]][group] = (4, 1, struct.pack("<I", at))
-        at += len(_laid_out(groups[group], at))
-    data = b"II*\0\x08\0\0\0"
-    for group in order:
-        data += _laid_out(groups[group], len(data))
-    return PREFIX + data if order else b""
-
-
-def _laid_out(entries: _Entries, at: int) -> bytes:
-    """A directory that begins at byte `at`, its longer values behind it."""
-    tags, values = b"", b""
-    for number, (kind, count, value) in sorted(entries.items()):
-        tags += struct.pack("<HHI", number, kind, count)
-        if len(value) <= 4:
-            tags += value.ljust(4, b"\0")
-        else:
-            tags += struct.pack("<I", at + 6 + 12 * len(entries) + len(values))
-            values += value + b"\0" * (len(value) % 2)
-    return struct.pack("<H", len(entries)) + tags + bytes(4) + values

@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from . import exif, formats, tiff, xmp
+from . import exif, formats, tags, tiff, xmp
 from .errors import UnsupportedError
 from .formats import Metadata, jp2, jpeg
 
@@ -131,7 +131,7 @@ def _kept(format: str, found: Mapping[str, Any], mode: str) -> Metadata:
 
 
 def _thumbnail(items: Mapping[str, Any]) -> tuple[str, ...]:
-    block = exif.parse(items.get("exif", b""))
+    block = tags.parse(items.get("exif", b""))
     if isinstance(block, str) or "IFD1" not in block.directories:
         return ()
     return ("the EXIF thumbnail was left out: in a TIFF file it would be a second page",)
@@ -149,8 +149,8 @@ def _holds(format: str, mode: str, key: str, value: Any) -> bool:
         if isinstance(got, str):
             got = got.encode()
         if key == "exif" and (turn := exif.orientation(value)) != 1:
-            return turn == shown.getexif().get(exif.ORIENTATION)
-        return got is not None and got.removeprefix(exif.PREFIX) == value.removeprefix(exif.PREFIX)
+            return turn == shown.getexif().get(tags.ORIENTATION)
+        return got is not None and got.removeprefix(tags.PREFIX) == value.removeprefix(tags.PREFIX)
     except Exception:  # Pillow raises nearly anything for damaged metadata
         return False
 
@@ -186,7 +186,7 @@ class _Exact(Image.Exif):
         super().__init__()
         self.exact = exif.upright(block)
         if (turn := exif.orientation(block)) != 1:
-            self[exif.ORIENTATION] = turn
+            self[tags.ORIENTATION] = turn
 
     def __bool__(self) -> bool:
         return True

@@ -19,12 +19,13 @@ from typing import IO, Any, cast
 
 from PIL import Image
 
-from . import exif
+from . import exif, tags
 
 _ICC, _XMP = 34675, 700
 _STRIP_OFFSETS = 273
+_UTF8 = 129  # a type of EXIF 3.0 that TIFF readers do not know; to them it is ASCII
 _UNITS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "I", 7: "B"}  # what a value of this type is made of
-_OWN = exif.STRUCTURAL | {exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT}
+_OWN = exif.STRUCTURAL | {tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT}
 _EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
 
 
@@ -33,10 +34,10 @@ def write(picture: Image.Image, items: Mapping[str, Any], file: IO[bytes]) -> No
 
     An EXIF thumbnail is not linked: it would be a second page.  OverflowError beyond 4 GB.
     """
-    exif_block = exif.parse(items.get("exif", b""))
+    exif_block = tags.parse(items.get("exif", b""))
     if isinstance(exif_block, str):
-        exif_block = exif.parse(_EMPTY)
-        assert isinstance(exif_block, exif.Block)
+        exif_block = tags.parse(_EMPTY)
+        assert isinstance(exif_block, tags.Block)
     front = exif_block.data.ljust(-(-len(exif_block.data) // 16) * 16, b"\0")
     with tempfile.TemporaryFile() as scratch:
         picture.save(scratch, "TIFF", compression="tiff_adobe_deflate", **({"dpi": items["dpi"]} if "dpi" in items else {}))
@@ -51,7 +52,7 @@ def write(picture: Image.Image, items: Mapping[str, Any], file: IO[bytes]) -> No
         file.write(bytes(odd) + new)
 
 
-def _directory(block: exif.Block, pixels: mmap.mmap, shift: int, at: int, more: Mapping[int, bytes | None]) -> bytes:
+def _directory(block: tags.Block, pixels: mmap.mmap, shift: int, at: int, more: Mapping[int, bytes | None]) -> bytes:
     """The file's directory, to stand at byte `at`, and the values that it has no place for.
 
     Of the tags of `pixels`, a TIFF file that begins at byte `shift`; of `more`, bytes by tag; and of the EXIF block.
@@ -60,7 +61,7 @@ def _directory(block: exif.Block, pixels: mmap.mmap, shift: int, at: int, more: 
     entries = {tag.number: block.data[tag.entry : tag.entry + 12] for tag in reversed(first.tags) if tag.number not in _OWN and tag.values}
     order = "<" if pixels[:2] == b"II" else ">"
     (start,) = struct.unpack_from(order + "I", pixels, 4)
-    own = exif.directory(cast(bytes, pixels), order, start)
+    own = tags.directory(cast(bytes, pixels), order, start)
     assert own is not None
     found = []
     for tag in own.tags:
@@ -81,5 +82,5 @@ def _directory(block: exif.Block, pixels: mmap.mmap, shift: int, at: int, more: 
         else:
             entries[number] = entry + struct.pack(block.order + "I", place + len(values))
             values += value + bytes(len(value) % 2)
-    tags = b"".join(entry for _, entry in sorted(entries.items()))
-    return struct.pack(block.order + "H", len(entries)) + tags + bytes(4) + values
+    rows = b"".join(entry for _, entry in sorted(entries.items()))
+    return struct.pack(block.order + "H", len(entries)) + rows + bytes(4) + values

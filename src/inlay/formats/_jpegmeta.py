@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from .. import exif, xmp
+from ..tags import PREFIX
 from . import Metadata
 from ._jpegfile import APP0, APP1, APP2, MAX_SEGMENT_BYTES, Segment
 
@@ -33,8 +35,8 @@ def read(data: bytes, segments: Iterable[Segment]) -> Metadata:
     app1, app2 = ([body for marker, body in bodies if marker == kind] for kind in (APP1, APP2))
     items: dict[str, Any] = {}
     notes: list[str] = []
-    if block := _joined_exif(body[len(exif.PREFIX) :] for body in app1 if body.startswith(exif.PREFIX)):
-        items["exif"] = exif.PREFIX + block
+    if block := _joined_exif(body[len(PREFIX) :] for body in app1 if body.startswith(PREFIX)):
+        items["exif"] = PREFIX + block
     if packet := next((body[len(_XMP) :] for body in app1 if body.startswith(_XMP)), b""):
         items["xmp"] = _whole_xmp(packet, [body[len(_EXTENSION) :] for body in app1 if body.startswith(_EXTENSION)], notes)
     if profile := _joined_icc([body[len(_ICC) :] for body in app2 if body.startswith(_ICC)], notes):
@@ -101,17 +103,14 @@ def writable(info: Mapping[Any, Any], mode: str) -> Metadata:
             value, said = exif.mended(value)
             notes += said
             if value[:2] in (b"II", b"MM"):  # as WebP and PNG may hold it
-                value = exif.PREFIX + value
+                value = PREFIX + value
         if key == "xmp":
             value, said = xmp.without_further_pictures(value)
             notes += said
             if len(value) > most:
-                try:
+                with suppress(ValueError):  # damaged: it cannot be divided
                     xmp.split(value, most)
                     most = len(value)
-                except ValueError as error:
-                    notes.append(f"the XMP has {len(value)} bytes, a JPEG file takes at most {most}, and it cannot be divided: {error}")
-                    continue
         if len(value) > most:
             notes.append(f"the {NAMES[key]} has {len(value)} bytes, a JPEG file takes at most {most}; it was left out")
         elif value:

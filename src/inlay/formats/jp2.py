@@ -17,6 +17,7 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from .. import exif, xmp
 from ..errors import FormatError, LimitError, UnsupportedError
+from ..tags import PREFIX
 from . import Base, Metadata, Pixels, _jpegmeta
 from ._jp2channels import Picture, check, picture
 from ._jp2file import (
@@ -229,7 +230,7 @@ def with_metadata(data: bytes, items: Mapping[str, Any]) -> bytes:
     """A file as Pillow writes it, with these items, which are `writable`."""
     parts, added = [], b""
     if "exif" in items:
-        added += box(UUID, EXIF_UUID + items["exif"].removeprefix(exif.PREFIX))
+        added += box(UUID, EXIF_UUID + items["exif"].removeprefix(PREFIX))
     if "xmp" in items:
         added += box(UUID, XMP_UUID + items["xmp"])
     for each in boxes(data):
@@ -289,7 +290,7 @@ def metadata(data: bytes) -> Metadata:
     for each in top_boxes(data):
         body = each.content(data) if each.type == UUID else b""
         if body.startswith(EXIF_UUID):
-            items.setdefault("exif", exif.PREFIX + body[16:].removeprefix(exif.PREFIX))
+            items.setdefault("exif", PREFIX + body[16:].removeprefix(PREFIX))
         elif body.startswith(XMP_UUID):
             items.setdefault("xmp", body[16:])
         for inner in boxes(data, each.body, each.end) if each.type == HEADER else ():
