@@ -28,7 +28,6 @@ from .formats.validity import invalidated
 from .network import Network
 from .parameters import UNIT, Prior, blank_prior
 from .payload import Payload
-from .presets import Preset
 from .quantize import quantise, rounded
 from .threads import threads_of
 
@@ -82,6 +81,7 @@ def encode(
 
     options: the base codec's, as its `encode_base` takes them; those that are None are left to it.
     """
+    _check_settings(preset, effort, seed)
     module = formats.by_name(format)
     given = {name: value for name, value in options.items() if value is not None}
     if quality is None and not given.keys() & {"rate_bpp", "psnr_db"}:
@@ -107,6 +107,7 @@ def attach(
 
     Image data and metadata of `base` stay byte for byte; an inlay that it had is replaced.
     """
+    _check_settings(preset, effort, seed)
     module = formats.by_content(base)
     data = module.strip(base)
     if obstacle := module.obstacle(data):
@@ -116,6 +117,13 @@ def attach(
     job = _Job(module, data, stored, preset, effort, seed, threads, progress)
     encoded = job.run(notes, replaceable=False)
     return replace(encoded, notes=(*notes, *invalidated(data))) if encoded.payload else encoded
+
+
+def _check_settings(preset: str | None, effort: int, seed: int) -> None:
+    """InlayError for a wrong one, before anything is computed."""
+    presets.by_name(preset).at(effort)
+    if seed < 0:
+        raise InlayError(f"seed {seed}, expected 0 or more")
 
 
 def space_of(base: bytes) -> pictures.Space:
@@ -189,11 +197,7 @@ class _Job:
         progress: Progress | None,
     ) -> None:
         self.module, self.data, self.image = module, data, image
-        self.preset: Preset = presets.by_name(preset)
-        self.preset.at(effort)  # tells a wrong effort before anything is computed
-        self.effort = effort
-        if seed < 0:
-            raise InlayError(f"seed {seed}, expected 0 or more")
+        self.preset, self.effort = presets.by_name(preset), effort
         self.seed, self.threads, self.progress = seed, threads_of(threads), progress
         self.original = pictures.luma(image)
 
