@@ -78,10 +78,10 @@ def decode_image(data: bytes) -> Image.Image:
 
 
 def decoding_bytes(data: bytes) -> int:
-    """The file, Pillow's pixels of 4 bytes, and OpenJPEG's samples of 4 bytes, of a tile at a time."""
+    """The file twice, Pillow's pixels of 4 bytes, and OpenJPEG's samples of 4 bytes, of a tile at a time."""
     header = read_header(data)
     tile_px = min(header.tile[0], header.width) * min(header.tile[1], header.height)
-    return len(data) + 4 * (header.width * header.height + len(header.depths) * tile_px)
+    return 2 * len(data) + 4 * (header.width * header.height + len(header.depths) * tile_px)
 
 
 def _decode(data: bytes, header: Header) -> Image.Image:
@@ -90,7 +90,8 @@ def _decode(data: bytes, header: Header) -> Image.Image:
     if Image.MAX_IMAGE_PIXELS is not None and header.width * header.height > 2 * Image.MAX_IMAGE_PIXELS:
         raise LimitError(f"{size}; at most {2 * Image.MAX_IMAGE_PIXELS} are allowed (2 * PIL.Image.MAX_IMAGE_PIXELS)")
     try:
-        image = Jpeg2KImageFile(BytesIO(data))
+        # Without the payload: wherever a file has it, before the box `ftyp` too, its base is that of the stripped file.
+        image = Jpeg2KImageFile(BytesIO(strip(data)))
         if image.size != (header.width, header.height):  # Pillow takes its size from a box, and allocates by it
             raise FormatError(f"a box says {image.width}x{image.height} pixels, the codestream {size}")
         image.load()
