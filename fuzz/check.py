@@ -1,0 +1,253 @@
+"""What must hold for any bytes: a picture, or one of inlay's own errors, soon, in little memory; and what the calls say agrees."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from PIL import Image
+
+import inlay
+from inlay import decoder, formats, kernel, payload, priors
+from inlay.errors import InlayError, InlayWarning
+from inlay.formats.jp2 import IDENTIFIER as BOX
+from inlay.formats.jpeg import IDENTIFIER as SEGMENT
+
+from .seeds import picture
+
+T = TypeVar("T")
+HANG_S = 2.0  # a call
+MAX_PIXELS = 1 << 22  # what decoding is told to accept, as whoever takes files from strangers does
+MOST_ATTACHED_PX = 1 << 14  # of a larger base `attach` would only take longer
+SPARE_BYTES, BYTES_A_PIXEL = 100 << 20, 40  # a pixel: of the costliest base, JPEG 2000 in colour, with the copies that are compared here
+BAD = ("stale", "damaged", "unsupported")
+PACKAGE = str(Path(inlay.__file__).parent)
+
+
+class Fault(Exception):
+    """What must hold does not."""
+
+
+def require(held: bool, message: str) -> None:
+    """Fault unless it held."""
+    if not held:
+        raise Fault(message)
+
+
+def attempt(work: Callable[[], T]) -> T | InlayError:
+    """What comes of it; anything but a result or an error of inlay's own with a message gets through; Fault if it takes long, thrice."""
+    for turn in range(3):
+        begun, result = time.perf_counter(), _result(work)
+        if time.perf_counter() - begun <= HANG_S:
+            return result
+        if turn == 2:
+            raise Fault(f"{getattr(work, '__name__', work)} takes {time.perf_counter() - begun:.1f} s")
+    raise AssertionError
+
+
+def _result(work: Callable[[], T]) -> T | InlayError:
+    try:
+        return work()
+    except InlayError as error:
+        require(bool(str(error)) and "\n" not in str(error), f"the message {str(error)!r}")
+        return error
+
+
+@contextmanager
+def quiet(told: list[Any]) -> Iterator[None]:
+    """Warnings of inlay's own are put in `told`; a warning that its code provokes is a Fault; those that others give are theirs."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        yield
+    for each in found:
+        if issubclass(each.category, InlayWarning):
+            told.append(each)
+        elif str(each.filename).startswith(PACKAGE):
+            raise Fault(f"{each.category.__name__}: {each.message} ({Path(each.filename).name}:{each.lineno})")
+
+
+def any_file(data: bytes, counts: Counter[str], *, attach: bool = True) -> int:
+    """All that must hold of a file that is decoded; counts what came of each call.  Returns the picture's pixels, 0 if it has none."""
+    told: list[Any] = []
+    with quiet(told):
+        pixels = attempt(lambda: inlay.decode(data, max_pixels=MAX_PIXELS, threads=1))
+    require(len(told) <= 1, f"{len(told)} warnings: {[str(each.message) for each in told]}")
+    with quiet([]):
+        base = attempt(lambda: inlay.decode(data, base=True, max_pixels=MAX_PIXELS, threads=1))
+        report = attempt(lambda: inlay.info(data, max_pixels=MAX_PIXELS))
+        stripped = attempt(lambda: inlay.strip(data))
+        require(type(pixels) is type(base), f"decode: {_name(pixels)}, of the base: {_name(base)}")
+        if isinstance(stripped, bytes):
+            _strip(data, stripped)
+            below = attempt(lambda: inlay.decode(stripped, max_pixels=MAX_PIXELS, threads=1))
+            require(_alike(base, below), f"the base is {_name(base)}, of the stripped file {_name(below)}")
+            _embed(data, stripped)
+        else:
+            require(isinstance(base, InlayError), f"strip: {stripped}, but decode gives a picture")
+        state = _report(report, stripped, pixels, base, bool(told))
+        counts.update((f"decode: {state or _name(pixels)}", f"info: {state or _name(report)}", f"strip: {_name(stripped)}"))
+        if state == "restored":
+            _paths(data)
+        if isinstance(report, InlayError) or not isinstance(stripped, bytes):
+            return 0
+        width, height = report["base"]["width"], report["base"]["height"]
+        if attach and 0 < width * height <= MOST_ATTACHED_PX:
+            counts[f"attach: {_attach(data, stripped, picture(width, height))}"] += 1
+    return width * height if not isinstance(pixels, InlayError) or width * height <= MAX_PIXELS else 0
+
+
+def _name(result: Any) -> str:
+    return type(result).__name__ if isinstance(result, Exception) else "done"
+
+
+def _alike(a: Any, b: Any) -> bool:
+    if isinstance(a, InlayError) or isinstance(b, InlayError):
+        return type(a) is type(b)
+    return bool(np.array_equal(a, b))
+
+
+def _report(report: Any, stripped: Any, pixels: Any, base: Any, warned: bool) -> str:
+    """What became of the inlay, nothing if there is no picture; Fault where the calls contradict one another."""
+    if isinstance(report, InlayError):
+        require(isinstance(pixels, InlayError), f"info: {report}, but decode gives a picture")
+        return ""
+    json.dumps(report)
+    require(isinstance(stripped, bytes) and report["base_bytes"] == len(stripped), "info and strip have other numbers of bytes")
+    if isinstance(pixels, InlayError):
+        return ""
+    said, size = report["base"], (report["base"]["height"], report["base"]["width"])
+    require(pixels.dtype == np.uint8, f"pixels of {pixels.dtype}")
+    # Gray and colour are as the base codec decides; a file that has no place for an inlay may be shown as either.
+    require(pixels.shape[:2] == size and pixels.shape[2:] in ((), (3,)), f"{pixels.shape} of a {said['width']}x{said['height']} picture")
+    state = report["inlay"] and report["inlay"]["state"]
+    require(state in (None, "matches", *BAD), f"the state {state!r}")
+    require(warned == (state in BAD), f"state {state}, {'with' if warned else 'without'} a warning")
+    require(state == "matches" or np.array_equal(pixels, base), f"state {state}, but not the base's pixels")
+    return {None: "plain", "matches": "restored"}.get(state, state)
+
+
+def _strip(data: bytes, stripped: bytes) -> None:
+    require(inlay.strip(stripped) == stripped, "strip of a stripped file changes it")
+    require(formats.by_content(stripped).extract(stripped) is None, "there is a payload in the stripped file")
+    require(removed_whole(data, stripped), "strip takes more, or less, than whole segments of ours")
+
+
+def removed_whole(data: bytes, stripped: bytes) -> bool:
+    """True if `stripped` is `data` without some whole segments or boxes of ours; the numbers of an MPF index may be others."""
+    if b"MPF\0" in data:
+        data, stripped = _blotted(data), _blotted(stripped)
+    ways = {(0, 0)}  # (up to where both agree, how many bytes are gone by there): ours may be kept where it is no segment but looks like one
+    for start, end in _ours(data):
+        ways |= {(end, gone + end - start) for at, gone in ways if at <= start and data[at:start] == stripped[at - gone : start - gone]}
+        ways = set(sorted(ways, key=lambda way: way[1])[-40:])
+    return any(data[at:] == stripped[at - gone :] for at, gone in ways)
+
+
+_SEGMENT = re.compile(rb"(?=\xff\xe9(..)" + re.escape(SEGMENT) + rb")", re.DOTALL)
+_BOX = re.compile(rb"(?=(....)uuid(........)?" + re.escape(BOX) + rb")", re.DOTALL)
+_MPF = re.compile(rb"\xff\xe2(..)MPF\0", re.DOTALL)
+
+
+def _ours(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where there is what looks like a segment or box of ours."""
+    if data.startswith(b"\xff\xd8"):
+        for found in _SEGMENT.finditer(data):
+            yield found.start(), found.start() + 2 + int.from_bytes(found[1], "big")
+        return
+    for found in _BOX.finditer(data):
+        length = int.from_bytes(found[2] if found[2] else found[1], "big")
+        yield found.start(), found.start() + length if length else len(data)
+
+
+def _blotted(data: bytes) -> bytes:
+    """`data` with zeros in place of MPF indices."""
+    out = bytearray(data)
+    for found in _MPF.finditer(data):
+        end = min(len(out), found.start() + 2 + int.from_bytes(found[1], "big"))
+        out[found.end() : end] = bytes(max(0, end - found.end()))
+    return bytes(out)
+
+
+def _embed(data: bytes, stripped: bytes) -> None:
+    """`embed` refuses, or `extract` and `strip` undo it."""
+    module, put = formats.by_content(data), bytes(range(40))
+    result = attempt(lambda: module.embed(data, put))
+    if not isinstance(result, InlayError):
+        require(module.extract(result) == put, "the payload does not come back")
+        require(module.strip(result) == stripped, "the base does not come back from embedding")
+
+
+def _paths(data: bytes) -> None:
+    """Every path of the kernel restores the same luma."""
+    module = formats.by_content(data)
+    luma, found = module.decode_luma(data), payload.read(module.extract(data) or b"", priors.network_of)
+    sets = decoder.integer_parameters(found, (luma.shape[0], luma.shape[1]))
+    before, results = os.environ.get("INLAY_PATH"), []
+    try:
+        for path in kernel.paths():
+            os.environ["INLAY_PATH"] = path
+            results.append(decoder.restore(found.network, sets, luma, threads=1))
+    finally:
+        os.environ.pop("INLAY_PATH")
+        os.environ.update({"INLAY_PATH": before} if before else {})
+    require(all(np.array_equal(each, results[0]) for each in results), f"the paths {kernel.paths()} restore different pictures")
+
+
+def _attach(data: bytes, stripped: bytes, original: Image.Image) -> str:
+    result = attempt(lambda: inlay.attach(data, original, effort=1, threads=1))
+    if isinstance(result, InlayError):
+        return _name(result)
+    if result == stripped:
+        return "plain"
+    require(inlay.strip(result) == stripped, "attach changes the base")
+    _used(result)
+    return "inlay"
+
+
+def _used(data: bytes) -> None:
+    """The inlay that was just made is used."""
+    told: list[Any] = []
+    with quiet(told):
+        inlay.decode(data, threads=1)
+        state = (inlay.info(data)["inlay"] or {"state": "plain"})["state"]
+    require(not told and state in ("matches", "plain"), f"what was just made is {state}: {[str(each.message) for each in told]}")
+
+
+@cache
+def _base(format: str, width: int, height: int) -> bytes:
+    return formats.by_name(format).encode_base(picture(width, height), 30, {})
+
+
+def any_original(data: bytes, counts: Counter[str]) -> int:
+    """All that must hold of a picture of any format that is given to `encode` and `attach`.  Returns its pixels."""
+    format = ("jpeg", "jpeg2000")[zlib.crc32(data) & 1]
+    with quiet([]):
+        try:
+            width, height = Image.open(BytesIO(data)).size
+        except Exception:  # Pillow's to judge: the caller opens it
+            counts["encode: not a picture"] += 1
+            return 0
+        if width * height > MOST_ATTACHED_PX:
+            counts["encode: too large"] += 1
+            return 0
+        made = attempt(lambda: inlay.encode(Image.open(BytesIO(data)), format=format, quality=30, effort=1, threads=1))
+        counts[f"encode: {_name(made)}"] += 1
+        if isinstance(made, bytes):
+            _used(made)
+        base = _base(format, width, height)
+        result = attempt(lambda: inlay.attach(base, Image.open(BytesIO(data)), effort=1, threads=1))
+        counts[f"attach to a plain base: {_name(result)}"] += 1
+        require(isinstance(result, InlayError) or inlay.strip(result) == base, "attach changes the base")
+    return width * height
