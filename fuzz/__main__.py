@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from inlay import kernel, provenance
+from inlay import kernel, provenance, threads
 
 from . import minimise
 from .campaign import Campaign
@@ -33,7 +33,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, metavar="S", help="end after so many, whatever is left")
     parser.add_argument("--seed", default="1", help="seed and number make an input: the same again (1)")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the number of the first input (0)")
-    parser.add_argument("--processes", type=int, default=kernel.default_threads(), metavar="N", help="at a time (all processors)")
+    parser.add_argument("--processes", type=int, default=threads.default_threads(), metavar="N", help="at a time (all processors)")
     parser.add_argument("--attach-every", type=int, default=1, metavar="N", help="of the inputs, one in N is given to attach (1)")
     parser.add_argument("--installed", action="store_true", help="the kernel that is installed, without sanitizers")
     parser.add_argument("--findings", type=Path, default=FINDINGS, metavar="DIR", help="where findings are saved (tests/findings)")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .. import exif, formats, kernel
-from ..errors import UnsupportedError
+from ..errors import FormatError, UnsupportedError
 from .colour_chunks import Colours
 from .flat import OPAQUE, flat
 from .opening import open_picture, taken
@@ -66,9 +66,14 @@ def _known_mode(picture: Picture) -> Samples:
     samples = picture.samples
     if isinstance(samples, Deep) or samples.mode.rstrip("Aa") in OPAQUE:
         return samples
-    if samples.mode == "1":
-        return samples.convert("L")
-    return samples.convert("RGBA" if samples.has_transparency_data else "RGB")
+    try:
+        if samples.mode == "1":
+            return samples.convert("L")
+        return samples.convert("RGBA" if samples.has_transparency_data else "RGB")
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises nearly anything for a damaged palette
+        raise FormatError(f"cannot decode the picture: {error or type(error).__name__}") from error
 
 
 def _spaces(colours: Colours, mode: str, metadata: dict[str, Any], wanted: Space | None, notes: list[str]) -> tuple[Space, Space]:
