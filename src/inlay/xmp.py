@@ -86,7 +86,10 @@ def joined(packet: bytes, extended: bytes | None) -> bytes:
     """The main packet with the properties of the extended one; without the extension's name."""
     main = _parse(packet)
     for each in [p for p in _properties(main) if (p.namespaceURI, _local(p)) == _EXTENDED]:
+        description = each.ownerElement if isinstance(each, Attr) else each.parentNode
         _remove(each)
+        if isinstance(description, Element) and not _properties_of(description):
+            _rdf(main).removeChild(description)
     if extended is not None:
         into = _rdf(main)
         for description in _descriptions(_parse(extended)):
@@ -137,12 +140,13 @@ def _descriptions(document: Document) -> list[Element]:
 
 def _properties(document: Document) -> list[_Property]:
     """All properties, attributes and elements."""
-    found: list[_Property] = []
-    for description in _descriptions(document):
-        attributes = list(description.attributes.values())
-        found += [a for a in attributes if a.namespaceURI and a.namespaceURI not in (_RDF, _XMLNS)]
-        found += _elements(description)
-    return found
+    return [each for description in _descriptions(document) for each in _properties_of(description)]
+
+
+def _properties_of(description: Element) -> list[_Property]:
+    attributes = list(description.attributes.values())
+    named = [a for a in attributes if a.namespaceURI and a.namespaceURI not in (_RDF, _XMLNS)]
+    return [*named, *_elements(description)]
 
 
 def _elements(parent: Element) -> Iterator[Element]:
