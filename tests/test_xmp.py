@@ -57,6 +57,7 @@ DAMAGED = {
     "no RDF": b'<a xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1"/>',
     "entities": b'<!DOCTYPE a [<!ENTITY b "c">]>' + CLAIMS["directory"],
     "deep": packet('hdrgm:Version="1"', "<a>" * 5000 + "</a>" * 5000),
+    "many": packet('hdrgm:Version="1"', "<xmp:a/>" * (xmp.MAX_NODES + 1)),
     "large": CLAIMS["attribute"] + b" " * xmp.MAX_BYTES,
 }
 
