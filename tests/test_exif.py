@@ -61,8 +61,8 @@ def block(order="<", rows_of=None, *, prefix=b"Exif\0\0"):
     return prefix + data + values
 
 
-def with_odd_tag(order, where, tag, kind, count, value):
-    rows_of = camera(order)
+def with_odd_tag(order, where, tag, kind, count, value, turn=6):
+    rows_of = camera(order, turn)
     rows_of[where] = [row for row in rows_of[where] if row[0] != tag] + [(tag, kind, count, value)]
     return block(order, rows_of)
 

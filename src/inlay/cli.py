@@ -228,10 +228,10 @@ def _rounded(value_db: float | None) -> float | None:
 def decode(source: str, output: str, base: bool, max_pixels: int | None, max_memory: int | None, threads: int | None) -> None:
     """Write the restored picture.
 
-    The extension of OUT says the format: PNG, TIFF, WebP (lossless), PPM, JPEG or another one that Pillow writes; standard output
-    is PNG.  ICC profile, EXIF and XMP are kept where the format can hold them; where it cannot hold EXIF, the picture is turned
-    upright.  A file without an inlay gives its base; so does one whose inlay is damaged or belongs to another picture, and a line
-    on standard error says so.
+    The extension of OUT says the format: PNG, TIFF, WebP (lossless), PPM, JPEG or another one that Pillow writes and that holds the
+    picture; standard output is PNG.  ICC profile, EXIF, XMP and resolution are kept where the format holds them; where EXIF's
+    orientation is not kept, the picture is turned upright.  A file without an inlay gives its base; so does one whose inlay is
+    damaged or belongs to another picture.  Lines on standard error name what was not kept, and why.
 
     \b
     Examples:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from . import exif, formats, tags, tiff, xmp
 from .errors import UnsupportedError
@@ -41,8 +41,7 @@ def check(format: str, size: tuple[int, int], mode: str) -> tuple[str, ...]:
 
     UnsupportedError if Pillow cannot write the picture so, or would write another one.
     """
-    tried = _tried(mode)
-    data = _file(format, tried)
+    notes = _differences(format, size, mode)
     if format in _LIBJPEG and max(size) > jpeg.MAX_SIDE_PX:  # asked to, libjpeg writes a line of its own on standard error
         raise UnsupportedError(f"a picture of {size[0]}x{size[1]} pixels is too large: {format} holds at most {jpeg.MAX_SIDE_PX} a side")
     for side in ((max(size[0], 1), 1), (1, max(size[1], 1))):
@@ -52,6 +51,13 @@ def check(format: str, size: tuple[int, int], mode: str) -> tuple[str, ...]:
             raise UnsupportedError(f"a picture of {size[0]}x{size[1]} pixels is too large: {error}") from error
         if shown is not None and shown.size != side:
             raise UnsupportedError(f"a file of format {format} would not have {size[0]}x{size[1]} pixels")
+    return notes
+
+
+def _differences(format: str, size: tuple[int, int], mode: str) -> tuple[str, ...]:
+    """Notes on how a small picture's file differs from the picture; UnsupportedError if it is another picture."""
+    tried = _tried(mode)
+    data = _file(format, tried)
     try:
         shown = _opened(data)
         pixels = None if shown is None else formats.pixels(shown.convert(mode))
@@ -108,13 +114,16 @@ def _kept(format: str, found: Mapping[str, Any], mode: str) -> Metadata:
         notes.append(f"the ICC profile is not for {'gray' if stored == 'L' else 'RGB'} and was left out")
     items = {key: value for key, value in items.items() if value}
     if format == "TIFF":
-        return Metadata(items, (*notes, *_thumbnail(items)))
-    if format in ("JPEG", "MPO", "JPEG2000"):
+        notes += _thumbnail(items)
+    elif format in ("JPEG", "MPO", "JPEG2000"):
         own = (jp2 if format == "JPEG2000" else jpeg).writable(items, mode)
-        return Metadata(own.items, (*notes, *own.notes))
+        items, notes = dict(own.items), [*notes, *own.notes]
     lost = []
-    for key, value in list(items.items()):
-        # Where Pillow cannot turn a picture by its EXIF, it may hold the EXIF of one that lies upright.
+    # Of the formats that inlay writes itself Pillow does not read all; but it must be able to turn the picture by its EXIF.
+    names = () if format == "JPEG2000" else ("exif",) if format in ("JPEG", "MPO", "TIFF") else tuple(items)
+    for key in [name for name in names if name in items]:
+        value = items[key]
+        # Where it is not, for odd tags, it can hold the EXIF of one that lies upright.
         held = [v for v in ((value, exif.upright(value)) if key == "exif" else (value,)) if _holds(format, mode, key, v)]
         if held:
             items[key] = held[0]
@@ -124,9 +133,9 @@ def _kept(format: str, found: Mapping[str, Any], mode: str) -> Metadata:
     if "dpi" in lost and exif.resolution(items.get("exif", b"")) == found["dpi"]:
         lost.remove("dpi")
     if lost:
-        *names, last = (_NAMES[key] for key in lost)
-        listed = f"{', '.join(names)} and {last}" if names else last
-        notes.append(f"{format} does not keep {listed} of this file; {'they were' if names else 'it was'} left out")
+        *others, last = (_NAMES[key] for key in lost)
+        listed = f"{', '.join(others)} and {last}" if others else last
+        notes.append(f"{format} does not keep {listed} of this file; {'they were' if others else 'it was'} left out")
     return Metadata(items, tuple(notes))
 
 
@@ -148,8 +157,10 @@ def _holds(format: str, mode: str, key: str, value: Any) -> bool:
             return got is not None and bool(np.allclose(got, value, rtol=0.02))
         if isinstance(got, str):
             got = got.encode()
-        if key == "exif" and (turn := exif.orientation(value)) != 1:
-            return turn == shown.getexif().get(tags.ORIENTATION)
+        if key == "exif" and (exif.orientation(value) != 1 or format == "TIFF"):
+            turn = shown.getexif().get(tags.ORIENTATION, 1)
+            ImageOps.exif_transpose(shown)
+            return bool(turn == exif.orientation(value))
         return got is not None and got.removeprefix(tags.PREFIX) == value.removeprefix(tags.PREFIX)
     except Exception:  # Pillow raises nearly anything for damaged metadata
         return False

@@ -19,7 +19,7 @@ from .threads import default_threads
 # Modules that encoding, decoding and measuring never import: a change to them leaves the lines that are there good.
 EDGES = {
     "__main__", "cli", "commands", "compare", "corpus", "demo", "evaluate_cli", "export", "files", "messages", "options", "page", "plots",
-    "pretrain", "pretrain_cli", "recipes", "report", "sections", "signatures", "speed", "streams",
+    "pretrain", "pretrain_cli", "recipes", "report", "sections", "signatures", "speed", "streams", "tiff",
 }  # fmt: skip
 
 

@@ -58,7 +58,12 @@ def _directory(block: tags.Block, pixels: mmap.mmap, shift: int, at: int, more: 
     Of the tags of `pixels`, a TIFF file that begins at byte `shift`; of `more`, bytes by tag; and of the EXIF block.
     """
     first = block.directories["IFD0"]
-    entries = {tag.number: block.data[tag.entry : tag.entry + 12] for tag in reversed(first.tags) if tag.number not in _OWN and tag.values}
+    entries = {}
+    for tag in reversed(first.tags):  # of two with the same number readers take the first
+        meaningless = tag.number == tags.ORIENTATION and block.integer(tag) not in range(1, 9)
+        if tag.number not in _OWN and tag.values and not meaningless:
+            kind = 2 if tag.type == _UTF8 else tag.type
+            entries[tag.number] = struct.pack(block.order + "HH", tag.number, kind) + block.data[tag.entry + 4 : tag.entry + 12]
     order = "<" if pixels[:2] == b"II" else ">"
     (start,) = struct.unpack_from(order + "I", pixels, 4)
     own = tags.directory(cast(bytes, pixels), order, start)

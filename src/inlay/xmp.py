@@ -11,7 +11,7 @@ from typing import Any
 from xml.dom import minidom
 from xml.dom.minidom import Attr, Document, Element
 
-MAX_BYTES = 1 << 24  # a parsed packet takes some fifty times its bytes
+MAX_BYTES, MAX_NODES = 1 << 24, 60_000  # bound the memory: some copies of the bytes, and about 1 kB an element or attribute
 MAX_DEPTH = 100  # minidom recurses
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XMLNS = "http://www.w3.org/2000/xmlns/"
@@ -86,7 +86,10 @@ def joined(packet: bytes, extended: bytes | None) -> bytes:
     """The main packet with the properties of the extended one; without the extension's name."""
     main = _parse(packet)
     for each in [p for p in _properties(main) if (p.namespaceURI, _local(p)) == _EXTENDED]:
+        description = each.ownerElement if isinstance(each, Attr) else each.parentNode
         _remove(each)
+        if isinstance(description, Element) and not _properties_of(description):
+            _rdf(main).removeChild(description)
     if extended is not None:
         into = _rdf(main)
         for description in _descriptions(_parse(extended)):
@@ -109,16 +112,18 @@ _Property = Attr | Element
 def _parse(packet: bytes) -> Document:
     if len(packet) > MAX_BYTES:
         raise ValueError(f"{len(packet)} bytes, at most {MAX_BYTES} are read")
+    if (nodes := packet.count(b"<") + packet.count(b"=")) > MAX_NODES:
+        raise ValueError(f"about {nodes} elements and attributes, at most {MAX_NODES} are read")
     if b"<!" in packet.replace(b"<!--", b"").replace(b"<![CDATA[", b""):  # XMP has no document type; entities can be hostile
         raise ValueError("it declares a document type")
     try:
         document = minidom.parseString(packet.strip(b"\0 \t\r\n"))
     except Exception as error:  # of many kinds
         raise ValueError(f"it is no XML ({error})") from None
-    nodes: list[Any] = [document]
+    level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
-        nodes = [child for node in nodes for child in node.childNodes]
-    if nodes:
+        level = [child for node in level for child in node.childNodes]
+    if level:
         raise ValueError(f"its elements are nested more than {MAX_DEPTH} deep")
     return document
 
@@ -137,12 +142,13 @@ def _descriptions(document: Document) -> list[Element]:
 
 def _properties(document: Document) -> list[_Property]:
     """All properties, attributes and elements."""
-    found: list[_Property] = []
-    for description in _descriptions(document):
-        attributes = list(description.attributes.values())
-        found += [a for a in attributes if a.namespaceURI and a.namespaceURI not in (_RDF, _XMLNS)]
-        found += _elements(description)
-    return found
+    return [each for description in _descriptions(document) for each in _properties_of(description)]
+
+
+def _properties_of(description: Element) -> list[_Property]:
+    attributes = list(description.attributes.values())
+    named = [a for a in attributes if a.namespaceURI and a.namespaceURI not in (_RDF, _XMLNS)]
+    return [*named, *_elements(description)]
 
 
 def _elements(parent: Element) -> Iterator[Element]:

@@ -5,7 +5,6 @@ A file is a sequence of boxes, each with its length and type before its body; th
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,15 +65,19 @@ def box(kind: bytes, body: bytes) -> bytes:
 
 
 def resolution_box(dpi: tuple[float, float]) -> bytes:
-    """What a capture resolution box says of so many pixels an inch: a fraction and a power of ten a metre, down and across."""
-    parts, exponents = [], []
+    """What a capture resolution box says of so many pixels an inch: a fraction and a power of ten a metre, down and across.
+
+    The power is never negative, which Pillow misreads.
+    """
+    parts, powers = [], []
     for value in reversed(dpi):
-        metre = value / 0.0254
-        exponent = min(max(math.ceil(math.log10(metre / 0xFFFF)), -100), 100)
-        exponent += round(metre / 10.0**exponent) > 0xFFFF
-        parts += [max(round(metre / 10.0**exponent), 1), 1]
-        exponents.append(exponent)
-    return struct.pack(">4H2b", *parts, *exponents)
+        metre, power = value / 0.0254, 0
+        while metre >= 0xFFFF and power < 127:
+            metre, power = metre / 10, power + 1
+        below = max(1, min(0xFFFF, int(0xFFFF / metre)))
+        parts += [min(max(round(metre * below), 1), 0xFFFF), below]
+        powers.append(power)
+    return struct.pack(">4H2b", *parts, *powers)
 
 
 def resolution(content: bytes) -> tuple[float, float] | None:
