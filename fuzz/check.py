@@ -148,7 +148,9 @@ def removed_whole(data: bytes, stripped: bytes) -> bool:
     """True if `stripped` is `data` without some whole segments or boxes of ours; the numbers of an MPF index may be others."""
     if b"MPF\0" in data:
         data, stripped = _blotted(data), _blotted(stripped)
-    ways = {(0, 0)}  # (up to where both agree, how many bytes are gone by there): ours may be kept where it is no segment but looks like one
+    ways = {
+        (0, 0)
+    }  # (up to where both agree, how many bytes are gone by there): ours may be kept where it is no segment but looks like one
     for start, end in _ours(data):
         ways |= {(end, gone + end - start) for at, gone in ways if at <= start and data[at:start] == stripped[at - gone : start - gone]}
         ways = set(sorted(ways, key=lambda way: way[1])[-40:])

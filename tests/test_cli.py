@@ -538,7 +538,7 @@ def test_the_photograph():
     pytest.importorskip("skimage")
     from inlay.demo import photograph
 
-    assert photograph().size == (600, 400)
+    assert photograph().samples.size == (600, 400)
 
 
 def test_pretrain(run, tmp_path):

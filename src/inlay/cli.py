@@ -154,13 +154,15 @@ def attach(
     base = read(source)
     with about(source):
         module = formats.by_content(base)
-        space = encoder.space_of(base)
+        carries = not module.obstacle(base)
+        space = encoder.space_of(base) if carries else None
     if Path(output).suffix.lower() != Path(source).suffix.lower():
         _format_of(output, module.NAME)
     limits = partial(encoder.check_limits, format=module.NAME, max_pixels=max_pixels, max_memory=max_memory)
     begun = time.perf_counter()
     with about(original):
-        master, notes = pictures.prepare(open_picture(original, limits), target=space)
+        picture = open_picture(original, limits)
+        master, notes = pictures.prepare(picture, target=space) if carries else (picture, ())
     with about(source), Progress("fitting") as progress:
         encoded = encoder.attach(base, master, effort=effort, preset=preset, seed=seed, threads=threads, progress=progress)
     _finish("attach", replace(encoded, notes=(*notes, *encoded.notes)), output, time.perf_counter() - begun, as_json)

@@ -16,7 +16,7 @@ from numpy.random import default_rng
 from numpy.typing import NDArray
 from PIL import Image
 
-from . import formats, kernel, payload, pictures, presets, priors
+from . import exif, formats, kernel, payload, pictures, presets, priors
 from .areas import divided
 from .curvature import gauss_newton, sample, sample_px
 from .decoder import WORK_BYTES, integer_parameters, restore
@@ -113,10 +113,11 @@ def attach(
     if obstacle := module.obstacle(data):
         return Encoded(data, len(data), None, None, _CANNOT.format(obstacle))
     prepared, notes = pictures.prepare(original, target=space_of(data))
-    stored = _as_stored(prepared, module, data, module.metadata(data).items.get("exif"))
+    block = module.metadata(data).items.get("exif", b"")
+    stored = _as_stored(prepared, module, data, block)
     job = _Job(module, data, stored, preset, effort, seed, threads, progress)
-    encoded = job.run(notes, replaceable=False)
-    return replace(encoded, notes=(*notes, *invalidated(data))) if encoded.payload else encoded
+    encoded = job.run((*notes, *_orientation_notes(prepared, block)), replaceable=False)
+    return replace(encoded, notes=(*encoded.notes, *invalidated(data))) if encoded.payload else encoded
 
 
 def _check_settings(preset: str | None, effort: int, seed: int) -> None:
@@ -133,14 +134,20 @@ def space_of(base: bytes) -> pictures.Space:
     return pictures.space_of(mode, module.metadata(base).items.get("icc_profile"))
 
 
-def _as_stored(image: Image.Image, module: Format, data: bytes, exif: bytes | None) -> Image.Image:
+def _orientation_notes(original: Image.Image, block: bytes) -> tuple[str, ...]:
+    """On EXIF, of which the orientation counts, that is damaged; it stays in the base as it is."""
+    found = (("original", original.info.get("exif", b"")), ("base", block))
+    return tuple(f"the EXIF of the {of} is damaged: {what}" for of, each in found if each and (what := exif.damage(each)))
+
+
+def _as_stored(image: Image.Image, module: Format, data: bytes, block: bytes) -> Image.Image:
     """The original turned as the base's pixels are stored: as its EXIF say, or not at all, whichever is nearer to the base.
 
     FormatError if neither has the size of the base.
     """
     described = module.describe(data)
     size = (described["width"], described["height"])
-    turned = pictures.turned_as(image, exif)
+    turned = pictures.turned_as(image, block)
     fitting = [each for each in (turned, image)[: 1 if turned is image else 2] if each.size == size]
     if not fitting:
         found, expected, upright = ("x".join(map(str, s)) for s in (image.size, size, size[::-1]))

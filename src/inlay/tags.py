@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from PIL import TiffTags
+
 PREFIX = b"Exif\0\0"
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}  # bytes, by type
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
@@ -19,6 +21,7 @@ TOP = 0  # stands for IFD0 where directories are named by the tags that lead to 
 GROUPS = ((TOP, "IFD0"), (EXIF, "Exif"), (INTEROP, "Interop"), (GPS, "GPS"))
 LINK = "the link to the next directory"
 INTEGERS = {3: "H", 4: "I", 8: "h", 9: "i", 13: "I"}  # as `struct` names them, by type
+_TEXT, _RATIONAL = 2, 5
 _PREFIXES = re.compile(rb"(?:Exif\0\0){0,2}")  # some writers have it twice
 _CHILDREN = (("IFD0", EXIF, "Exif"), ("IFD0", GPS, "GPS"), ("Exif", INTEROP, "Interop"))
 Entries = dict[int, tuple[int, int, bytes]]  # of a directory: type, count and value by tag
@@ -86,6 +89,9 @@ def parse(exif: bytes) -> Block | str:
     first = directory(data, order, start)
     if first is None:
         return f"its first directory is at byte {start} of {len(data)}"
+    for text in (tag for tag in first.tags if tag.type == _TEXT):
+        if TiffTags.lookup(text.number).type in (*INTEGERS, _RATIONAL):
+            first = first.without(text, f"{text.number:#06x} (text, expected a number)")
     block = Block(data, order, {"IFD0": first})
     seen = {start}
     for parent, number, child in _CHILDREN:

@@ -107,9 +107,9 @@ def space_of(mode: str, icc: bytes | None) -> Space:
     return Space(mode, icc if icc and is_readable(icc) and is_of(icc, mode) else None)
 
 
-def turned_as(image: Image.Image, block: bytes | None) -> Image.Image:
+def turned_as(image: Image.Image, block: bytes) -> Image.Image:
     """An upright image as the pixels of a file are stored whose EXIF is `block`."""
-    turn = _STORED.get(exif.orientation(block)) if block else None
+    turn = _STORED.get(exif.orientation(block))
     return image if turn is None else image.transpose(turn)
 
 
