@@ -229,6 +229,30 @@ print("well")
 
 
 @forks
+def test_forks_during_linear_algebra(ends):
+    """A fork ends the threads of OpenBLAS, in the parent too: a product that waits for them would never end."""
+    ends("""
+import numpy as np
+from inlay.fingerprint import fingerprint
+
+luma = np.random.default_rng(0).integers(0, 256, (512, 768), dtype=np.uint8)
+expected, going = fingerprint(luma), True
+
+def work():
+    while going:
+        assert fingerprint(luma) == expected
+
+thread = threading.Thread(target=work)
+thread.start()
+children = [forked(lambda: True) for _ in range(20)]
+assert all([ends_well(child) for child in children])
+going = False
+thread.join()
+print("well")
+""", OPENBLAS_NUM_THREADS="2")  # fmt: skip
+
+
+@forks
 def test_encoding_after_a_fork_uses_linear_algebra(ends):
     """Its threads too do not survive a fork."""
     ends("""
