@@ -253,13 +253,33 @@ print("well")
 
 
 @forks
-def test_encoding_after_a_fork_uses_linear_algebra(ends):
-    """Its threads too do not survive a fork."""
+def test_fits_after_a_fork(ends):
+    """The threads of OpenBLAS begin anew in the child."""
     ends("""
-made = encode(2)
-assert ends_well(forked(lambda: encode(2) == made))
+import numpy as np
+from inlay.fit import Schedule, fit, he_init
+from inlay.network import Network
+
+network = Network(4, layers=1)
+base, original = (inlay.decode(data, base=True)[..., 1].copy() for data in (INLAID, ORIGINAL))
+
+def fitted():
+    start = he_init(network, np.random.default_rng(0))
+    return fit(network, start, Schedule(2, second_order=True), base=base, original=original, threads=2).parameters.tobytes()
+
+expected = fitted()
+assert ends_well(forked(lambda: fitted() == expected))
 print("well")
 """, OPENBLAS_NUM_THREADS="2")  # fmt: skip
+
+
+@forks
+def test_encoding_with_a_fit_after_a_fork(ends):
+    ends("""
+encoded = encode(2)
+assert ends_well(forked(lambda: encode(2) == encoded))
+print("well")
+""")
 
 
 # ------------------------------------------------------------------------------------------------ threads, and the end of a program
