@@ -229,13 +229,57 @@ print("well")
 
 
 @forks
-def test_encoding_after_a_fork_uses_linear_algebra(ends):
-    """Its threads too do not survive a fork."""
+def test_forks_during_linear_algebra(ends):
+    """A fork ends the threads of OpenBLAS, in the parent too: a product that waits for them would never end."""
     ends("""
-made = encode(2)
-assert ends_well(forked(lambda: encode(2) == made))
+import numpy as np
+from inlay.fingerprint import fingerprint
+
+luma = np.random.default_rng(0).integers(0, 256, (512, 768), dtype=np.uint8)
+expected, going = fingerprint(luma), True
+
+def work():
+    while going:
+        assert fingerprint(luma) == expected
+
+thread = threading.Thread(target=work)
+thread.start()
+children = [forked(lambda: True) for _ in range(20)]
+assert all([ends_well(child) for child in children])
+going = False
+thread.join()
 print("well")
 """, OPENBLAS_NUM_THREADS="2")  # fmt: skip
+
+
+@forks
+def test_fits_after_a_fork(ends):
+    """The threads of OpenBLAS begin anew in the child."""
+    ends("""
+import numpy as np
+from inlay.fit import Schedule, fit, he_init
+from inlay.network import Network
+
+network = Network(4, layers=1)
+base, original = (inlay.decode(data, base=True)[..., 1].copy() for data in (INLAID, ORIGINAL))
+
+def fitted():
+    start = he_init(network, np.random.default_rng(0))
+    return fit(network, start, Schedule(2, second_order=True), base=base, original=original, threads=2).parameters.tobytes()
+
+expected = fitted()
+assert ends_well(forked(lambda: fitted() == expected))
+print("well")
+""", OPENBLAS_NUM_THREADS="2")  # fmt: skip
+
+
+@forks
+def test_encoding_with_a_fit_after_a_fork(ends):
+    ends("""
+encoded = encode(2)
+assert ends_well(forked(lambda: encode(2) == encoded))
+print("well")
+""")
 
 
 # ------------------------------------------------------------------------------------------------ threads, and the end of a program

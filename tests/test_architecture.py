@@ -107,3 +107,31 @@ def test_decoding_needs_only_numpy_pillow_and_the_decode_side():
     assert {"numpy", "PIL", "inlay.kernel"} <= loaded
     assert not loaded & {"torch", "jax", "scipy", "skimage", "matplotlib", "click", "rich", "constriction", "bjontegaard"}
     assert not loaded & {f"inlay.{above}" for above in ("fit", "encoder", "quantize", "curvature", "pretrain", "evaluate", "cli")}
+
+
+LINEAR_ALGEBRA = {
+    "np.linalg.eigh", "np.linalg.solve", "np.linalg.svd", "np.linalg.lstsq", "np.linalg.inv", "np.dot", "np.matmul",
+    "floatnet.forward_backward", "floatnet.fold",
+}  # fmt: skip
+
+
+def cut_by_forks(tree):
+    """Lines of products of matrices, and of what else uses a BLAS, outside of `with uncut():`."""
+    if isinstance(tree, ast.With) and any(ast.unparse(item.context_expr) == "uncut()" for item in tree.items):
+        return []
+    found = [line for child in ast.iter_child_nodes(tree) for line in cut_by_forks(child)]
+    product = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.MatMult)
+    if product or (isinstance(tree, ast.Call) and ast.unparse(tree.func) in LINEAR_ALGEBRA):
+        found.append(tree.lineno)
+    return found
+
+
+@pytest.mark.parametrize("name", [*sorted(DECODE_SIDE - {"reference"}), "encoder", "fit", "curvature", "quantize", "areas", "pictures"])
+def test_no_fork_comes_during_linear_algebra(name):
+    """It would end the threads of OpenBLAS, and who waits for them would wait for ever."""
+    for path in module_files(name):
+        assert not cut_by_forks(ast.parse(path.read_text("utf-8"))), path
+
+
+def test_what_forks_cut_is_found():
+    assert cut_by_forks(ast.parse("a = np.linalg.eigh(b)\nwith uncut():\n    c = a @ b\nd = a @ b")) == [1, 4]

@@ -10,7 +10,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from .errors import FormatError, InlayError, InlayWarning, LimitError, UnsupportedError
-from .threads import IMPORTS
+from .threads import uncut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ def encode(
     one of `inlay encode --help`.  subsampling ("444", "422", "420", the default), progressive, optimize (the default): of a JPEG
     base.  The same seed gives the same file on the same kind of machine.  Raises `InlayError`.
     """
-    with IMPORTS:
+    with uncut():
         from . import encoder
 
     encoded = encoder.encode(
@@ -82,7 +82,7 @@ def attach(
     base: a JPEG or JP2 file of any encoder; every byte of it is kept (an earlier inlay is replaced).  original: the picture that it
     was made from, at the same size.  The rest as for `encode`.  Raises `InlayError`.
     """
-    with IMPORTS:
+    with uncut():
         from . import encoder
 
     return encoder.attach(base, original, effort=effort, preset=preset, seed=seed, threads=threads).data
@@ -102,7 +102,7 @@ def decode(
     `InlayWarning`; a file without one gives its base.  max_pixels, max_memory (bytes): `LimitError` beyond, before anything is
     decoded.  Raises `InlayError`.
     """
-    with IMPORTS:
+    with uncut():
         from . import formats
 
     return formats.pixels(_decoded(data, base, max_pixels, max_memory, threads))
@@ -121,7 +121,7 @@ def decode_image(
 
 
 def _decoded(data: bytes, base: bool, max_pixels: int | None, max_memory: int | None, threads: int | None) -> Image.Image:
-    with IMPORTS:
+    with uncut():
         from . import decoder
 
     decoded = decoder.decode(data, base_only=base, max_pixels=max_pixels, max_memory=max_memory, threads=threads)
@@ -132,7 +132,7 @@ def _decoded(data: bytes, base: bool, max_pixels: int | None, max_memory: int | 
 
 def strip(data: bytes) -> bytes:
     """The base file alone, byte for byte as it was before the inlay.  Raises `InlayError`."""
-    with IMPORTS:
+    with uncut():
         from . import formats
 
     return formats.by_content(data).strip(data)
@@ -140,7 +140,7 @@ def strip(data: bytes) -> bytes:
 
 def info(data: bytes, *, max_pixels: int | None = None, max_memory: int | None = None) -> dict[str, Any]:
     """What is inside, in JSON types: see `decoder.info`.  Raises `InlayError`."""
-    with IMPORTS:
+    with uncut():
         from . import decoder
 
     return decoder.info(data, max_pixels=max_pixels, max_memory=max_memory)

@@ -18,7 +18,7 @@ from .fit import Pixels, RateCost, Rectangles, Schedule, Vector, area, fit, piec
 from .kernel import PEAK_MSE
 from .parameters import UNIT, Areas, Prior, apply, encode_sets, relative_to
 from .quantize import quantise
-from .threads import parallel
+from .threads import parallel, uncut
 
 ROUNDS = 3
 SQUARES = 150  # that a picture is cut in, about, while they are not larger than
@@ -105,9 +105,11 @@ def _split(
         scaled: NDArray[np.float64] = gradient[active] / np.sqrt(area(square[None]))
         return scaled
 
-    curvatures, axes = np.linalg.eigh(hessian)
-    slopes = np.stack(parallel(slope, squares, threads)) @ (axes / np.sqrt(np.maximum(curvatures, 1e-12)))
-    main = np.linalg.svd(slopes - slopes.mean(0), full_matrices=False)[0][:, 0]
+    slopes = np.stack(parallel(slope, squares, threads))
+    with uncut():
+        curvatures, axes = np.linalg.eigh(hessian)
+        slopes = slopes @ (axes / np.sqrt(np.maximum(curvatures, 1e-12)))
+        main = np.linalg.svd(slopes - slopes.mean(0), full_matrices=False)[0][:, 0]
     return np.argsort(np.argsort(main)) * count // len(squares)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from . import kernel
 from .kernel import PEAK_MSE, tiles
 from .network import Network
-from .threads import parallel
+from .threads import parallel, uncut
 
 DAMPING = 0.02
 # Derivatives that tell a matrix well enough, and the pixels that are enough for any: more of them fit and quantise no better.
@@ -54,7 +54,9 @@ def gauss_newton(
 
     moved = range(network.size) if active is None else active.tolist()
     columns: NDArray[np.float32] = np.stack(parallel(derivative, moved, threads))
-    hessian = (columns @ columns.T).astype(np.float64) * (PEAK_MSE / columns.shape[1])
+    with uncut():
+        products = columns @ columns.T
+    hessian = products.astype(np.float64) * (PEAK_MSE / columns.shape[1])
     # The quadratic holds near the parameters only: along directions that it takes for flat, a far walk must not look free.
     diagonal = np.diag(hessian)
     damped: NDArray[np.float64] = hessian + np.diag(DAMPING * (diagonal + diagonal.mean()))

@@ -31,7 +31,7 @@ from .payload import Payload
 from .quantize import quantise, rounded
 from .threads import threads_of
 
-Image.preinit()  # Pillow's modules are imported now, not by the first picture that is saved: see `threads.IMPORTS`
+Image.preinit()  # Pillow's modules are imported now, not by the first picture that is saved: see `threads.uncut`
 
 Progress = Callable[[int, int], None]
 COARSENESSES = range(-1, 6)

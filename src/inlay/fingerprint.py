@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .threads import uncut
+
 SUMS = 12
 MODULUS = 16  # a sum is kept as a number of 4 bits
 UNITS_PER_GREY = 2  # a change of one grey level (rms) over the active pixels moves a sum by about this many units
@@ -62,7 +64,8 @@ def _signed_sums(luma: Luma) -> NDArray[np.int64]:
         if columns is None:
             columns = _signs(band.shape[1], 0x9E3779B9).T.astype(np.float32)
         # Exact in float32 in any order: 255 * 65500 < 2^24, so every partial sum is a whole number that it holds.
-        along = band.astype(np.float32) @ columns
+        with uncut():
+            along = band.astype(np.float32) @ columns
         sums += (along.astype(np.int64) * _signs(len(band), 0x7F4A7C15, y).T).sum(0)
         y += len(band)
     return sums

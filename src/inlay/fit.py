@@ -18,7 +18,7 @@ from .curvature import gauss_newton, sample, sample_px
 from .kernel import PEAK_MSE, tiles
 from .network import Network
 from .parameters import UNIT, Prior
-from .threads import parallel
+from .threads import parallel, uncut
 
 Vector = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -51,9 +51,10 @@ class Adam:
 
     def turn(self, matrix: NDArray[np.float64]) -> None:
         """Walk along the eigenvectors of `matrix` from now on; what is known of the gradient turns with it."""
-        axes = np.linalg.eigh(matrix)[1]
-        turned = axes.T if self.axes is None else axes.T @ self.axes
-        self.mean, self.square, self.axes = turned @ self.mean, turned**2 @ self.square, axes
+        with uncut():
+            axes = np.linalg.eigh(matrix)[1]
+            turned = axes.T if self.axes is None else axes.T @ self.axes
+            self.mean, self.square, self.axes = turned @ self.mean, turned**2 @ self.square, axes
 
     def move(self, gradient: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
         """What to subtract from the parameters."""
@@ -253,7 +254,8 @@ def fit(
                 break
     if schedule.norm:
         everything = (0, base.shape[0], 0, base.shape[1])
-        parameters = floatnet.fold(network, parameters, floatnet.inputs(network, base, everything)).astype(np.float32)
+        with uncut():
+            parameters = floatnet.fold(network, parameters, floatnet.inputs(network, base, everything)).astype(np.float32)
     if not np.isfinite(mean_squared_error(network, parameters, base=base, original=original, within=inside, threads=threads)):
         return FitResult(start, history, f"the error grew without bound at step {schedule.steps}; the start is kept")
     return FitResult(parameters, history, reason)
@@ -285,7 +287,8 @@ def _gauss_newton_step(
     slope = gradient[active] / (2 * area(patches)) + pull
     best = parameters
     for damping in (0.0, 0.03, 1.0):
-        step = np.linalg.solve(matrix + damping * np.diag(np.diag(matrix)), slope)
+        with uncut():
+            step = np.linalg.solve(matrix + damping * np.diag(np.diag(matrix)), slope)
         for length in (1.0, 0.5):
             tried = parameters.copy()
             tried[active] -= (length * step).astype(np.float32)
@@ -303,7 +306,8 @@ def normed_gradient(
     def one(patch: NDArray[np.int32]) -> tuple[float, NDArray[np.float32]]:
         y0, y1, x0, x1 = patch.tolist()
         wanted = (target[y0:y1, x0:x1].astype(np.float32) - base[y0:y1, x0:x1]) / 128
-        return floatnet.forward_backward(network, parameters, floatnet.inputs(network, base, (y0, y1, x0, x1)), wanted, norm=True)
+        with uncut():
+            return floatnet.forward_backward(network, parameters, floatnet.inputs(network, base, (y0, y1, x0, x1)), wanted, norm=True)
 
     losses, gradients = zip(*parallel(one, patches, threads), strict=True)
     return sum(losses), np.sum(gradients, axis=0, dtype=np.float64)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .parameters import COARSENESS_BIAS, COARSENESS_BITS, UNIT, Integers, Prior, encode
+from .threads import uncut
 
 SWEEPS = 12
 
@@ -49,7 +50,8 @@ def quantise(
     own = np.maximum(np.diag(curvature), 1e-12)
     expected = np.maximum(prior.spreads[active] / UNIT / step, 1e-3)
     levels = np.rint(wanted)
-    pull = curvature @ (levels - wanted)  # half the slope of the error along each level
+    with uncut():
+        pull = curvature @ (levels - wanted)  # half the slope of the error along each level
     for _ in range(SWEEPS):
         strayed = (np.abs(levels) + 0.05).sum() / expected.sum()
         zero_bits, step_bits = _laplace_bits(expected * strayed)
@@ -69,9 +71,11 @@ def quantise(
         if not changed:
             break
     error = levels - wanted
+    with uncut():
+        added = float(error @ curvature @ error)
     whole = np.zeros(len(parameters), np.int64)
     whole[active] = levels
-    return Quantised(whole, coarseness, encode(prior, whole, coarseness), mse + float(error @ curvature @ error))
+    return Quantised(whole, coarseness, encode(prior, whole, coarseness), mse + added)
 
 
 def rounded(prior: Prior, parameters: NDArray[np.float32]) -> bytes:

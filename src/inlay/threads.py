@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from _thread import LockType, allocate_lock, start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -167,24 +168,31 @@ def _forget_helpers() -> None:
     _idle.clear()
 
 
-# What a fork must not cut in two has a lock that forks wait for.  The lock of imports comes first: no other is made while it is held.
-_locks: list[threading.RLock] = []
+# A fork copies memory as it is, but of the threads only the one that forks.  So what other threads do in between must not be cut in two.
+_own = threading.local()
+_new = threading.RLock()  # held where a thread gets its lock
+_locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()  # one a thread
 _taken: list[threading.RLock] = []  # by the fork that goes on
 
 
-def unforked() -> threading.RLock:
-    """A lock that forks wait for: what is done under it is done whole in a child too, and the lock is free there."""
-    lock = threading.RLock()
-    _locks.append(lock)
+def uncut() -> threading.RLock:
+    """`with uncut():` no fork comes while this thread is inside.
+
+    For imports on demand (Python's lock of a module would stay held in the child), for linear algebra (a fork ends the threads of
+    OpenBLAS, and who waits for one waits for ever), for what is changed for a while.  A fork waits for it, so it must not take long, nor
+    wait for work of another thread.
+    """
+    if not hasattr(_own, "lock"):
+        with _new:
+            _own.lock = threading.RLock()
+            _locks.add(_own.lock)
+    lock: threading.RLock = _own.lock
     return lock
 
 
-# Held while modules are imported on demand: a fork meanwhile would leave Python's own locks of them held in the child, for ever.
-IMPORTS = unforked()
-
-
 def _before_fork() -> None:
-    for lock in _locks:
+    _new.acquire()
+    for lock in list(_locks):
         lock.acquire()
         _taken.append(lock)
 
@@ -192,6 +200,7 @@ def _before_fork() -> None:
 def _after_fork() -> None:
     while _taken:
         _taken.pop().release()
+    _new.release()
 
 
 def _in_the_child() -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from .. import kernel
 from ..errors import FormatError
-from ..threads import IMPORTS
+from ..threads import uncut
 
 Pixels = NDArray[np.uint8]
 
@@ -181,7 +181,7 @@ def by_extension(suffix: str) -> Format | None:
 
 def all_formats() -> tuple[Format, ...]:
     """The format modules."""
-    with IMPORTS:
+    with uncut():
         from . import jp2, jpeg
 
     return (jpeg, jp2)

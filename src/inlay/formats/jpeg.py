@@ -5,6 +5,7 @@ Pillow (libjpeg-turbo) codes the pixels; the segments are `_jpegfile`'s.  FORMAT
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -15,7 +16,7 @@ from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ..errors import FormatError, LimitError, UnsupportedError
-from ..threads import unforked
+from ..threads import uncut
 from . import Base, Metadata, Pixels, _jpegmeta, pixels
 from ._jpegfile import (
     APP0,
@@ -47,7 +48,7 @@ MAX_SCANS = 500  # some ten are usual; each costs a pass over the picture, and n
 
 _SUBSAMPLING = {"444": 0, "422": 1, "420": 2}  # Pillow's numbers
 OPTIONS = {"subsampling", "progressive", "optimize"}
-_maxblock = unforked()
+_maxblock = threading.Lock()
 
 
 def detect(data: bytes) -> bool:
@@ -250,7 +251,7 @@ def _large_buffer(image: Image.Image, settings: dict[str, Any]) -> Iterator[None
     need_bytes = (1 << 18) + sum(len(value) for value in settings.values() if isinstance(value, bytes))
     if settings["optimize"] or settings["progressive"]:
         need_bytes += 2 * len(image.getbands()) * image.width * image.height
-    with _maxblock:
+    with uncut(), _maxblock:
         usual, ImageFile.MAXBLOCK = ImageFile.MAXBLOCK, max(ImageFile.MAXBLOCK, need_bytes)
         try:
             yield

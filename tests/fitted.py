@@ -1,0 +1,46 @@
+"""Fitted parameters that tests start from: `fitted.json`, made once by
+
+    INLAY_PATH=avx2 python tests/fitted.py
+
+A fit made on the spot ends elsewhere on each kernel path and with each number of threads, which add floats in other orders; a test that
+hangs on its last digits passes on one processor and fails on another.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from textures import jpeg_of, texture
+
+from inlay.fit import Schedule, fit, he_init
+from inlay.formats import jpeg
+from inlay.network import Network
+
+STORED = Path(__file__).with_suffix(".json")
+UNIT = 1 << 16  # of the numbers in the file: a parameter of 1
+NETWORKS = [Network(), Network(channels=4, layers=2, dilations=(2, 1), inputs=3), Network(channels=3, layers=1, kernel=5)]
+
+
+def pictures():
+    """The base and the original that they were fitted to, (64, 80) both."""
+    original = texture(80, 64, seed=2)
+    return jpeg.decode_base(jpeg_of(original, quality=15)).luma, original
+
+
+def fitted(network):
+    """The stored parameters of one of the NETWORKS, (size,) float32."""
+    return (np.array(json.loads(STORED.read_text("utf-8"))[str(network)]) / UNIT).astype(np.float32)
+
+
+def make():
+    base, original = pictures()
+    for network in NETWORKS:
+        start, schedule = he_init(network, np.random.default_rng(0)), Schedule(150, rate=0.02, batch_px=1 << 20)
+        found = fit(network, start, schedule, base=base, original=original, threads=1).parameters
+        yield str(network), np.rint(found.astype(np.float64) * UNIT).astype(int).tolist()
+
+
+if __name__ == "__main__":
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(values)}" for name, values in make())
+    sys.exit(not STORED.write_text(f"{{\n{lines}\n}}\n", "utf-8"))
