@@ -90,9 +90,9 @@ def encode(
 ) -> None:  # fmt: skip
     """Write a picture as a JPEG or JPEG 2000 file with an inlay.
 
-    IN is whatever Pillow opens: PNG, TIFF, WebP, PPM, JPEG and more, 16 bits, palettes and alpha (laid on white) included.  Its
-    ICC profile, EXIF and XMP are kept, its EXIF orientation is applied.  Where an inlay would not pay, or cannot apply (CMYK as JPEG),
-    the plain base file is written, and the report says so.
+    IN is whatever Pillow opens: PNG, TIFF, WebP, PPM, JPEG and more.  16 bits, palettes and alpha (laid on white) are included.  Its
+    ICC profile, EXIF and XMP are kept; a note says what cannot be.  Its EXIF orientation is applied.  Where an inlay would not pay,
+    or cannot apply (CMYK as JPEG), the plain base file is written, and the report says so.
 
     \b
     Examples:
@@ -139,8 +139,9 @@ def attach(
 ) -> None:  # fmt: skip
     """Add an inlay to an existing JPEG or JP2 file; its image data stays byte for byte.
 
-    The inlay brings BASE, a file of any encoder, nearer to MASTER.  An inlay that it had is replaced.  Where none pays, or none
-    can apply (CMYK, 12 bits, lossless, arithmetic coding), the file is written as it is, and the report says so.
+    The inlay brings BASE, a file of any encoder, nearer to MASTER.  MASTER is compared in the colour space of BASE: its ICC profile
+    (none means sRGB) is converted.  It may lie upright or as BASE is stored.  An inlay that BASE had is replaced.  Where none pays,
+    or none can apply (CMYK, 12 bits, lossless, arithmetic coding), the file is written as it is, and the report says so.
 
     \b
     Examples:

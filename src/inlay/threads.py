@@ -162,12 +162,6 @@ def _ask(count: int, run: Callable[[], None]) -> list[tuple[_Helper, _Task]]:
     return asked
 
 
-def _forget_helpers() -> None:
-    """In the child of a fork, where they do not run."""
-    _helpers.clear()
-    _idle.clear()
-
-
 # A fork copies memory as it is, but of the threads only the one that forks.  So what other threads do in between must not be cut in two.
 _own = threading.local()
 _new = threading.RLock()  # held where a thread gets its lock
