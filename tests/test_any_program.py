@@ -5,10 +5,12 @@ Each case is a program of its own with a time limit, so that one that hangs fail
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from conftest import file_of, textured
@@ -64,6 +66,8 @@ def folder(tmp_path_factory):
     assert encoded.payload is not None, encoded.reason
     (path / "inlaid.jpg").write_bytes(encoded.data)
     (path / "decoded").write_bytes(inlay.decode(encoded.data, threads=1).tobytes())
+    for name in ("fitted-areas-gray.jpg", "jpeg2000-rgb.jp2"):
+        shutil.copy(Path(__file__).parent / "golden" / name, path)
     return path
 
 
@@ -200,6 +204,23 @@ thread = threading.Thread(target=decode)
 thread.start()
 assert importing.wait(30)
 assert ends_well(forked(decode))
+print("well")
+""")
+
+
+def test_nothing_is_imported_in_the_midst_of_work(ends):
+    """Where a fork might come."""
+    ends("""
+from inlay import decoder, encoder, formats
+
+formats.all_formats()
+before = set(sys.modules)
+for name in ("fitted-areas-gray.jpg", "jpeg2000-rgb.jp2"):
+    pixels = inlay.decode((folder / name).read_bytes())
+    inlay.encode(pixels, format="jpeg2000", quality=30, effort=1)
+encode(2)
+inlay.attach(inlay.strip(INLAID), inlay.decode(ORIGINAL), effort=1)
+assert set(sys.modules) == before, set(sys.modules) - before
 print("well")
 """)
 

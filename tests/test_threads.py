@@ -1,5 +1,6 @@
 """Work shared among threads: results in order, errors heard, and the same bytes however it is cut."""
 
+import gc
 import threading
 import time
 import weakref
@@ -110,3 +111,24 @@ def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted():
     assert given() is not None
     del address
     assert given() is None
+
+
+def test_threads_that_have_ended_leave_no_lock():
+    """And each has one of its own, so that they do not wait for one another."""
+    seen = set()
+
+    def enter():
+        with threads.uncut() as inside, threads.uncut():
+            assert inside
+            meeting.wait()
+            seen.add(id(threads.uncut()))
+
+    before, meeting = len(threads._locks), threading.Barrier(20, timeout=30)
+    each = [threading.Thread(target=enter) for _ in range(20)]
+    for thread in each:
+        thread.start()
+    for thread in each:
+        thread.join()
+    assert len(seen) == 20
+    gc.collect()
+    assert len(threads._locks) <= before

@@ -162,7 +162,7 @@ def _ask(count: int, run: Callable[[], None]) -> list[tuple[_Helper, _Task]]:
     return asked
 
 
-# A fork copies memory as it is, but of the threads only the one that forks.  So what other threads do in between must not be cut in two.
+# A fork copies the memory as it is, but no thread except the one that forks.  What the others had half done stays half done in the child.
 _own = threading.local()
 _new = threading.RLock()  # held where a thread gets its lock
 _locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()  # one a thread
@@ -170,11 +170,11 @@ _taken: list[threading.RLock] = []  # by the fork that goes on
 
 
 def uncut() -> threading.RLock:
-    """`with uncut():` no fork comes while this thread is inside.
+    """A lock of this thread's own that forks wait for: `with uncut():` no fork comes.
 
-    For imports on demand (Python's lock of a module would stay held in the child), for linear algebra (a fork ends the threads of
-    OpenBLAS, and who waits for one waits for ever), for what is changed for a while.  A fork waits for it, so it must not take long, nor
-    wait for work of another thread.
+    For imports on demand (Python's lock of the module would stay held in the child), for linear algebra (a fork ends the threads of
+    OpenBLAS, and a product that waits for them never ends), for a setting that is changed for a while.  What is done inside must not
+    take long, nor wait for another thread's `uncut`.
     """
     if not hasattr(_own, "lock"):
         with _new:
