@@ -81,7 +81,14 @@ def main() -> int:
     sanitized = None if arguments.installed else built()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     campaign = Campaign(
-        seeds(), arguments.seed, arguments.inputs, arguments.first, arguments.seconds, arguments.processes, arguments.attach_every, sanitized
+        seeds(),
+        arguments.seed,
+        arguments.inputs,
+        arguments.first,
+        arguments.seconds,
+        arguments.processes,
+        arguments.attach_every,
+        sanitized,
     )
     campaign.run(lambda text: print(text, flush=True))
     line = _line(campaign)

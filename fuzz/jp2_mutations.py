@@ -65,7 +65,9 @@ def kind(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
 
 def new(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
     """A box more, or many, of any content, or one around others."""
-    body = rng.choice((some_bytes(rng), b"JpgTiffExif->JP2" + exif(rng), b"\1\0\0" + number(rng, 4).to_bytes(4, "big"), b"\2\0\0" + some_bytes(rng, 150)))
+    body = rng.choice(
+        (some_bytes(rng), b"JpgTiffExif->JP2" + exif(rng), b"\1\0\0" + number(rng, 4).to_bytes(4, "big"), b"\2\0\0" + some_bytes(rng, 150))
+    )
     box = Box(rng.choice(TYPES), body)
 
     def put(here: Boxes) -> Boxes:
@@ -80,13 +82,17 @@ def new(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
 
 def content(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
     """What a box says: sizes, depths, colours, palettes, channels."""
-    return _somewhere(rng, parts, lambda here: _one(rng, here, lambda each: replace(each, body=rng.choice((any_field, damaged))(rng, each.body))))
+    return _somewhere(
+        rng, parts, lambda here: _one(rng, here, lambda each: replace(each, body=rng.choice((any_field, damaged))(rng, each.body)))
+    )
 
 
 def colours(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
     """Boxes of the header that change what samples mean, put in before its end or in place of the old ones."""
     channels = rng.randrange(1, 5)
-    definitions = b"".join(struct.pack(">HHH", rng.randrange(5), rng.choice((0, 0, 1, 2, 65535)), rng.choice((0, 1, 2, 3, 65535))) for _ in range(channels))
+    definitions = b"".join(
+        struct.pack(">HHH", rng.randrange(5), rng.choice((0, 0, 1, 2, 65535)), rng.choice((0, 1, 2, 3, 65535))) for _ in range(channels)
+    )
     box = rng.choice((
         Box(b"colr", b"\1\0\0" + struct.pack(">I", rng.choice((0, 12, 14, 16, 17, 18, 24, 255)))),
         Box(b"colr", b"\2\0\0" + some_bytes(rng, 200)),

@@ -50,7 +50,9 @@ def length(rng: Random, parts: Parts, others: Parts) -> Parts:
 
 def between(rng: Random, parts: Parts, others: Parts) -> Parts:
     """Bytes before a marker: fill, zeros, anything, a marker that stands alone."""
-    filling = rng.choice((b"\xff" * rng.randrange(1, 9), bytes(rng.randrange(1, 5)), some_bytes(rng), b"\xff\x01", b"\xff\xd0", b"\xff\x00", b"\xff\xd9"))
+    filling = rng.choice(
+        (b"\xff" * rng.randrange(1, 9), bytes(rng.randrange(1, 5)), some_bytes(rng), b"\xff\x01", b"\xff\xd0", b"\xff\x00", b"\xff\xd9")
+    )
     at = rng.randrange(len(parts) + 1)
     return [*parts[:at], Segment(0, filling), *parts[at:]]
 

@@ -19,7 +19,13 @@ ADDRESS = "detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=16:max_
 def built() -> Path:
     """The folder of the build, made anew where a source has changed."""
     digest = hashlib.sha256(sys.version.encode())
-    for path in sorted([ROOT / "CMakeLists.txt", ROOT / "pyproject.toml", *(p for p in (ROOT / "src").rglob("*") if p.suffix in (".py", ".json", ".c", ".h"))]):
+    for path in sorted(
+        [
+            ROOT / "CMakeLists.txt",
+            ROOT / "pyproject.toml",
+            *(p for p in (ROOT / "src").rglob("*") if p.suffix in (".py", ".json", ".c", ".h")),
+        ]
+    ):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     stamp = FOLDER / "stamp"
     if not stamp.exists() or stamp.read_text() != digest.hexdigest():

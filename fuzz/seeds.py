@@ -56,7 +56,9 @@ def inlaid(base: bytes, prior: Prior, sets: int = 1, seed: int = 0) -> bytes:
     """`base` with parameters around the prior's, in areas where there are several sets."""
     module, rng = formats.by_content(base), np.random.default_rng(seed)
     luma = module.decode_luma(base)
-    levels = [np.rint(rng.laplace(0, 0.3, prior.network.size) * prior.spreads / 2.0 ** prior.steps(2)).astype(np.int64) for _ in range(sets)]
+    levels = [
+        np.rint(rng.laplace(0, 0.3, prior.network.size) * prior.spreads / 2.0 ** prior.steps(2)).astype(np.int64) for _ in range(sets)
+    ]
     areas = None
     if sets > 1:
         rows, columns = Areas.squares((luma.shape[0], luma.shape[1]), parameters.LEAST_SIDE_PX)

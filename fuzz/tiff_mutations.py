@@ -23,7 +23,12 @@ def exif(rng: Random) -> bytes:
     order = rng.choice("<>")
     parts = [_directory(rng, order) for _ in range(rng.choice((1, 1, 2, 4)))]
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8 if rng.random() < 0.9 else number(rng, 4))
-    return rng.choice((b"Exif\0\0", b"Exif\0\0", b"Exif\0\0", b"Exif\0", b"", b"Exif\0\0Exif\0\0")) + head + b"".join(parts) + some_bytes(rng, 60)
+    return (
+        rng.choice((b"Exif\0\0", b"Exif\0\0", b"Exif\0\0", b"Exif\0", b"", b"Exif\0\0Exif\0\0"))
+        + head
+        + b"".join(parts)
+        + some_bytes(rng, 60)
+    )
 
 
 def _directory(rng: Random, order: str) -> bytes:
