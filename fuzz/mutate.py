@@ -9,7 +9,7 @@ from . import jp2_mutations, jpeg_mutations, noise, original_mutations, payload_
 from .seeds import GOLDEN, Seeds
 
 KINDS = {"structure": 45, "payload": 25, "noise": 12, "splice": 6, "original": 12}  # in 100
-GOLDEN_SHARE = 0.08  # they are larger
+GOLDEN_SHARE = 0.03  # they are larger
 MOST_BYTES = 1 << 16
 
 
