@@ -8,11 +8,11 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from textures import coloured, texture
 
 from inlay import pictures
-from inlay.errors import UnsupportedError
+from inlay.errors import InlayError, UnsupportedError
 
 GRAY, COLOUR = texture(40, 24, seed=3), coloured(40, 24, seed=3)
 ALPHA = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (24, 1))
@@ -253,3 +253,124 @@ def test_tiff_is_right_or_refused(photometric, extra, bits, order, planar, layou
         return
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= (2 if extra in ("assocalpha", "unassalpha") and bits == 8 else 1)
+
+
+# ------------------------------------------------------------------------------------------------ what stands beside the pixels
+
+
+def exif_of(orientation):
+    return b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0x0112, 3, 1, orientation) + bytes(4)
+
+
+SOUND = {
+    b"eXIf": exif_of(6),
+    b"iTXt": b"XML:com.adobe.xmp\0\0\0\0\0<x/>",
+    b"pHYs": struct.pack(">IIB", 11811, 11811, 1),
+}
+
+
+def other_chunks():
+    """Chunks of every kind that is read, damaged in many ways."""
+    packed = zlib.compress(b"x" * 99)
+    bodies = [b"", b"\0", b"a", b"a\0", b"\0\0\0\0", b"a\0\0" + packed[:-3], b"a\0\7" + packed, b"a" * 99 + b"\0\0" + packed, bytes(40)]
+    bodies += [
+        name + tail
+        for name in (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
+        for tail in (b"", b"\0", b"\1\0x", b"\n\n", b"\0" + packed[:9])
+    ]
+    for kind in (
+        b"iCCP",
+        b"eXIf",
+        b"tEXt",
+        b"zTXt",
+        b"iTXt",
+        b"pHYs",
+        b"gAMA",
+        b"cHRM",
+        b"cICP",
+        b"sRGB",
+        b"sBIT",
+        b"bKGD",
+        b"hIST",
+        b"acTL",
+        b"fcTL",
+    ):
+        for body in bodies:
+            yield kind, body
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_damaged_chunk_takes_nothing_along(at):
+    """Neither the pixels nor the items beside it, whether they stand before or behind it."""
+    sound = list(SOUND.items())
+    for kind, body in other_chunks():
+        if kind in SOUND:
+            continue
+        data = png_of(COLOUR, 8, 2, *sound[:at], (kind, body), *sound[at:])
+        image, _ = pictures.prepare(pictures.open_picture(data))
+        assert image.size == COLOUR.shape[:2], (kind, body)  # turned upright
+        if kind not in (b"gAMA", b"cHRM", b"cICP"):  # which may mean something
+            assert np.array_equal(np.asarray(image), np.rot90(COLOUR, -1)), (kind, body)
+        assert image.info["xmp"] == b"<x/>" and image.info["dpi"] == pytest.approx((300, 300), abs=0.01), (kind, body)
+
+
+def test_a_damaged_item_is_noted():
+    for kind, body in ((b"iCCP", b"a\0\0" + zlib.compress(b"x" * 99)[:-3]), (b"pHYs", b"\0"), (b"zTXt", b"Raw profile type exif\0\0x")):
+        _, notes = opened(png_of(COLOUR, 8, 2, (kind, body)))
+        assert len(notes) == 1 and kind.decode() in notes[0], (kind, notes)
+
+
+def test_a_wrong_checksum_is_noted():
+    data = bytearray(png_of(COLOUR, 8, 2, (b"eXIf", exif_of(1))))
+    data[data.index(b"eXIf") + 6] ^= 1
+    found, notes = opened(bytes(data))
+    assert np.array_equal(found, COLOUR)
+    assert notes == ("the eXIf chunk is damaged (wrong checksum) and was left out",)
+
+
+def test_truncated_files_are_refused_in_one_way():
+    """Whatever is cut off, and in every format, it is an error of inlay's own, or the picture."""
+    for format in ("PNG", "TIFF", "GIF", "WEBP", "JPEG", "BMP", "PPM", "JPEG2000"):
+        file = io.BytesIO()
+        Image.fromarray(COLOUR).save(file, format)
+        whole = file.getvalue()
+        for end in range(0, len(whole), max(1, len(whole) // 60)):
+            try:
+                image, _ = pictures.prepare(pictures.open_picture(whole[:end]))
+            except (InlayError, UnidentifiedImageError):
+                continue
+            assert image.size == (40, 24), (format, end)
+
+
+def test_a_bomb_in_a_chunk_is_left_out():
+    """A gigabyte of zeros, compressed to a megabyte, is not unpacked."""
+    packer = zlib.compressobj(9)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
+    found, notes = opened(png_of(COLOUR, 8, 2, (b"iCCP", b"a\0\0" + bomb)))
+    assert np.array_equal(found, COLOUR)
+    assert len(notes) == 1 and "more than" in notes[0]
+
+
+def test_arrays():
+    for shape, expected in (((24, 40), "L"), ((24, 40, 1), "L"), ((24, 40, 3), "RGB")):
+        for kind in (np.uint8, np.uint16):
+            image, _ = pictures.prepare(np.zeros(shape, kind))
+            assert (image.mode, image.size) == (expected, (40, 24))
+    for wrong in (np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4)), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8)):
+        with pytest.raises(UnsupportedError, match="an array of shape"):
+            pictures.prepare(wrong)
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F"]
+)
+def test_every_mode_of_an_image_is_taken_or_refused(mode):
+    image = Image.new(mode, (7, 5))
+    if mode == "F":
+        with pytest.raises(UnsupportedError, match="floating-point"):
+            pictures.prepare(image)
+        return
+    found, _ = pictures.prepare(image)
+    assert found.mode in ("L", "RGB", "CMYK") and found.size == (7, 5)
+    if mode in ("LA", "La", "RGBA", "RGBa", "PA"):  # nothing but white shines through
+        assert set(np.asarray(found).ravel()) == {255}

@@ -98,6 +98,8 @@ def metadata(data: bytes, found: list[Chunk]) -> tuple[dict[str, Any], ColourChu
             if not chunk.intact(data):
                 raise ValueError("wrong checksum")
             for key, value in reader(chunk.body(data)).items():
+                if value == b"":
+                    continue
                 (colours if key in ColourChunks.__dataclass_fields__ else items).setdefault(key, value)
         except (ValueError, struct.error, zlib.error, IndexError) as error:
             notes.append(f"the {chunk.type.decode()} chunk is damaged ({error}) and was left out")
