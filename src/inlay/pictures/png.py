@@ -133,30 +133,24 @@ def _physical(body: bytes) -> dict[str, Any]:
 
 def _text(body: bytes) -> dict[str, Any]:
     keyword, text = body.split(b"\0", 1)
-    return _named(keyword, text)
+    return _raw_profile(keyword, text) if keyword.startswith(_RAW) else {}
 
 
 def _compressed_text(body: bytes) -> dict[str, Any]:
     keyword, rest = body.split(b"\0", 1)
-    return _named(keyword, _inflated(rest[1:])) if _wanted(keyword) else {}
+    return _raw_profile(keyword, _inflated(rest[1:])) if keyword.startswith(_RAW) else {}
 
 
 def _international_text(body: bytes) -> dict[str, Any]:
     keyword, rest = body.split(b"\0", 1)
-    compressed, text = rest[0], rest[2:].split(b"\0", 2)[2]
-    return _named(keyword, _inflated(text) if compressed else text) if _wanted(keyword) else {}
-
-
-def _wanted(keyword: bytes) -> bool:
-    return keyword == _XMP or keyword.startswith(_RAW)
-
-
-def _named(keyword: bytes, text: bytes) -> dict[str, Any]:
-    """Metadata of a text chunk: XMP, or a block in hexadecimal digits, as ImageMagick and ExifTool write it."""
-    if keyword == _XMP:
-        return {"xmp": text}
-    if not keyword.startswith(_RAW):
+    if keyword != _XMP:
         return {}
+    compressed, text = rest[0], rest[2:].split(b"\0", 2)[2]
+    return {"xmp": _inflated(text) if compressed else text}
+
+
+def _raw_profile(keyword: bytes, text: bytes) -> dict[str, Any]:
+    """A block in hexadecimal digits, as ImageMagick and ExifTool write it."""
     block = exif.raw_profile(text)
     if not block:
         raise ValueError("no hexadecimal digits")
