@@ -81,15 +81,9 @@ def main() -> int:
     sanitized = None if arguments.installed else built()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     campaign = Campaign(
-        seeds(),
-        arguments.seed,
-        arguments.inputs,
-        arguments.first,
-        arguments.seconds,
-        arguments.processes,
-        arguments.attach_every,
-        sanitized,
-    )
+        seeds(), arguments.seed, arguments.inputs, first=arguments.first, seconds=arguments.seconds, processes=arguments.processes,
+        attach_every=arguments.attach_every, sanitized=sanitized,
+    )  # fmt: skip
     campaign.run(lambda text: print(text, flush=True))
     line = _line(campaign)
     print(json.dumps(line, indent=1))

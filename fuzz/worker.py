@@ -96,7 +96,7 @@ def main() -> None:
         raise SystemExit("the kernel was not built with sanitizers")
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is not ours
-    with open(sys.argv[2], "r+b") as file, mmap(file.fileno(), AT.size) as progress:
+    with Path(sys.argv[2]).open("r+b") as file, mmap(file.fileno(), AT.size) as progress:
         run(task, progress, out)
 
 
