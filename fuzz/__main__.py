@@ -36,6 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=threads.default_threads(), metavar="N", help="at a time (all processors)")
     parser.add_argument("--attach-every", type=int, default=1, metavar="N", help="of the inputs, one in N is given to attach (1)")
     parser.add_argument("--installed", action="store_true", help="the kernel that is installed, without sanitizers")
+    parser.add_argument("--corpus", type=Path, metavar="DIR", help="further files to mutate: those that fuzz.guided kept")
     parser.add_argument("--findings", type=Path, default=FINDINGS, metavar="DIR", help="where findings are saved (tests/findings)")
     return parser.parse_args()
 
@@ -80,16 +81,13 @@ def main() -> int:
     arguments = _arguments()
     sanitized = None if arguments.installed else built()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    start = seeds()
+    if arguments.corpus:
+        start = start._replace(files=(*(p.read_bytes() for p in sorted(arguments.corpus.iterdir())), *start.files))
     campaign = Campaign(
-        seeds(),
-        arguments.seed,
-        arguments.inputs,
-        arguments.first,
-        arguments.seconds,
-        arguments.processes,
-        arguments.attach_every,
-        sanitized,
-    )
+        start, arguments.seed, arguments.inputs, first=arguments.first, seconds=arguments.seconds, processes=arguments.processes,
+        attach_every=arguments.attach_every, sanitized=sanitized,
+    )  # fmt: skip
     campaign.run(lambda text: print(text, flush=True))
     line = _line(campaign)
     print(json.dumps(line, indent=1))

@@ -58,8 +58,8 @@ class Campaign:
                 if late:
                     for each in running:
                         each.stop()
-                running = [each for each in running if each.watch()]
-                if not running:
+                before, running = len(running), [each for each in running if each.watch()]
+                if not before:
                     break
                 time.sleep(0.2)
                 if time.monotonic() - told > 60:

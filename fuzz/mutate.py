@@ -1,4 +1,7 @@
-"""Inputs: a seed, changed in one to four places, by what its kind of file can have wrong.  Its number makes it again."""
+"""Inputs: a seed, changed in one to four places, by what its kind of file can have wrong.
+
+Number `index` of a campaign is always the same.
+"""
 
 from __future__ import annotations
 

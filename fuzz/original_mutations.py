@@ -61,8 +61,9 @@ def _of_png(rng: Random) -> tuple[bytes, bytes]:
         (b"iCCP", b"a\0\0" + packed), (b"iCCP", b"a" * rng.choice((0, 1, 79, 80)) + b"\0" + bytes([number(rng, 1)]) + packed),
         (b"gAMA", number(rng, 4).to_bytes(4, "big")), (b"gAMA", some_bytes(rng, 6)), (b"sRGB", some_bytes(rng, 2)),
         (b"cHRM", struct.pack(">8I", *(number(rng, 4) for _ in range(8)))), (b"cHRM", some_bytes(rng, 34)), (b"cICP", some_bytes(rng, 5)),
-        (b"pHYs", struct.pack(">IIB", number(rng, 4), number(rng, 4), number(rng, 1))), (b"pHYs", some_bytes(rng, 10)),
         (b"tRNS", some_bytes(rng, 8)),
+        (b"pHYs", struct.pack(">IIB", number(rng, 4), number(rng, 4), number(rng, 1))),
+        (b"pHYs", some_bytes(rng, 10)),
         (b"acTL", struct.pack(">II", number(rng, 4), number(rng, 4))), (b"fcTL", some_bytes(rng, 26)), (b"bKGD", some_bytes(rng, 6)),
     ))  # fmt: skip
 

@@ -39,11 +39,10 @@ def test_some_mutated_inputs_hold(made):
     """All outcomes occur, in a share that is worth the time."""
     counts = Counter()
     for index in range(300):
-        found = mutate.made("a test", index, made)
-        check.any_file(found.data, counts) if found.kind != "original" else check.any_original(found.data, counts)
+        check.any_file(mutate.made("a test", index, made).data, counts)
     for outcome in ("restored", "plain", "stale", "damaged", "unsupported", "FormatError"):
         assert counts[f"decode: {outcome}"] >= 5, counts
-    assert counts["attach: inlay"] >= 15 and counts["attach: plain"] >= 50 and counts["encode: done"] >= 5
+    assert counts["attach: inlay"] >= 15 and counts["attach: plain"] >= 50
 
 
 def test_an_input_is_the_same_again(made):

@@ -362,3 +362,19 @@ def test_within_2_percent_of_constriction_on_fitted_levels(fitted, index):
         theirs.append(constriction_bytes(prior, quantised.levels))
     assert all(a <= max(1.02 * b, b + 3) for a, b in zip(ours, theirs, strict=True)), (ours, theirs)
     assert np.mean(ours) <= 1.02 * np.mean(theirs), (ours, theirs)
+
+
+def test_sets_behind_one_that_is_refused_are_not_read():
+    prior = blank_prior(Network(3, 1))
+    levels = np.ones(prior.network.size, np.int64)
+    coded = encode_sets(prior, [(levels, 0)] * 3, Areas(32, np.zeros((1, 1), np.uint8)))
+    seen = []
+
+    def check(network, values):
+        seen.append(values)
+        if len(seen) == 2:
+            raise FormatError("enough")
+
+    with pytest.raises(FormatError, match="enough"):
+        parameters.decode(prior, coded, (8, 8), check=check)
+    assert len(seen) == 2

@@ -71,10 +71,7 @@ STALE = "the inlay belongs to another picture (the file was changed after it was
 def integer_parameters(found: Payload, shape: tuple[int, int]) -> Sets:
     """The parameters in the payload of a picture of shape (H, W), safe for the kernel; FormatError if they are not."""
     prior = priors.prior(found.prior) if found.prior else parameters.blank_prior(found.network)
-    sets = parameters.decode(prior, found.coded, shape)
-    for each in sets.parameters:
-        check_bounds(found.network, each)
-    return sets
+    return parameters.decode(prior, found.coded, shape, check=check_bounds)
 
 
 def restore(network: Network, sets: Sets, luma: Pixels, *, threads: int | None = None) -> Pixels:

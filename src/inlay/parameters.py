@@ -12,7 +12,7 @@ Encoder and decoder run the same `_code_levels`, so they cannot disagree.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isqrt
 
@@ -130,10 +130,17 @@ def encode_sets(prior: Prior, sets: Sequence[tuple[Integers, int]], areas: Areas
     return coder.finish()
 
 
-def decode(prior: Prior, coded: bytes, shape: tuple[int, int]) -> Sets:
-    """The parameters in the coded bytes, for a picture of shape (H, W); FormatError where they leave 16 bits."""
+def decode(
+    prior: Prior, coded: bytes, shape: tuple[int, int], *, check: Callable[[Network, NDArray[np.int16]], None] | None = None
+) -> Sets:
+    """The parameters in the coded bytes, for a picture of shape (H, W); FormatError where they leave 16 bits.
+
+    check: raises FormatError for a set that must not be used; the sets behind it are not read, which can take seconds.
+    """
+    judge = check or (lambda network, parameters: None)
     if not coded:
-        return Sets((prior.values.astype(np.int16),))
+        judge(prior.network, values := prior.values.astype(np.int16))
+        return Sets((values,))
     coder = Decoder(coded)
     several = coder.bits(1)
     count = coder.bits(SETS_BITS) + 2 if several else 1
@@ -142,6 +149,7 @@ def decode(prior: Prior, coded: bytes, shape: tuple[int, int]) -> Sets:
     for number in range(count):
         coarseness = coder.bits(COARSENESS_BITS) - COARSENESS_BIAS
         found.append(apply(prior, np.array(_code_levels(coder, prior, coarseness, None), np.int64), coarseness))
+        judge(prior.network, found[number])
         if number == 0:
             prior = relative_to(prior, found[0])
     if not several:
