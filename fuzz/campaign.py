@@ -19,7 +19,7 @@ from .sanitized import environment
 from .seeds import ROOT, Seeds
 from .worker import AT
 
-STUCK_S = 20.0  # without a sign: three turns of a call that is too slow are told by the worker itself
+STUCK_S = 60.0  # without a sign: three turns of a call that is too slow are told by the worker itself
 MOST_BYTES = 3 << 30  # resident; before the machine suffers
 BATCH = 5000  # inputs of a worker
 

@@ -41,12 +41,12 @@ def signature(error: BaseException) -> str:
 
 
 class Memory:
-    """The peak of one input, in bytes above what the process had after its first ones."""
+    """The peak of one input, in bytes above what the process had before it.  What stays is bounded from outside."""
 
     def __init__(self) -> None:
         """Where the system does not say, nothing is bounded."""
         self.known = _STATUS.exists() and _RESET.exists()
-        self.before = self._read("VmRSS:") if self.known else 0
+        self.before = 0
 
     def _read(self, key: str) -> int:
         text = _STATUS.read_text()
@@ -56,6 +56,7 @@ class Memory:
         """The peak counts from here."""
         if self.known:
             _RESET.write_text("5")
+            self.before = self._read("VmRSS:")
 
     def check(self, pixels: int) -> None:
         """Fault if the peak was more than the picture takes and what is spare."""
@@ -71,6 +72,8 @@ def run(task: dict[str, Any], progress: mmap, out: Any) -> None:
     paths = kernel.paths()
     for data in seeds.files[:8]:  # warm: what is loaded but once is nobody's memory
         check.any_file(data, Counter())
+    for data in seeds.originals:
+        check.any_original(data, Counter())
     memory = Memory()
     for index in range(task["first"], task["last"]):
         progress[: AT.size] = AT.pack(index, index - task["first"])

@@ -604,7 +604,7 @@ def test_hostile_metadata_is_no_reason_to_refuse_the_picture():
 
 def test_plausibility_bound():
     size = struct.pack(">HH", 8000, 8000)
-    with pytest.raises(FormatError, match=f"8000x8000 pixels need at least 125000 bytes; the JPEG file has {len(BASE)}"):
+    with pytest.raises(FormatError, match=r"8000x8000 pixels need at least 125000 bytes; the JPEG file has \d+ behind its header"):
         jpeg.decode_image(with_sof(BASE, 1, size))
     # Of 4:2:0 the first component is the large one; where it is the small one, it has a quarter of the blocks.
     with pytest.raises(FormatError, match="at least 31250 bytes"):

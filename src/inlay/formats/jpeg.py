@@ -133,8 +133,9 @@ def _check_cost(data: bytes, header: Header) -> None:
     if Image.MAX_IMAGE_PIXELS is not None and header.width * header.height > 2 * Image.MAX_IMAGE_PIXELS:
         raise LimitError(f"{size}; at most {2 * Image.MAX_IMAGE_PIXELS} are allowed (2 * PIL.Image.MAX_IMAGE_PIXELS)")
     # A Huffman code is at least one bit long, and every block has one.  Arithmetic coding knows no such floor.
-    if not header.arithmetic and header.blocks() > 8 * len(data):
-        raise FormatError(f"{size} need at least {header.blocks() // 8} bytes; the JPEG file has {len(data)}")
+    coded_bytes = len(data) - header.segments[-1].end  # the header, an inlay among it, does not count
+    if not header.arithmetic and header.blocks() > 8 * coded_bytes:
+        raise FormatError(f"{size} need at least {header.blocks() // 8} bytes; the JPEG file has {coded_bytes} behind its header")
     scans = 0
     try:
         for segment in walk(data):
