@@ -98,19 +98,20 @@ def _usable_header(data: bytes) -> Header:
 
 def _decode(data: bytes, header: Header, wanted: str) -> Image.Image:
     """An image in Pillow's mode L or RGB, or in RGB the file's own three "planes"; every failure is an InlayError."""
-    _check_cost(data, header)
+    plain = pixels_only(data, header.segments)
+    _check_cost(plain, header)
     try:
         # Not Image.open: it would parse and judge metadata (EXIF, MPF), which is no reason to refuse a picture.
-        image = JpegImageFile(BytesIO(pixels_only(data, header.segments)))
+        image = JpegImageFile(BytesIO(plain))
         if wanted == "L":
             image.draft("L", None)
         if wanted == "planes":  # told that the file has RGB, libjpeg converts nothing: no way there and back
             image.tile = [ImageFile._Tile(*tile[:3], (image.mode, "RGB")) for tile in image.tile]
         image.load()
         mode = "L" if wanted == "L" else "RGB"
-        plain = image if image.mode == mode else image.convert(mode)
-        plain.info = {}
-        return plain
+        converted = image if image.mode == mode else image.convert(mode)
+        converted.info = {}
+        return converted
     except MemoryError as error:
         raise LimitError(f"no memory for {header.width}x{header.height} pixels") from error
     except Exception as error:  # Pillow raises nearly anything for hostile bytes
@@ -119,17 +120,17 @@ def _decode(data: bytes, header: Header, wanted: str) -> Image.Image:
         raise FormatError(f"cannot decode this JPEG file: {error}") from error
 
 
-def _check_cost(data: bytes, header: Header) -> None:
-    """Refuse, before any pixel is allocated, what is out of proportion to the file."""
+def _check_cost(plain: bytes, header: Header) -> None:
+    """Refuse, before any pixel is allocated, what is out of proportion to the file without its metadata and its payload."""
     size = f"{header.width}x{header.height} pixels"
     if Image.MAX_IMAGE_PIXELS is not None and header.width * header.height > 2 * Image.MAX_IMAGE_PIXELS:
         raise LimitError(f"{size}; at most {2 * Image.MAX_IMAGE_PIXELS} are allowed (2 * PIL.Image.MAX_IMAGE_PIXELS)")
     # A Huffman code is at least one bit long, and every block has one.  Arithmetic coding knows no such floor.
-    if not header.arithmetic and header.blocks() > 8 * len(data):
-        raise FormatError(f"{size} need at least {header.blocks() // 8} bytes; the JPEG file has {len(data)}")
+    if not header.arithmetic and header.blocks() > 8 * len(plain):
+        raise FormatError(f"{size} need at least {header.blocks() // 8} bytes; the JPEG file has {len(plain)} that are not metadata")
     scans = 0
     try:
-        for segment in walk(data):
+        for segment in walk(plain):
             scans += segment.marker == SOS
             if scans > MAX_SCANS:
                 raise LimitError(f"the JPEG file has more than {MAX_SCANS} scans")
