@@ -13,7 +13,9 @@ from .seeds import ROOT
 
 FOLDER = ROOT / "build" / "sanitized"
 # Leaks: Python frees nothing at its end.  What is too large is Python's MemoryError, not the sanitizer's end.
-ADDRESS = "detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=16:max_allocation_size_mb=4096"
+ADDRESS = (
+    "detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=16:allocator_release_to_os_interval_ms=100:max_allocation_size_mb=4096"
+)
 
 
 def built() -> Path:

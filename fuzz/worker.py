@@ -6,6 +6,7 @@ down, and the next input follows.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import pickle
@@ -23,6 +24,8 @@ from . import check, mutate
 from .seeds import Seeds
 
 AT = struct.Struct("<qq")  # the input in hand, and how many were done
+KEPT_BYTES = 32 << 20
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")  # 5 written to it makes the peak the present memory
 
@@ -41,26 +44,31 @@ def signature(error: BaseException) -> str:
 
 
 class Memory:
-    """The peak of one input, in bytes above what the process had before it.  What stays is bounded from outside."""
+    """The peak of one input, in bytes above what the process had before it; and what the inputs before it have left behind."""
 
     def __init__(self) -> None:
         """Where the system does not say, nothing is bounded."""
         self.known = _STATUS.exists() and _RESET.exists()
-        self.before = 0
+        self.before = self.now = self._read("VmRSS:") if self.known else 0
 
     def _read(self, key: str) -> int:
         text = _STATUS.read_text()
         return int(text[text.index(key) + len(key) :].split(None, 1)[0]) << 10
 
     def begin(self) -> None:
-        """The peak counts from here."""
-        if self.known:
-            _RESET.write_text("5")
-            self.before = self._read("VmRSS:")
+        """The peak counts from here.  Fault if what is held by now is more than inputs may take in passing."""
+        if not self.known:
+            return
+        self.now = self._read("VmRSS:")
+        if self.now - self.before > KEPT_BYTES and _TRIM is not None:
+            _TRIM(0)  # the allocator keeps what is free
+            self.now = self._read("VmRSS:")
+        check.require(self.now - self.before <= check.SPARE_BYTES, f"memory is kept: {(self.now - self.before) >> 20} MB")
+        _RESET.write_text("5")
 
     def check(self, pixels: int) -> None:
         """Fault if the peak was more than the picture takes and what is spare."""
-        peak = self._read("VmHWM:") - self.before if self.known else 0
+        peak = self._read("VmHWM:") - self.now if self.known else 0
         most = check.SPARE_BYTES + check.BYTES_A_PIXEL * pixels
         check.require(peak <= most, f"too much memory: {peak >> 20} MB for {pixels} pixels")
 
@@ -79,8 +87,8 @@ def run(task: dict[str, Any], progress: mmap, out: Any) -> None:
         progress[: AT.size] = AT.pack(index, index - task["first"])
         os.environ["INLAY_PATH"] = paths[index % len(paths)]
         input = mutate.made(task["seed"], index, seeds)
-        memory.begin()
         try:
+            memory.begin()
             memory.check(tested(input, counts, attach=index % task["attach_every"] == 0))
         except Exception as error:
             found = {"index": index, "signature": signature(error), "text": traceback.format_exc(limit=-6)}
