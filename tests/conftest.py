@@ -33,7 +33,7 @@ def file_of(image, format="PNG", **settings):
 
 
 @pytest.fixture(scope="session")
-def inlaid():
+def carrier():
     """A file with an inlay: `original` (an image), `data`, and `base`, the data without it."""
     import inlay
     from inlay import encoder

@@ -30,7 +30,7 @@ from pathlib import Path
 import inlay
 
 folder = Path(sys.argv[1])
-ORIGINAL, INLAID, DECODED = ((folder / name).read_bytes() for name in ("original.jpg", "inlaid.jpg", "decoded"))
+ORIGINAL, INLAID, DECODED = ((folder / name).read_bytes() for name in ("original.jpg", "carrier.jpg", "decoded"))
 
 def decode(_=None):
     return inlay.decode(INLAID, threads=2).tobytes() == DECODED
@@ -64,7 +64,7 @@ def folder(tmp_path_factory):
     (path / "original.jpg").write_bytes(original)
     encoded = encoder.encode(inlay.decode(original), quality=30, effort=1, threads=2)
     assert encoded.payload is not None, encoded.reason
-    (path / "inlaid.jpg").write_bytes(encoded.data)
+    (path / "carrier.jpg").write_bytes(encoded.data)
     (path / "decoded").write_bytes(inlay.decode(encoded.data, threads=1).tobytes())
     for name in ("fitted-areas-gray.jpg", "jpeg2000-rgb.jp2"):
         shutil.copy(Path(__file__).parent / "golden" / name, path)

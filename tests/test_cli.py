@@ -52,18 +52,18 @@ def png(tmp_path):
 
 
 @pytest.fixture
-def jpg(tmp_path, inlaid):
+def jpg(tmp_path, carrier):
     """The name of a file with an inlay."""
     path = tmp_path / "photo.jpg"
-    path.write_bytes(inlaid.data)
+    path.write_bytes(carrier.data)
     return path
 
 
 # ------------------------------------------------------------------------------------------------ the main job
 
 
-def test_encode_decode_info_strip(run, tmp_path, inlaid):
-    inlaid.original.save(tmp_path / "photo.png")
+def test_encode_decode_info_strip(run, tmp_path, carrier):
+    carrier.original.save(tmp_path / "photo.png")
     out = tmp_path / "photo.jpg"
     done = run("encode", tmp_path / "photo.png", "-o", out, "-q", 40, "-e", 2)
     assert (done.exit_code, done.stderr) == (0, "")
@@ -81,7 +81,7 @@ def test_encode_decode_info_strip(run, tmp_path, inlaid):
     assert np.array_equal(pixels(tmp_path / "restored.png"), inlay.decode(out.read_bytes()))
     assert run("decode", out, "-o", tmp_path / "base.png", "--base").exit_code == 0
     assert np.array_equal(pixels(tmp_path / "base.png"), jpeg.decode_image(out.read_bytes()))
-    original = np.asarray(inlaid.original).astype(float)
+    original = np.asarray(carrier.original).astype(float)
     restored, base = (((pixels(tmp_path / f"{n}.png") - original) ** 2).mean() for n in ("restored", "base"))
     assert restored < base
 
@@ -92,21 +92,21 @@ def test_encode_decode_info_strip(run, tmp_path, inlaid):
     assert "inlay     none" in run("info", tmp_path / "plain.jpg").stdout
 
 
-def test_attach(run, tmp_path, inlaid):
-    (tmp_path / "base.jpg").write_bytes(inlaid.base)
-    inlaid.original.save(tmp_path / "master.tif")
+def test_attach(run, tmp_path, carrier):
+    (tmp_path / "base.jpg").write_bytes(carrier.base)
+    carrier.original.save(tmp_path / "master.tif")
     out = tmp_path / "out.jpg"
     arguments = ("attach", tmp_path / "base.jpg", "--original", tmp_path / "master.tif", "-o", out, "-e", 2, "--json")
     report = json.loads(run(*arguments).stdout)
-    assert inlay.strip(out.read_bytes()) == inlaid.base
-    assert report["command"] == "attach" and report["base_bytes"] == len(inlaid.base)
+    assert inlay.strip(out.read_bytes()) == carrier.base
+    assert report["command"] == "attach" and report["base_bytes"] == len(carrier.base)
     assert report["file_bytes"] == report["base_bytes"] + report["payload_bytes"] == out.stat().st_size
     assert report["gain_db"] == pytest.approx(report["psnr_db"] - report["psnr_base_db"], abs=2e-4)
     assert report["gain_db"] > 0.5 and report["seconds"] > 0
 
 
-def test_streams(inlaid):
-    encoded = subprocess_run("encode", "-", "-o", "-", "-q", 40, "-e", 2, "--json", input=file_of(inlaid.original))
+def test_streams(carrier):
+    encoded = subprocess_run("encode", "-", "-o", "-", "-q", 40, "-e", 2, "--json", input=file_of(carrier.original))
     assert encoded.returncode == 0
     report = json.loads(encoded.stderr)
     assert report["file_bytes"] == len(encoded.stdout)
@@ -117,11 +117,11 @@ def test_streams(inlaid):
     assert json.loads(subprocess_run("info", "-", "--json", input=encoded.stdout).stdout)["inlay"] is not None
 
 
-def test_streams_of_attach(run, tmp_path, inlaid):
-    inlaid.original.save(tmp_path / "master.png")
-    done = run("attach", "-", "--original", tmp_path / "master.png", "-o", "-", "-e", 1, input=inlaid.data)
-    assert done.exit_code == 0 and inlay.strip(done.stdout_bytes) == inlaid.base
-    done = run("attach", "-", "--original", "-", "-o", "-", input=inlaid.data)
+def test_streams_of_attach(run, tmp_path, carrier):
+    carrier.original.save(tmp_path / "master.png")
+    done = run("attach", "-", "--original", tmp_path / "master.png", "-o", "-", "-e", 1, input=carrier.data)
+    assert done.exit_code == 0 and inlay.strip(done.stdout_bytes) == carrier.base
+    done = run("attach", "-", "--original", "-", "-o", "-", input=carrier.data)
     assert done.exit_code == 2 and "only one of" in done.stderr
 
 
@@ -227,19 +227,19 @@ def test_decode_survives_damaged_metadata(run, tmp_path):
         assert run("decode", tmp_path / "in.jpg", "-o", tmp_path / f"out.{suffix}").exit_code == 0
 
 
-def stale(inlaid):
-    turned = inlaid.original.transpose(Image.Transpose.ROTATE_180)
-    return jpeg.embed(file_of(turned, "JPEG", quality=40), jpeg.extract(inlaid.data))
+def stale(carrier):
+    turned = carrier.original.transpose(Image.Transpose.ROTATE_180)
+    return jpeg.embed(file_of(turned, "JPEG", quality=40), jpeg.extract(carrier.data))
 
 
-def damaged(inlaid):
-    payload = jpeg.extract(inlaid.data)
-    return jpeg.embed(inlaid.base, payload[:20])
+def damaged(carrier):
+    payload = jpeg.extract(carrier.data)
+    return jpeg.embed(carrier.base, payload[:20])
 
 
 @pytest.mark.parametrize("change", [stale, damaged])
-def test_unusable_inlay(change, run, tmp_path, inlaid):
-    data = change(inlaid)
+def test_unusable_inlay(change, run, tmp_path, carrier):
+    data = change(carrier)
     (tmp_path / "in.jpg").write_bytes(data)
     done = run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.png")
     assert done.exit_code == 0 and done.stderr.startswith(f"inlay: {tmp_path / 'in.jpg'}: ")
@@ -314,8 +314,8 @@ def test_failure_in_a_process_has_no_traceback(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [4, 30, 200, 700, -700])
-def test_truncated_file(cut, run, jpg, tmp_path, inlaid):
-    jpg.write_bytes(inlaid.data[:cut])
+def test_truncated_file(cut, run, jpg, tmp_path, carrier):
+    jpg.write_bytes(carrier.data[:cut])
     for arguments in (("decode", jpg, "-o", tmp_path / "out.png"), ("info", jpg), ("strip", jpg, "-o", tmp_path / "out.jpg")):
         done = run(*arguments)
         assert done.exit_code in (0, 1)
@@ -380,21 +380,21 @@ def test_a_reader_that_goes_away(jpg):
 # ------------------------------------------------------------------------------------------------ output files
 
 
-def test_input_is_output(run, jpg, tmp_path, inlaid):
+def test_input_is_output(run, jpg, tmp_path, carrier):
     assert run("strip", jpg, "-o", jpg).exit_code == 0
-    assert jpg.read_bytes() == inlaid.base
-    inlaid.original.save(tmp_path / "master.png")
+    assert jpg.read_bytes() == carrier.base
+    carrier.original.save(tmp_path / "master.png")
     done = run("attach", jpg, "--original", tmp_path / "master.png", "-o", jpg, "-e", 2)
     assert done.exit_code == 0 and inlay.info(jpg.read_bytes())["inlay"]["state"] == "matches"
 
 
-def test_permissions_and_links(run, jpg, tmp_path, inlaid):
+def test_permissions_and_links(run, jpg, tmp_path, carrier):
     real, link = tmp_path / "real.jpg", tmp_path / "link.jpg"
     real.touch()
     real.chmod(0o604)
     link.symlink_to(real.name)
     assert run("strip", jpg, "-o", link).exit_code == 0
-    assert link.is_symlink() and real.read_bytes() == inlaid.base and real.stat().st_mode & 0o777 == 0o604
+    assert link.is_symlink() and real.read_bytes() == carrier.base and real.stat().st_mode & 0o777 == 0o604
     old = os.umask(0o027)
     try:
         assert run("strip", jpg, "-o", tmp_path / "new.jpg").exit_code == 0
@@ -411,10 +411,10 @@ def test_unwritable_output(run, jpg, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev here")
-def test_devices_stay(jpg, inlaid):
+def test_devices_stay(jpg, carrier):
     assert subprocess_run("strip", jpg, "-o", "/dev/null").returncode == 0
     assert not Path("/dev/null").is_file()
-    assert subprocess_run("strip", jpg, "-o", "/dev/stdout").stdout.startswith(inlaid.base)
+    assert subprocess_run("strip", jpg, "-o", "/dev/stdout").stdout.startswith(carrier.base)
 
 
 # ------------------------------------------------------------------------------------------------ the surroundings

@@ -487,7 +487,7 @@ def test_attach_to_what_cannot_carry_one():
 
 
 @pytest.fixture(scope="module")
-def inlaid():
+def carrier():
     """A file of whole blocks with a fitted inlay."""
     encoded = encoder.encode(coloured(192, 144), quality=20, effort=2, optimize=False)
     assert encoded.payload.coded
@@ -508,29 +508,29 @@ def assert_base(data, state):
 @pytest.mark.parametrize(
     "options", [("-rotate", "180"), ("-rotate", "90"), ("-flip", "horizontal"), ("-transpose",), ("-crop", "96x96+16+16")]
 )
-def test_transformed_without_loss(inlaid, options):
+def test_transformed_without_loss(carrier, options):
     """What jpegtran does to the pixels makes the inlay stale, though it copies the segment."""
-    data = output(program("jpegtran"), "-copy", "all", *options, data=inlaid)
-    assert jpeg.extract(data) == jpeg.extract(inlaid)
+    data = output(program("jpegtran"), "-copy", "all", *options, data=carrier)
+    assert jpeg.extract(data) == jpeg.extract(carrier)
     assert "belongs to another picture" in assert_base(data, "stale")
 
 
 @pytest.mark.parametrize("options", [("-optimize",), ("-progressive",), ("-optimize", "-progressive"), ("-restart", "1")])
-def test_transcoded_without_loss(inlaid, options):
-    data = output(program("jpegtran"), "-copy", "all", *options, data=inlaid)
-    assert data != inlaid
-    assert np.array_equal(inlay.decode(data), inlay.decode(inlaid))
+def test_transcoded_without_loss(carrier, options):
+    data = output(program("jpegtran"), "-copy", "all", *options, data=carrier)
+    assert data != carrier
+    assert np.array_equal(inlay.decode(data), inlay.decode(carrier))
     assert inlay.info(data)["inlay"]["state"] == "matches"
 
 
 @pytest.mark.parametrize("quality", [15, 21, 30])
-def test_encoded_again_with_the_old_segment(inlaid, quality):
-    data = jpeg.embed(jpeg_of(shown(inlaid), quality=quality), jpeg.extract(inlaid))
+def test_encoded_again_with_the_old_segment(carrier, quality):
+    data = jpeg.embed(jpeg_of(shown(carrier), quality=quality), jpeg.extract(carrier))
     assert "belongs to another picture" in assert_base(data, "stale")
 
 
-def test_another_pictures_segment(inlaid):
-    data = jpeg.embed(jpeg_of(coloured(192, 144, seed=9), quality=20), jpeg.extract(inlaid))
+def test_another_pictures_segment(carrier):
+    data = jpeg.embed(jpeg_of(coloured(192, 144, seed=9), quality=20), jpeg.extract(carrier))
     assert_base(data, "stale")
 
 
@@ -540,8 +540,8 @@ def sealed(body):
     return body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
 
 
-def test_damaged_and_unsupported(inlaid):
-    raw, base = jpeg.extract(inlaid), inlay.strip(inlaid)
+def test_damaged_and_unsupported(carrier):
+    raw, base = jpeg.extract(carrier), inlay.strip(carrier)
     damaged = bytes([raw[0], raw[1], raw[2] ^ 1]) + raw[3:]
     assert "damaged" in assert_base(jpeg.embed(base, damaged), "damaged")
     assert_base(jpeg.embed(base, b""), "damaged")
@@ -555,11 +555,11 @@ def test_damaged_and_unsupported(inlaid):
         assert inlay.strip(data) == base
 
 
-def test_a_payload_in_a_file_that_cannot_carry_one(inlaid):
+def test_a_payload_in_a_file_that_cannot_carry_one(carrier):
     cmyk = jpeg_of(Image.fromarray(coloured(192, 144)).convert("CMYK"), quality=30)
-    data = jpeg.embed(cmyk, jpeg.extract(inlaid))
+    data = jpeg.embed(cmyk, jpeg.extract(carrier))
     assert "CMYK" in assert_base(data, "unsupported")
-    arithmetic = output(program("jpegtran"), "-copy", "all", "-arithmetic", data=inlaid)
+    arithmetic = output(program("jpegtran"), "-copy", "all", "-arithmetic", data=carrier)
     assert "arithmetic" in assert_base(arithmetic, "unsupported")
 
 

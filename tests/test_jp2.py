@@ -267,7 +267,7 @@ def test_requantised():
 
 
 @pytest.fixture(scope="module")
-def inlaid():
+def carrier():
     """A gray and a colour file with an inlay that pays, and their originals."""
     found = {}
     for name, pixels in (("gray", texture(320, 240, seed=4)), ("colour", coloured(320, 240, seed=5))):
@@ -278,8 +278,8 @@ def inlaid():
 
 
 @pytest.mark.parametrize("name", ["gray", "colour"])
-def test_end_to_end(inlaid, name):
-    encoded, original = inlaid[name]
+def test_end_to_end(carrier, name):
+    encoded, original = carrier[name]
     restored, base = inlay.decode(encoded.data), inlay.decode(encoded.data, base=True)
     assert np.array_equal(base, np.asarray(Image.open(io.BytesIO(encoded.data))))
     luma = [pictures.luma(Image.fromarray(pixels)) for pixels in (restored, base, original)]
@@ -292,8 +292,8 @@ def test_end_to_end(inlaid, name):
     assert again == encoded.data
 
 
-def test_another_picture_is_stale(inlaid):
-    encoded, original = inlaid["gray"]
+def test_another_picture_is_stale(carrier):
+    encoded, original = carrier["gray"]
     other = jp2.embed(saved(np.ascontiguousarray(original[::-1])), jp2.extract(encoded.data))
     with pytest.warns(inlay.InlayWarning, match="another picture"):
         inlay.decode(other)
@@ -302,8 +302,8 @@ def test_another_picture_is_stale(inlaid):
 # ------------------------------------------------------------------------------------------------ damage
 
 
-def test_truncated_anywhere(inlaid):
-    data = inlaid["gray"][0].data
+def test_truncated_anywhere(carrier):
+    data = carrier["gray"][0].data
     for cut in [*range(0, len(data) - len(split(data)[1]) + 60), *range(len(data) - 300, len(data), 50)]:
         for call in (inlay.decode, inlay.info, inlay.strip):
             with contextlib.suppress(InlayError):
@@ -311,8 +311,8 @@ def test_truncated_anywhere(inlaid):
 
 
 @pytest.mark.filterwarnings("ignore::inlay.InlayWarning")
-def test_flipped_bytes(inlaid):
-    data, rng = inlaid["gray"][0].data, np.random.default_rng(7)
+def test_flipped_bytes(carrier):
+    data, rng = carrier["gray"][0].data, np.random.default_rng(7)
     header = len(data) - len(split(data)[1]) + 120
     for _ in range(600):
         damaged = bytearray(data)
@@ -406,29 +406,29 @@ def test_attach_where_openjpeg_would_not_write_such_a_file():
 
 
 @pytest.mark.parametrize("name", ["gray", "colour"])
-def test_opj_decompress(inlaid, name, tmp_path):
+def test_opj_decompress(carrier, name, tmp_path):
     program = shutil.which("opj_decompress")
     if program is None:
         pytest.skip("opj_decompress is not installed")
-    (tmp_path / "a.jp2").write_bytes(inlaid[name][0].data)
+    (tmp_path / "a.jp2").write_bytes(carrier[name][0].data)
     subprocess.run([program, "-i", "a.jp2", "-o", "a.png"], cwd=tmp_path, check=True, capture_output=True)
     shown = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
-    assert np.abs(shown - inlay.decode(inlaid[name][0].data, base=True)).max() <= 1  # another build may round otherwise
+    assert np.abs(shown - inlay.decode(carrier[name][0].data, base=True)).max() <= 1  # another build may round otherwise
 
 
 @pytest.mark.parametrize("name", ["gray", "colour"])
-def test_jpylyzer_says_it_is_valid(inlaid, name, tmp_path):
+def test_jpylyzer_says_it_is_valid(carrier, name, tmp_path):
     jpylyzer = pytest.importorskip("jpylyzer.jpylyzer", reason="jpylyzer is not installed")
-    image = Image.fromarray(inlaid[name][1])
+    image = Image.fromarray(carrier[name][1])
     image.info |= {"exif": EXIF.tobytes(), "xmp": XMP} | ({"icc_profile": SRGB} if name == "colour" else {})
-    for data in (inlaid[name][0].data, jp2.embed(jp2.encode_base(image, 40, {}), PAYLOAD)):
+    for data in (carrier[name][0].data, jp2.embed(jp2.encode_base(image, 40, {}), PAYLOAD)):
         (tmp_path / "a.jp2").write_bytes(data)
         found = jpylyzer.checkOneFile(str(tmp_path / "a.jp2"))
         assert found.findtext("isValid") == "True", found.find("tests")
 
 
-def test_glymur_reads_all_boxes(inlaid, tmp_path):
+def test_glymur_reads_all_boxes(carrier, tmp_path):
     glymur = pytest.importorskip("glymur", reason="glymur is not installed")
-    (tmp_path / "a.jp2").write_bytes(inlaid["colour"][0].data)
+    (tmp_path / "a.jp2").write_bytes(carrier["colour"][0].data)
     kinds = [box.box_id for box in glymur.Jp2k(tmp_path / "a.jp2").box]
     assert kinds == ["jP  ", "ftyp", "uuid", "jp2h", "jp2c"]

@@ -68,7 +68,7 @@ METADATA = [
     segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x05hello\0"),
     segment(0xEE, b"Adobe\0\x64\0\0\0\0\1"),
     segment(0xFE, b"a comment \xff\xd9"),
-    segment(0xE9, b"inlaid, but not by us"),
+    segment(0xE9, b"carrier, but not by us"),
     segment(0xE9, b"inlay"),
     segment(0xEF, b""),
 ]

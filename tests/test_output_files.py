@@ -24,11 +24,11 @@ def temporaries(folder):
 
 
 @pytest.fixture
-def folder(tmp_path, inlaid, monkeypatch):
+def folder(tmp_path, carrier, monkeypatch):
     """The current folder: photo.jpg, which has an inlay, its master.png, a set of pictures, a run of the bench, and obstacles."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "photo.jpg").write_bytes(inlaid.data)
-    inlaid.original.save(tmp_path / "master.png")
+    (tmp_path / "photo.jpg").write_bytes(carrier.data)
+    carrier.original.save(tmp_path / "master.png")
     (tmp_path / "set").mkdir()
     textured(96, 88).save(tmp_path / "set" / "a.png")
     for name in ("folder.jpg", "folder.png", "folder.json", "demo/q10.jpg"):
@@ -149,7 +149,7 @@ def test_the_largest_pictures(run, folder, idle):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root alone can be others")
-def test_files_and_folders_of_others(inlaid):
+def test_files_and_folders_of_others(carrier):
     """In a folder that may be read alone; onto a file in a folder like /tmp, where none but its owner may replace it."""
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -157,7 +157,7 @@ def test_files_and_folders_of_others(inlaid):
         for folder, mode in (("closed", 0o755), ("sticky", 0o1777)):
             (place / folder).mkdir()
             (place / folder).chmod(mode)
-        (place / "photo.jpg").write_bytes(inlaid.data)
+        (place / "photo.jpg").write_bytes(carrier.data)
         (place / "sticky" / "out.jpg").write_bytes(b"what was there")
         (place / "sticky" / "out.jpg").chmod(0o666)
         code = """if True:
@@ -176,17 +176,17 @@ def test_files_and_folders_of_others(inlaid):
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
         assert told[0] == f"inlay: {outs[0]}: Permission denied"
         assert told[1] == f"inlay: {outs[1]}: it is there already, and may not be written"
-        assert "bytes were taken out" in told[2] and outs[2].read_bytes() == inlaid.base
+        assert "bytes were taken out" in told[2] and outs[2].read_bytes() == carrier.base
         assert outs[1].read_bytes() == b"what was there"
 
 
-def test_a_file_that_is_mounted_on_its_own_is_written_in_place(run, folder, monkeypatch, inlaid):
+def test_a_file_that_is_mounted_on_its_own_is_written_in_place(run, folder, monkeypatch, carrier):
     """As a container has it: it cannot be replaced."""
     Path("out.jpg").write_bytes(bytes(10**5))
     number = Path("out.jpg").stat().st_ino
     monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name == "out.jpg")
     assert run("strip", "photo.jpg", "-o", "out.jpg").exit_code == 0
-    assert Path("out.jpg").read_bytes() == inlaid.base and Path("out.jpg").stat().st_ino == number
+    assert Path("out.jpg").read_bytes() == carrier.base and Path("out.jpg").stat().st_ino == number
 
 
 # ------------------------------------------------------------------------------------------------ temporary files
@@ -340,9 +340,9 @@ class Scene:
 
 
 @pytest.fixture(params=["encode", "attach"])
-def scene(request, tmp_path, inlaid):
-    inlaid.original.save(tmp_path / "master.png")
-    (tmp_path / "base.jpg").write_bytes(inlaid.base)
+def scene(request, tmp_path, carrier):
+    carrier.original.save(tmp_path / "master.png")
+    (tmp_path / "base.jpg").write_bytes(carrier.base)
     master, base = tmp_path / "master.png", tmp_path / "base.jpg"
     command = {"encode": ("encode", master), "attach": ("attach", base, "--original", master)}[request.param]
     settings = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

@@ -39,10 +39,10 @@ def is_one_line(text, begin="inlay: "):
 
 
 @pytest.fixture
-def folder(tmp_path, inlaid, monkeypatch):
+def folder(tmp_path, carrier, monkeypatch):
     """The current folder, with photo.jpg, which has an inlay, and photo.png."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "photo.jpg").write_bytes(inlaid.data)
+    (tmp_path / "photo.jpg").write_bytes(carrier.data)
     textured(48, 40).save(tmp_path / "photo.png")
     return tmp_path
 
@@ -62,7 +62,7 @@ USES = {  # what is done, whether it reads standard input, whether it prints
 
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("closed", CLOSED, ids=str)
-def test_closed_streams(use, closed, folder, inlaid):
+def test_closed_streams(use, closed, folder, carrier):
     arguments, reads, prints = USES[use]
     settings = {"stdin": (folder / "photo.jpg").open("rb")} if reads else {}
     done = inlay_with(*arguments, closed=closed, **settings)
@@ -71,9 +71,9 @@ def test_closed_streams(use, closed, folder, inlaid):
     if 2 not in closed:
         assert done.stderr == (f"inlay: {place}: it is closed\n".encode() if place else b"")
     if use == "strip":  # its report is lost, the file is not
-        assert (folder / "out.jpg").read_bytes() == inlaid.base
+        assert (folder / "out.jpg").read_bytes() == carrier.base
     if place is None and "out.png" in arguments:
-        assert np.array_equal(np.asarray(Image.open(folder / "out.png")), inlay.decode(inlaid.data))
+        assert np.array_equal(np.asarray(Image.open(folder / "out.png")), inlay.decode(carrier.data))
 
 
 WORK = {
@@ -87,9 +87,9 @@ WORK = {
 
 
 @pytest.mark.parametrize("name", WORK)
-def test_work_is_done_although_all_streams_are_closed(name, folder, inlaid):
+def test_work_is_done_although_all_streams_are_closed(name, folder, carrier):
     """Only the exit code can tell that the report was lost."""
-    inlaid.original.save(folder / "master.png")
+    carrier.original.save(folder / "master.png")
     (folder / "set").mkdir()
     textured(96, 88).save(folder / "set" / "a.png")
     done = inlay_with(*WORK[name], closed=(0, 1, 2))
@@ -170,15 +170,15 @@ def test_a_pipe_without_a_reader_as_output(folder):
 
 
 @pytest.mark.parametrize("environment", [{}, PLAIN], ids=["UTF-8", "ASCII"])
-def test_names_that_are_not_utf_8(environment, folder, inlaid):
-    Path(NAME).write_bytes(inlaid.data)
+def test_names_that_are_not_utf_8(environment, folder, carrier):
+    Path(NAME).write_bytes(carrier.data)
     escaped = rb"p\udcff\udce9.jpg"
     done = inlay_with("info", NAME, environment=environment)
     assert done.returncode == 0 and escaped in done.stdout and done.stdout.isascii()
     done = inlay_with("info", NAME, "--json", environment=environment)
     assert os.fsencode(json.loads(done.stdout)["file"]) == os.fsencode(NAME)
     done = inlay_with("strip", NAME, "-o", f"out-{NAME}", environment=environment)
-    assert done.returncode == 0 and Path(f"out-{NAME}").read_bytes() == inlaid.base
+    assert done.returncode == 0 and Path(f"out-{NAME}").read_bytes() == carrier.base
     done = inlay_with("decode", f"out-{NAME}", "-o", "out.png", environment=environment)
     assert done.returncode == 0 and is_one_line(done.stderr) and escaped in done.stderr  # there is no inlay
     done = inlay_with("info", f"not-{NAME}", environment=environment)
@@ -189,17 +189,17 @@ def test_names_that_are_not_utf_8(environment, folder, inlaid):
     assert os.fsencode(json.loads(done.stdout)["output"]) == os.fsencode(f"new-{NAME}")
 
 
-def test_names_in_other_letters(folder, inlaid):
-    Path("Grüße 写真.jpg").write_bytes(inlaid.data)
+def test_names_in_other_letters(folder, carrier):
+    Path("Grüße 写真.jpg").write_bytes(carrier.data)
     assert "Grüße 写真.jpg".encode() in inlay_with("info", "Grüße 写真.jpg", environment={"PYTHONUTF8": "1"}).stdout
     done = inlay_with("info", "Grüße 写真.jpg", environment=PLAIN)
     assert done.returncode == 0 and done.stdout.isascii()
 
 
-def test_names_that_would_steer_a_terminal(run, folder, inlaid):
+def test_names_that_would_steer_a_terminal(run, folder, carrier):
     name = "a\x1b[31m\nb.jpg"
     assert run("info", name).stderr == "inlay: a\\x1b[31m b.jpg: No such file or directory\n"
-    Path(name).write_bytes(inlaid.data)
+    Path(name).write_bytes(carrier.data)
     assert run("info", name).stdout.startswith("file      a\\x1b[31m b.jpg, ")
 
 
@@ -243,12 +243,12 @@ def test_folders_as_inputs(name, run, folder):
     assert done.exit_code == 1 and done.stderr == "inlay: .: Is a directory\n"
 
 
-def test_named_pipes(folder, inlaid):
+def test_named_pipes(folder, carrier):
     os.mkfifo("in")
     os.mkfifo("out")
     with subprocess.Popen([sys.executable, "-m", "inlay", "strip", "in", "-o", "out"], stdout=subprocess.DEVNULL) as process:
-        Path("in").write_bytes(inlaid.data)
-        assert Path("out").read_bytes() == inlaid.base
+        Path("in").write_bytes(carrier.data)
+        assert Path("out").read_bytes() == carrier.base
     assert process.returncode == 0
 
 
