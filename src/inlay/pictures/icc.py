@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..threads import uncut
+
 Chromaticity = tuple[float, float]
 Matrix = NDArray[np.float64]
 
@@ -54,7 +56,8 @@ BT709_CURVE = Curve(1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 def colour_profile(primaries: Primaries, curve: Curve) -> bytes:
     """The profile of RGB pixels.  ValueError for primaries that span no colours."""
     adaptation = _adaptation(_xyz(primaries.white))
-    colorants = adaptation @ _to_xyz(primaries)
+    with uncut():
+        colorants = adaptation @ _to_xyz(primaries)
     tags = {b"chad": _numbers(b"sf32", adaptation.ravel())}
     tags |= {name: _numbers(b"XYZ ", column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants.T, strict=True)}
     tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), _curve(curve))
@@ -77,15 +80,17 @@ def _xyz(xy: Chromaticity) -> Matrix:
 def _to_xyz(primaries: Primaries) -> Matrix:
     """(3, 3): linear RGB to XYZ; red, green and blue of 1 make the white (IEC 61966-2-1, annex)."""
     columns = np.stack([_xyz(primaries.red), _xyz(primaries.green), _xyz(primaries.blue)], axis=1)
-    if not abs(np.linalg.det(columns)) > 1e-4:
-        raise ValueError("primaries that lie on a line")
-    scaled: Matrix = columns * np.linalg.solve(columns, _xyz(primaries.white))
+    with uncut():
+        if not abs(np.linalg.det(columns)) > 1e-4:
+            raise ValueError("primaries that lie on a line")
+        scaled: Matrix = columns * np.linalg.solve(columns, _xyz(primaries.white))
     return scaled
 
 
 def _adaptation(white: Matrix) -> Matrix:
     """(3, 3): XYZ under `white` to XYZ under D50, after Bradford (ICC.1, annex E)."""
-    adaptation: Matrix = np.linalg.inv(BRADFORD) @ np.diag(BRADFORD @ D50 / (BRADFORD @ white)) @ BRADFORD
+    with uncut():
+        adaptation: Matrix = np.linalg.inv(BRADFORD) @ np.diag(BRADFORD @ D50 / (BRADFORD @ white)) @ BRADFORD
     return adaptation
 
 
