@@ -16,6 +16,7 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from ..errors import FormatError, LimitError, UnsupportedError
 from . import Base, Pixels
+from ._jp2cost import check_cost
 from ._jp2file import (
     CODESTREAM,
     EXIF_UUID,
@@ -89,6 +90,7 @@ def _decode(data: bytes, header: Header) -> Image.Image:
     size = f"{header.width}x{header.height} pixels"
     if Image.MAX_IMAGE_PIXELS is not None and header.width * header.height > 2 * Image.MAX_IMAGE_PIXELS:
         raise LimitError(f"{size}; at most {2 * Image.MAX_IMAGE_PIXELS} are allowed (2 * PIL.Image.MAX_IMAGE_PIXELS)")
+    check_cost(data, header)
     try:
         # Without the payload: wherever a file has it, before the box `ftyp` too, its base is that of the stripped file.
         image = Jpeg2KImageFile(BytesIO(strip(data)))
