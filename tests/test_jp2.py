@@ -16,6 +16,8 @@ from inlay import encoder, payload, pictures, priors
 from inlay.errors import FormatError, InlayError, LimitError, UnsupportedError
 from inlay.fingerprint import fingerprint
 from inlay.formats import Metadata, _jp2file, by_content, jp2
+from inlay.formats._jp2cost import check_cost
+from inlay.formats._jp2file import read_header
 
 GRAY, COLOUR = texture(160, 120, seed=1), coloured(192, 144, seed=2)
 PAYLOAD = bytes(range(256)) * 2
@@ -432,3 +434,35 @@ def test_glymur_reads_all_boxes(carrier, tmp_path):
     (tmp_path / "a.jp2").write_bytes(carrier["colour"][0].data)
     kinds = [box.box_id for box in glymur.Jp2k(tmp_path / "a.jp2").box]
     assert kinds == ["jP  ", "ftyp", "uuid", "jp2h", "jp2c"]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"tile_size": (16, 16)}, {"precinct_size": (32, 32), "num_resolutions": 3}, {"codeblock_size": (4, 4)}]
+)
+def test_many_tiles_and_packets_that_are_there_are_decoded(settings):
+    data = saved(texture(320, 240), **settings)
+    assert jp2.decode_image(data).size == (320, 240)
+
+
+def test_tiles_and_packets_that_cannot_be_there_are_refused_before_memory_is_taken():
+    data = saved(GRAY, num_resolutions=1)
+    at = data.index(b"\xff\x4f\xff\x51")
+    size = data[at + 8 : at + 16]
+    tiles = data[: at + 24] + bytes((0, 0, 0, 1)) * 2 + data[at + 32 :]
+    assert GRAY.size > 1000
+    with pytest.raises(FormatError, match=f"{GRAY.size} tiles need at least {14 * GRAY.size} bytes"):
+        jp2.decode_image(tiles)
+    large = (3000).to_bytes(4, "big") * 2  # in tiles of 160x120
+    style = data.index(b"\xff\x52", at)
+    length = int.from_bytes(data[style + 2 : style + 4], "big")
+    precincts = bytearray(data[: style + 2 + length] + b"\0" + data[style + 2 + length :])  # 1x1 at the only resolution
+    precincts[style + 3], precincts[style + 4] = length + 1, precincts[style + 4] | 1
+    grown = bytes(precincts).replace(size + bytes(8), large + bytes(8), 1)
+    with pytest.raises(FormatError, match="9120000 packets need at least as many bytes"):
+        check_cost(grown, read_header(grown))
+    in_a_tile = bytes(precincts[style : style + 3 + length])
+    part = data.index(b"\xff\x90", at) + 12
+    grown = (data[:part] + in_a_tile + data[part:]).replace(size + bytes(8), large + bytes(8), 1)
+    with pytest.raises(FormatError, match="9120000 packets"):
+        check_cost(grown, read_header(grown))
+    check_cost(data, read_header(data))

@@ -20,6 +20,7 @@ from ..errors import FormatError, LimitError, UnsupportedError
 from ..tags import PREFIX
 from . import Base, Metadata, Pixels, _jpegmeta
 from ._jp2channels import Picture, check, picture
+from ._jp2cost import check_cost
 from ._jp2file import (
     CODESTREAM,
     EXIF_UUID,
@@ -114,6 +115,7 @@ def _components(data: bytes, header: Header) -> Image.Image:
     for height, width, _ in header.sizes:
         if (width, height) != (header.width, header.height):
             raise FormatError(f"a box says {width}x{height} pixels, the codestream {size}")
+    check_cost(data, header)
     try:
         # In boxes of our own: told of gray or sRGB, Pillow converts nothing.
         count, stream = len(header.depths), memoryview(data)[slice(*header.stream)]
