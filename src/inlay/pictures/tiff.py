@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InlayError, UnsupportedError
+from ..threads import uncut
 from .deep import of_array, scaled
 from .picture import Check, Extent, Picture
 
@@ -46,7 +47,8 @@ def misread(image: Image.Image) -> str | None:
 def read(data: bytes, found: str, check: Check | None, frame: int) -> Picture:
     """A page of a file, by tifffile.  found: what keeps Pillow from it.  UnsupportedError where tifffile does not read it either."""
     try:
-        import tifffile
+        with uncut():
+            import tifffile
     except ImportError as error:
         raise UnsupportedError(f"a TIFF file with {found}; pip install 'inlay[tiff]' brings what reads it") from error
     try:
