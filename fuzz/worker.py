@@ -79,6 +79,7 @@ def run(task: dict[str, Any], progress: mmap, out: Any) -> None:
     seeds = Seeds(*pickle.loads(Path(task["seeds"]).read_bytes()))
     counts: Counter[str] = Counter()
     paths = kernel.paths()
+    check.remember_parameters()
     for data in seeds.files[:8]:  # warm: what is loaded but once is nobody's memory
         check.any_file(data, Counter())
     for data in seeds.originals:

@@ -121,7 +121,7 @@ def test_where_no_bytes_can_be_written(name, folder):
 def test_formats_that_cannot_hold_the_picture(suffix, run, folder, idle):
     done = run("decode", "photo.jpg", "-o", f"out{suffix}")
     assert done.exit_code == 1 and done.stderr.startswith(f"inlay: out{suffix}: ") and done.stderr.count("\n") == 1
-    assert "does not keep the size" in done.stderr or "Pillow cannot write this picture as " in done.stderr
+    assert "would not have 160x128 pixels" in done.stderr or "Pillow cannot write RGB as " in done.stderr
 
 
 def test_a_format_that_holds_colour_alone(run, folder):
@@ -134,7 +134,7 @@ def test_a_format_that_holds_colour_alone(run, folder):
         gray.save("out.qoi")
     except ValueError:
         done = run("decode", "gray.jpg", "-o", "out.qoi")
-        assert done.exit_code == 1 and done.stderr.startswith("inlay: out.qoi: Pillow cannot write this picture as QOI: ")
+        assert done.exit_code == 1 and done.stderr.startswith("inlay: out.qoi: Pillow cannot write L as QOI: ")
     else:  # as later versions of Pillow may
         assert run("decode", "gray.jpg", "-o", "out.qoi").exit_code == 0
 
@@ -142,10 +142,10 @@ def test_a_format_that_holds_colour_alone(run, folder):
 def test_the_largest_pictures(run, folder, idle):
     Image.new("L", (20000, 8)).save("wide.jpg")
     done = run("decode", "wide.jpg", "-o", "out.webp")
-    assert done.stderr == "inlay: out.webp: WEBP holds at most 16383 pixels a side; the picture has 20000x8\n"
+    assert done.stderr.startswith("inlay: out.webp: a picture of 20000x8 pixels is too large: ") and "16383" in done.stderr
     Image.new("L", (2, 65501)).save("high.png")
     done = run("encode", "high.png", "-o", "out.jpg")
-    assert done.stderr == "inlay: high.png: JPEG holds at most 65500 pixels a side; the picture has 2x65501\n"
+    assert done.stderr == "inlay: high.png: a picture of 2x65501 pixels is too large: JPEG holds at most 65500 a side\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root alone can be others")

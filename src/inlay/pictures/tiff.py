@@ -50,7 +50,7 @@ def read(data: bytes, found: str, check: Check | None, frame: int) -> Picture:
         with uncut():
             import tifffile
     except ImportError as error:
-        raise UnsupportedError(f"a TIFF file with {found}; pip install 'inlay[tiff]' brings what reads it") from error
+        raise UnsupportedError(f"this TIFF file has {found}; pip install 'inlay[tiff]' brings what reads it") from error
     try:
         with tifffile.TiffFile(BytesIO(data)) as file:
             page: Any = file.pages[frame]
@@ -63,9 +63,9 @@ def read(data: bytes, found: str, check: Check | None, frame: int) -> Picture:
     except (InlayError, MemoryError):
         raise
     except Exception as error:  # tifffile raises several kinds for damaged and for unknown files
-        raise UnsupportedError(f"a TIFF file with {found}; tifffile cannot read it either: {error}") from error
+        raise UnsupportedError(f"this TIFF file cannot be read: it has {found}; tifffile: {error or type(error).__name__}") from error
     if samples.dtype.kind not in "ub" or samples.dtype.itemsize > 2:
-        raise UnsupportedError(f"a TIFF file with {samples.dtype} samples; expected unsigned ones of at most 16 bits")
+        raise UnsupportedError(f"this TIFF file has {samples.dtype} samples; expected unsigned ones of at most 16 bits")
     if samples.ndim == 3:
         samples = (np.moveaxis(samples, 0, -1) if page.planarconfig == 2 else samples)[..., : len(mode)]
         samples = samples[..., 0] if mode == "L" else samples
@@ -83,7 +83,7 @@ def _mode(tags: dict[int, Any], channels: int, found: str) -> str:
     photometric = int(tags.get(_PHOTOMETRIC, 1))
     mode = _MODES.get(photometric)
     if mode is None or channels < len(mode):
-        raise UnsupportedError(f"a TIFF file with {found} and photometric interpretation {photometric}; expected gray, RGB or CMYK")
+        raise UnsupportedError(f"this TIFF file has {found} and photometric interpretation {photometric}; expected gray, RGB or CMYK")
     extra = [int(each) for each in _several(tags.get(_EXTRA, ()))]
     return mode + ({1: "a", 2: "A"}.get(extra[0], "") if extra and channels > len(mode) and mode != "CMYK" else "")
 
