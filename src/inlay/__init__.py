@@ -80,7 +80,8 @@ def attach(
     """`base` with an inlay that brings it nearer to `original`; `base` unchanged where none pays or none can apply (CMYK, 12 bits).
 
     base: a JPEG or JP2 file of any encoder; every byte of it is kept (an earlier inlay is replaced).  original: the picture that it
-    was made from, at the same size.  The rest as for `encode`.  Raises `InlayError`.
+    was made from, at the same size, upright or as the base is stored; its colours are converted into the base's colour space.  The rest
+    as for `encode`.  Raises `InlayError`.
     """
     with uncut():
         from . import encoder

@@ -24,7 +24,8 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
     **{format: {"quality": 95, "subsampling": 0} for format in _LIBJPEG},
 }
-_NAMES = {"icc_profile": "ICC profile", "exif": "EXIF", "xmp": "XMP", "dpi": "resolution"}
+_COMMENTED = ("GIF", "JPEG", "MPO")  # formats with comments; of other files they are left out, and seldom say anything
+_NAMES = {"comment": "comment", "icc_profile": "ICC profile", "exif": "EXIF", "xmp": "XMP", "dpi": "resolution"}
 _ICC_SPACE = {"L": b"GRAY", "RGB": b"RGB "}  # at bytes 16 to 20 of a profile
 _TRIED = (53, 37)  # width, height: no icon has this size
 _CODED_DIFFERENCE = 8.0  # grey levels, on average: more than any lossy codec makes of the picture that is tried
@@ -84,7 +85,8 @@ def write(picture: Image.Image, source: bytes, format: str, file: IO[bytes]) -> 
     turned upright.  UnsupportedError if Pillow cannot write this picture so.
     """
     found = formats.by_content(source).metadata(source)
-    kept = _kept(format, found.items, picture.mode)
+    held = {key: value for key, value in found.items.items() if key != "comment" or format in _COMMENTED}
+    kept = _kept(format, held, picture.mode)
     items, notes = dict(kept.items), [*found.notes, *kept.notes]
     turn = exif.orientation(found.items.get("exif", b""))
     if turn != exif.orientation(items.get("exif", b"")):

@@ -13,7 +13,7 @@ from typing import Any
 from .. import exif, xmp
 from ..tags import PREFIX
 from . import Metadata
-from ._jpegfile import APP0, APP1, APP2, MAX_SEGMENT_BYTES, Segment
+from ._jpegfile import APP0, APP1, APP2, COM, MAX_SEGMENT_BYTES, Segment
 
 _XMP, _EXTENSION, _ICC = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0", b"ICC_PROFILE\0"
 _CHUNK_BYTES = 65400  # of an extended packet, as the specification has it
@@ -41,6 +41,8 @@ def read(data: bytes, segments: Iterable[Segment]) -> Metadata:
         items["xmp"] = _whole_xmp(packet, [body[len(_EXTENSION) :] for body in app1 if body.startswith(_EXTENSION)], notes)
     if profile := _joined_icc([body[len(_ICC) :] for body in app2 if body.startswith(_ICC)], notes):
         items["icc_profile"] = profile
+    if comment := next((body for marker, body in bodies if marker == COM and body), b""):
+        items["comment"] = comment
     density = [body for marker, body in bodies if marker == APP0 and body.startswith(b"JFIF\0") and len(body) >= 12]
     unit, across, down = struct.unpack_from(">BHH", density[0], 7) if density else (0, 0, 0)
     if unit in (1, 2) and across and down:

@@ -7,6 +7,7 @@ refused.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -102,14 +103,16 @@ def _of_tiff(data: bytes, check: Check | None, frame: int) -> Picture:
     try:
         image = _opened(data, check, frame)
         found = tiff.misread(image)
-    except InlayError:
+    except (InlayError, MemoryError, Image.DecompressionBombError):
         raise
     except UnidentifiedImageError:
-        found = "samples that Pillow does not know"
+        return tiff.read(data, "samples that Pillow does not know", check, frame)
     except Exception as error:  # Pillow raises nearly anything for damaged bytes
-        found = f"tags that Pillow does not read ({error or type(error).__name__})"
+        return tiff.read(data, f"tags that Pillow does not read ({error or type(error).__name__})", check, frame)
     if found:
-        return tiff.read(data, found, check, frame)
+        read = tiff.read(data, found, check, frame)
+        block, damaged = exif.from_tiff(image)
+        return replace(read, metadata=read.metadata | ({"exif": block} if block else {}), notes=(*read.notes, *damaged))
     frames = getattr(image, "n_frames", 1)
     samples = deep.decoded(lambda: _opened(data, None, frame))
     return _of_tiff_image(image, samples, (_first_of(frames),) * (frame == 0 and frames > 1))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import InlayError, UnsupportedError
+from ..errors import InlayError, LimitError, UnsupportedError
 from ..threads import uncut
 from .deep import of_array, scaled
 from .picture import Check, Extent, Picture
@@ -56,8 +56,11 @@ def read(data: bytes, found: str, check: Check | None, frame: int) -> Picture:
             page: Any = file.pages[frame]
             tags = {tag.code: tag.value for tag in page.tags}
             mode = _mode(tags, int(page.samplesperpixel), found)
+            extent = Extent(page.imagewidth, page.imagelength, mode[0] == "L", deep=True)
+            if Image.MAX_IMAGE_PIXELS is not None and extent.pixels > 2 * Image.MAX_IMAGE_PIXELS:
+                raise LimitError(f"{extent.width}x{extent.height} pixels; at most {2 * Image.MAX_IMAGE_PIXELS} are allowed")
             if check is not None:
-                check(Extent(page.imagewidth, page.imagelength, mode[0] == "L", deep=True))
+                check(extent)
             samples: NDArray[Any] = page.asarray()
             pages = len(file.pages)
     except (InlayError, MemoryError):
