@@ -160,8 +160,10 @@ def _strip(data: bytes, stripped: bytes) -> None:
 
 def removed_whole(data: bytes, stripped: bytes) -> bool:
     """True if `stripped` is `data` without some whole segments or boxes of ours; the numbers of an MPF index may be others."""
-    if b"MPF\0" in data:
-        data, stripped = _blotted(data), _blotted(stripped)
+    return _is_without_ours(data, stripped) or (b"MPF\0" in data and _is_without_ours(_blotted(data), _blotted(stripped)))
+
+
+def _is_without_ours(data: bytes, stripped: bytes) -> bool:
     # (up to where both agree, how many bytes are gone by there).  What looks like a segment of ours may be none, and is kept then.
     ways = {(0, 0)}
     most = len(data) - len(stripped)
