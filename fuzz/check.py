@@ -164,6 +164,7 @@ def removed_whole(data: bytes, stripped: bytes) -> bool:
 
 
 def _is_without_ours(data: bytes, stripped: bytes) -> bool:
+    """The same, of files without an index."""
     # (up to where both agree, how many bytes are gone by there).  What looks like a segment of ours may be none, and is kept then.
     ways = {(0, 0)}
     most = len(data) - len(stripped)
