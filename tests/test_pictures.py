@@ -351,6 +351,22 @@ def test_a_bomb_in_a_chunk_is_left_out():
     assert len(notes) == 1 and "more than" in notes[0]
 
 
+@pytest.mark.parametrize("maxval", [255, 1023, 4095, 65535])
+@pytest.mark.parametrize("samples", [GRAY, COLOUR], ids=["gray", "colour"])
+def test_pnm_of_every_depth(samples, maxval):
+    deep = (samples.astype(np.uint32) * maxval // 255).astype(">u2" if maxval > 255 else np.uint8)
+    head = f"P{6 if samples.ndim == 3 else 5} {samples.shape[1]} {samples.shape[0]} {maxval}\n".encode()
+    found, _ = opened(head + deep.tobytes())
+    assert np.abs(found - deep.astype(float) * 255 / maxval).max() < 0.51  # rounded, not cut
+
+
+def test_sgi_of_16_bits_is_refused():
+    file = io.BytesIO()
+    Image.fromarray(COLOUR).save(file, "SGI", bpc=2)
+    with pytest.raises(UnsupportedError, match="16 bits a sample"):
+        pictures.open_picture(file.getvalue())
+
+
 def test_arrays():
     for shape, expected in (((24, 40), "L"), ((24, 40, 1), "L"), ((24, 40, 3), "RGB")):
         for kind in (np.uint8, np.uint16):

@@ -24,6 +24,7 @@ from .colour_chunks import Colours
 from .picture import Check, Extent, Picture, Samples
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SGI_16_BIT = (b"\x01\xda\0\2", b"\x01\xda\1\2")
 _KEPT = ("icc_profile", "exif", "xmp", "comment", "dpi")
 
 
@@ -128,6 +129,8 @@ def _of_base(module: formats.Format, data: bytes, check: Check | None) -> Pictur
 
 
 def _of_pillow(data: bytes, check: Check | None, frame: int) -> Picture:
+    if data.startswith(_SGI_16_BIT):
+        raise UnsupportedError("an SGI file of 16 bits a sample, which Pillow cuts to 8; expected 8")
     image = _opened(data, check, frame)
     frames = getattr(image, "n_frames", 1)
     samples = deep.decoded(lambda: _opened(data, None, frame))
