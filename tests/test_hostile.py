@@ -61,7 +61,7 @@ def files():
 
 def outcome(data):
     """What came of it: "restored", "plain", "base" (shown with a warning) or "error".  Anything else fails here."""
-    begun = time.perf_counter()
+    begun = time.process_time()  # of this process: others may keep the machine busy
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
@@ -78,7 +78,7 @@ def outcome(data):
             base = inlay.strip(data)
         except InlayError:
             base = None
-    assert time.perf_counter() - begun < SECONDS
+    assert time.process_time() - begun < SECONDS
     assert {w.category for w in told} <= {InlayWarning}
     assert len(told) <= 1
     if report is not None:
