@@ -29,7 +29,7 @@ from .seeds import picture
 
 T = TypeVar("T")
 HANG_S = 2.0  # a call, of the processor: other programs may be busy too; what waits for ever is seen from outside
-MAX_PIXELS = 1 << 22  # what decoding is told to accept, as whoever takes files from strangers does
+MAX_PIXELS = 1 << 20  # what decoding is told to accept, as whoever takes files from strangers does: large networks take a second for that
 MOST_ATTACHED_PX = 1 << 14  # of a larger base `attach` would only take longer
 SPARE_BYTES, BYTES_A_PIXEL = 100 << 20, 40  # a pixel: of the costliest base, JPEG 2000 in colour, with the copies that are compared here
 BAD = ("stale", "damaged", "unsupported")
@@ -185,8 +185,9 @@ def _ours(data: bytes) -> Iterator[tuple[int, int]]:
     if data.startswith(b"\xff\xd8"):
         for found in _SEGMENT.finditer(data):
             end = found.start() + 2 + int.from_bytes(found[1], "big")
-            yield len(data[: found.start()].rstrip(b"\xff")), end  # with the fill bytes before it
-            yield found.start(), end
+            # With the fill bytes before it, which may follow a segment that ends in one.
+            for start in range(len(data[: found.start()].rstrip(b"\xff")), found.start() + 1):
+                yield start, end
         return
     for found in _BOX.finditer(data):
         length = int.from_bytes(found[2] if found[2] else found[1], "big")
