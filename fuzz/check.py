@@ -175,6 +175,7 @@ def _is_without_ours(data: bytes, stripped: bytes) -> bool:
     return any(data[at:] == stripped[at - gone :] for at, gone in ways)
 
 
+_ENDS = 8  # bytes FF that a segment ends in, at most, for the check of strip
 _SEGMENT = re.compile(rb"(?=\xff\xe9(..)" + re.escape(SEGMENT) + rb")", re.DOTALL)
 _BOX = re.compile(rb"(?=(....)uuid(........)?" + re.escape(BOX) + rb")", re.DOTALL)
 _MPF = re.compile(rb"\xff\xe2(..)MPF\0", re.DOTALL)
@@ -185,8 +186,9 @@ def _ours(data: bytes) -> Iterator[tuple[int, int]]:
     if data.startswith(b"\xff\xd8"):
         for found in _SEGMENT.finditer(data):
             end = found.start() + 2 + int.from_bytes(found[1], "big")
-            # With the fill bytes before it, which may follow a segment that ends in one.
-            for start in range(len(data[: found.start()].rstrip(b"\xff")), found.start() + 1):
+            # With the fill bytes before it, but for a few that are the end of another segment.
+            first = len(data[: found.start()].rstrip(b"\xff"))
+            for start in (*range(first, min(first + _ENDS, found.start())), found.start()):
                 yield start, end
         return
     for found in _BOX.finditer(data):
