@@ -12,7 +12,7 @@ from inlay import pictures
 from inlay.errors import UnsupportedError
 from inlay.pictures import icc
 from inlay.pictures.icc import Curve, Primaries
-from inlay.pictures.spaces import Space, between, conversion
+from inlay.pictures.spaces import Space, between, conversion, is_readable
 
 D50 = (0.3457, 0.3585)
 RGB_SPACES = {
@@ -180,6 +180,16 @@ def test_a_profile_that_cannot_be_read_is_kept_and_not_used():
     found, notes = pictures.prepare(image, target=SRGB)
     assert np.array_equal(np.asarray(found), TRUTH) and "icc_profile" not in found.info
     assert notes == ("the ICC profile cannot be read; the colours were taken for sRGB",)
+
+
+def test_a_curve_that_claims_too_much_is_not_read():
+    """LittleCMS would take 200 MB for it."""
+    sound = icc.gray_profile(Curve(1.0))
+    tag = sound.index(b"kTRC")
+    place = int.from_bytes(sound[tag + 4 : tag + 8], "big")
+    for entries, readable in ((0, True), (10, True), (11, False), (100_000_000, False)):
+        curve = b"curv" + bytes(4) + struct.pack(">I", entries)
+        assert is_readable(sound[:place] + curve + sound[place + 12 :]) == readable
 
 
 # ------------------------------------------------------------------------------------------------ PNG's own words

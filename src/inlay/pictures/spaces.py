@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -44,10 +45,25 @@ class Space:
 
 def is_readable(icc: bytes) -> bool:
     """False for a damaged profile, or one of a version that LittleCMS does not know."""
+    if not _entries_fit(icc):
+        return False
     try:
         ImageCms.ImageCmsProfile(BytesIO(icc))
     except Exception:  # Pillow raises several kinds
         return False
+    return True
+
+
+def _entries_fit(icc: bytes) -> bool:
+    """False if a curve or a text claims more entries than its tag has bytes: LittleCMS takes memory for all before it reads one.
+
+    ICC.1, 10.6 and 10.15.
+    """
+    count = min(int.from_bytes(icc[128:132], "big"), max(len(icc) - 132, 0) // 12)
+    for _, place, size in struct.iter_unpack(">4sII", icc[132 : 132 + 12 * count]):
+        head, an_entry = {b"curv": (12, 2), b"mluc": (16, 12)}.get(icc[place : place + 4], (0, 0))
+        if head + an_entry * int.from_bytes(icc[place + 8 : place + 12], "big") > size:
+            return False
     return True
 
 
