@@ -17,10 +17,10 @@ import numpy as np
 from common import FEW, MEGAPIXELS_12, Column, Line, at_most, made_up, median_ms, verify
 from PIL import Image
 
-from inlay import decoder
+from inlaid import decoder
 
 COLUMNS = (Column("ms", "ms", ".0f"), Column("beside_ms", "beside, ms", ".0f"), Column("times", "times", ".2f"))
-INLAY = [sys.executable, "-m", "inlay"]
+INLAY = [sys.executable, "-m", "inlaid"]
 SHAPE = MEGAPIXELS_12
 
 
@@ -36,7 +36,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
     start = {"--version": ["--version"], "decode --help": ["decode", "--help"]}
     ms = median_ms(arguments.repeats, {"": nothing} | {name: partial(run, [*INLAY, *rest]) for name, rest in start.items()})
     for name in start:
-        yield _line(f"inlay {name}, beside python -c pass", arguments.repeats, ms[name], ms[""])
+        yield _line(f"inlaid {name}, beside python -c pass", arguments.repeats, ms[name], ms[""])
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -53,7 +53,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
         _verify(file, restored, plain)
         repeats = min(arguments.repeats, FEW)
         ms = median_ms(repeats, calls, warm=False)
-    what = "inlay decode, 12 megapixels in colour to PNG, beside Pillow's plain one"
+    what = "inlaid decode, 12 megapixels in colour to PNG, beside Pillow's plain one"
     yield _line(what, repeats, ms["decode"], ms["plain"]) | {"required": at_most(times=1.5)}
 
 

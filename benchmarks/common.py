@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inlay import corpus, formats, pictures
-from inlay.encoder import _Job
-from inlay.network import Network
-from inlay.parameters import Prior
+from inlaid import formats
+from inlaid.encoding import pictures
+from inlaid.encoding.encoder import _Job
+from inlaid.network import Network
+from inlaid.parameters import Prior
+from inlaid.pretraining import corpus
 
 Line = dict[str, Any]
 Pixels = NDArray[np.uint8]

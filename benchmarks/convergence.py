@@ -21,10 +21,10 @@ from statistics import fmean
 import numpy as np
 from common import Column, Line, at_most, best_prior, jpeg_of, originals
 
-from inlay.fit import Vector, fit, mean_squared_error
-from inlay.kernel import Pixels
-from inlay.parameters import UNIT
-from inlay.presets import FOLLOWED, SMALL
+from inlaid.encoding.fit import Vector, fit, mean_squared_error
+from inlaid.encoding.presets import FOLLOWED, SMALL
+from inlaid.kernel import Pixels
+from inlaid.parameters import UNIT
 
 REFERENCE = 2000
 STEPS = (25, 50, 100, 200, 400, 800)

@@ -17,7 +17,8 @@ import numpy as np
 from common import Column, Line, at_least, at_most, best_prior, decode_by_pillow, jpeg_of, least_ms, made_up, originals, verify
 from peak import Spin, compiler
 
-from inlay import kernel, presets, reference
+from inlaid import kernel, reference
+from inlaid.encoding import presets
 
 COLUMNS = (
     Column("restore_ms", "restore, ms", ".2f"),

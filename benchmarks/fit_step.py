@@ -1,4 +1,4 @@
-"""One full fitting step of the default network on 768x512 luma, forward and backward: inlay's kernel, JAX, PyTorch, side by side.
+"""One full fitting step of the default network on 768x512 luma, forward and backward: inlaid's kernel, JAX, PyTorch, side by side.
 
 All compute the same: the squared error of the network (378 weights, 24 biases, leaky ReLU of slope 1/8, base continued by
 its edge pixels for the halo of 5, valid convolutions) summed over the picture, and its gradient by all 402 parameters.  That is
@@ -25,9 +25,10 @@ from common import HEIGHT, WIDTH, Column, Line, Pixels, Seconds, at_least, jpeg_
 from numpy.typing import NDArray
 from peak import Spin, compiler
 
-from inlay import floatnet, kernel
-from inlay.network import Network
-from inlay.provenance import versions
+from inlaid import kernel
+from inlaid.bench.provenance import versions
+from inlaid.encoding import floatnet
+from inlaid.network import Network
 
 Step = Callable[[NDArray[np.float32]], tuple[float, NDArray[np.floating]]]
 NETWORK = Network()

@@ -1,7 +1,8 @@
-"""How much memory whole commands take: the largest resident set of the process, in megabytes (10^6 bytes), and what of it is beyond the
-picture itself, one byte a pixel in gray and three in colour. `python -c "import inlay.encoder"` is the floor. Pictures are made up; each is
-encoded from PPM at quality 75 and effort 5, and the file that this gives is decoded to PPM and to PNG. It is verified that every
-picture was restored and has its size.
+"""How much memory whole commands take: the largest resident set of the process, in megabytes (10^6 bytes).
+
+The second figure is what of it is beyond the picture itself, one byte a pixel in gray and three in colour.  The floor is that of
+`python -c "import inlaid.encoding.encoder"`.  Pictures are made up.  Each is encoded from PPM at quality 75 and effort 5, and the file
+that this gives is decoded to PPM and to PNG.  It is verified that every picture was restored and has its size.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def peak_mb(*command: str | Path) -> float:
 
 def measure(arguments: argparse.Namespace) -> Iterator[Line]:
     """The floor, then a line for each command and picture; `arguments.largest` megapixels at most."""
-    yield {"what": "python -c 'import inlay.encoder'", "peak_mb": peak_mb(sys.executable, "-c", "import inlay.encoder")}
+    yield {"what": "python -c 'import inlaid.encoding.encoder'", "peak_mb": peak_mb(sys.executable, "-c", "import inlaid.encoding.encoder")}
     for shape in (MEGAPIXELS_12, MEGAPIXELS_100):
         megapixels = shape[0] * shape[1] // 10**6
         for planes, colour in ((1, "gray"), (3, "colour")):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from common import Column, Line
 
-from inlay.provenance import versions
+from inlaid.bench.provenance import versions
 
 COLUMNS = (Column("int16_gmacs", "int16 GMAC/s", ".1f"), Column("float_gflops", "float GFLOP/s", ".1f"))
 LANES = {"vnni": 16, "avx512": 16, "avx2": 8, "neon": 4, "portable": 4}

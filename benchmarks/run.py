@@ -1,4 +1,4 @@
-"""Verifies what inlay computes, then measures how fast and in how much memory, side by side with others in the same run.
+"""Verifies what inlaid computes, then measures how fast and in how much memory, side by side with others in the same run.
 
     python benchmarks/run.py [--only SECTION ...] [--images DIR] [--repeats N] [-o docs/benchmarks]
 
@@ -60,7 +60,7 @@ def main() -> int:
     arguments.threads = restrict(arguments.threads)
     import page  # it and the sections load numpy and inlay, which count the processors
 
-    from inlay import provenance
+    from inlaid.bench import provenance
 
     sections = {name: importlib.import_module(module) for name, module in SECTIONS.items()}
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None  # of other programs, before ours begins

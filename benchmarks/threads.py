@@ -20,9 +20,10 @@ from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, at_least, be
 from numpy.typing import NDArray
 from peak import Spin, compiler
 
-from inlay import fit, kernel, presets
-from inlay.kernel import Pixels
-from inlay.parameters import UNIT, Prior
+from inlaid import kernel
+from inlaid.encoding import fit, presets
+from inlaid.kernel import Pixels
+from inlaid.parameters import UNIT, Prior
 
 COLUMNS = (
     Column("one_ms", "1 thread, ms", ".2f"),

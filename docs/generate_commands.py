@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from inlay.cli import main
+from inlaid.cli.main import main
 
 PAGE = Path(__file__).with_name("commands.md")
 
 
 def render() -> str:
     """The page, the same for every version of click and every width of terminal."""
-    top = click.Context(main, info_name="inlay")
+    top = click.Context(main, info_name="inlaid")
     parts = [
         "# Commands\n\n<!-- Written by docs/generate_commands.py; change the help texts, not this page. -->\n",
         section(top, main),
@@ -22,7 +22,7 @@ def render() -> str:
     for name in main.list_commands(top):
         command = main.get_command(top, name)
         assert command is not None
-        parts.append(f"\n## inlay {name}\n\n" + section(click.Context(command, info_name=name, parent=top), command))
+        parts.append(f"\n## inlaid {name}\n\n" + section(click.Context(command, info_name=name, parent=top), command))
     return "".join(parts)
 
 

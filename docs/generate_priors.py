@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inlay import plots, priors
-from inlay.pretrain import history
+from inlaid import priors
+from inlaid.pretraining.pretrain import history
+from inlaid.report import plots
 
 PAGE = Path(__file__).with_name("priors.md")
 HEAD = ("prior", "codec", "band", "recipe", "channels x layers", "parameters", "steps", "gain at the end, dB", "begun at")
@@ -17,7 +18,7 @@ INTRODUCTION = """# Priors
 
 <!-- Written by docs/generate_priors.py from the priors' files. -->
 
-The pre-trained parameters that come with inlay, each a file in [`src/inlay/priors`](../src/inlay/priors). All were trained on the 500
+The pre-trained parameters that come with inlay, each a file in [`src/inlaid/priors`](../src/inlaid/priors). All were trained on the 500
 pictures of BSDS500 and on nothing else; the gain is the mean over the last training batches, before anything is fitted to a picture.
 The paper's recipe (SGD with momentum at a rate of 0.01, two crops of 256x256 a step, instance norm) learns slowly; it was given as
 many steps as its table row says. A prior that began at another one counts its own steps only; prior 2 went on from an earlier
@@ -32,7 +33,7 @@ def row(number: int, name: str, stored: dict[str, Any]) -> list[object]:
     low, high = stored[knob]
     _, gains_db = history(made)
     return [
-        f"[{number}](../src/inlay/priors/{name})", stored["codec"], f"{'q' if knob == 'quality' else 'bpp'} {low:g} to {high:g}",
+        f"[{number}](../src/inlaid/priors/{name})", stored["codec"], f"{'q' if knob == 'quality' else 'bpp'} {low:g} to {high:g}",
         priors.recipe_of(number), f"{network.channels} x {network.layers}", network.size, made["steps"], f"{gains_db[-1]:+.3f}",
         made["start"] or "random numbers",
     ]  # fmt: skip

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-import inlay
-from inlay import encoder
+import inlaid
+from inlaid.encoding import encoder
 
 QUALITY = 15
 
@@ -63,8 +63,8 @@ def main() -> None:
     made = encoder.encode(original, quality=QUALITY, effort=7)
     shown = {
         "original": np.asarray(original),
-        f"JPEG, {made.base_bytes:,} bytes, {made.psnr_base_db:.2f} dB": inlay.decode(made.data, base=True),
-        f"the same file with its inlay, +{made.payload_bytes} bytes, {made.psnr_db:.2f} dB": inlay.decode(made.data),
+        f"JPEG, {made.base_bytes:,} bytes, {made.psnr_base_db:.2f} dB": inlaid.decode(made.data, base=True),
+        f"the same file with its inlay, +{made.payload_bytes} bytes, {made.psnr_db:.2f} dB": inlaid.decode(made.data),
     }
     top, left, height, width, zoom, band = 110, 215, 150, 150, 3, 30
     sheet = Image.new("RGB", (width * zoom * 3 + 20, height * zoom + band), "white")

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from inlay import kernel, provenance, threads
+from inlaid import kernel, threads
+from inlaid.bench import provenance
 
 from . import minimise
 from .campaign import Campaign

@@ -1,4 +1,4 @@
-"""What must hold for any bytes: a picture, or one of inlay's own errors, soon, in little memory; and what the calls say agrees."""
+"""What must hold for any bytes: a picture, or one of inlaid's own errors, soon, in little memory; and what the calls say agrees."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-import inlay
-from inlay import decoder, formats, kernel, payload, priors
-from inlay.errors import InlayError, InlayWarning
-from inlay.formats.jp2 import IDENTIFIER as BOX
-from inlay.formats.jpeg import IDENTIFIER as SEGMENT
+import inlaid
+from inlaid import decoder, formats, kernel, payload, priors
+from inlaid.errors import InlayError, InlayWarning
+from inlaid.formats.jp2 import IDENTIFIER as BOX
+from inlaid.formats.jpeg import IDENTIFIER as SEGMENT
 
 from .seeds import picture
 
@@ -33,7 +33,7 @@ MAX_PIXELS = 1 << 20  # what decoding is told to accept, as whoever takes files 
 MOST_ATTACHED_PX = 1 << 14  # of a larger base `attach` would only take longer
 SPARE_BYTES, BYTES_A_PIXEL = 100 << 20, 40  # a pixel: of the costliest base, JPEG 2000 in colour, with the copies that are compared here
 BAD = ("stale", "damaged", "unsupported")
-PACKAGE = str(Path(inlay.__file__).parent)
+PACKAGE = str(Path(inlaid.__file__).parent)
 
 
 class Fault(Exception):
@@ -47,7 +47,7 @@ def require(held: bool, message: str) -> None:
 
 
 def attempt(work: Callable[[], T]) -> T | InlayError:
-    """What comes of it; anything but a result or an error of inlay's own with a message gets through; Fault if it takes long, thrice."""
+    """What comes of it; anything but a result or an error of inlaid's own with a message gets through; Fault if it takes long, thrice."""
     for turn in range(3):
         begun, result = time.process_time(), _result(work)
         if time.process_time() - begun <= HANG_S:
@@ -67,7 +67,7 @@ def _result(work: Callable[[], T]) -> T | InlayError:
 
 @contextmanager
 def quiet(told: list[Any]) -> Iterator[None]:
-    """Warnings of inlay's own are put in `told`; a warning that its code provokes is a Fault; those that others give are theirs."""
+    """Warnings of inlaid's own are put in `told`; a warning that its code provokes is a Fault; those that others give are theirs."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         yield
@@ -82,16 +82,16 @@ def any_file(data: bytes, counts: Counter[str], *, attach: bool = True) -> int:
     """All that must hold of a file that is decoded; counts what came of each call.  Returns the picture's pixels, 0 if it has none."""
     told: list[Any] = []
     with quiet(told):
-        pixels = attempt(lambda: inlay.decode(data, max_pixels=MAX_PIXELS, threads=1))
+        pixels = attempt(lambda: inlaid.decode(data, max_pixels=MAX_PIXELS, threads=1))
     require(len(told) <= 1, f"{len(told)} warnings: {[str(each.message) for each in told]}")
     with quiet([]):
-        base = attempt(lambda: inlay.decode(data, base=True, max_pixels=MAX_PIXELS, threads=1))
-        report = attempt(lambda: inlay.info(data, max_pixels=MAX_PIXELS))
-        stripped = attempt(lambda: inlay.strip(data))
+        base = attempt(lambda: inlaid.decode(data, base=True, max_pixels=MAX_PIXELS, threads=1))
+        report = attempt(lambda: inlaid.info(data, max_pixels=MAX_PIXELS))
+        stripped = attempt(lambda: inlaid.strip(data))
         require(type(pixels) is type(base), f"decode: {_name(pixels)}, of the base: {_name(base)}")
         if isinstance(stripped, bytes):
             _strip(data, stripped)
-            below = attempt(lambda: inlay.decode(stripped, max_pixels=MAX_PIXELS, threads=1))
+            below = attempt(lambda: inlaid.decode(stripped, max_pixels=MAX_PIXELS, threads=1))
             require(_alike(base, below), f"the base is {_name(base)}, of the stripped file {_name(below)}")
             _embed(data, stripped)
         else:
@@ -153,7 +153,7 @@ def _report(report: Any, stripped: Any, pixels: Any, base: Any, warned: bool) ->
 
 
 def _strip(data: bytes, stripped: bytes) -> None:
-    require(inlay.strip(stripped) == stripped, "strip of a stripped file changes it")
+    require(inlaid.strip(stripped) == stripped, "strip of a stripped file changes it")
     require(formats.by_content(stripped).extract(stripped) is None, "there is a payload in the stripped file")
     require(removed_whole(data, stripped), "strip takes more, or less, than whole segments of ours")
 
@@ -219,22 +219,22 @@ def _paths(data: bytes) -> None:
     module = formats.by_content(data)
     luma, found = module.decode_luma(data), payload.read(module.extract(data) or b"", priors.network_of)
     sets = decoder.integer_parameters(found, (luma.shape[0], luma.shape[1]))
-    here, before = decoder.restore(found.network, sets, luma, threads=1), os.environ.get("INLAY_PATH")
+    here, before = decoder.restore(found.network, sets, luma, threads=1), os.environ.get("INLAID_PATH")
     other = kernel.paths()[zlib.crc32(data) % len(kernel.paths())]
-    os.environ["INLAY_PATH"] = other
+    os.environ["INLAID_PATH"] = other
     there = decoder.restore(found.network, sets, luma, threads=1)
-    os.environ.pop("INLAY_PATH")
-    os.environ.update({"INLAY_PATH": before} if before else {})
+    os.environ.pop("INLAID_PATH")
+    os.environ.update({"INLAID_PATH": before} if before else {})
     require(np.array_equal(here, there), f"the paths {before} and {other} restore different pictures")
 
 
 def _attach(data: bytes, stripped: bytes, original: Image.Image) -> str:
-    result = attempt(lambda: inlay.attach(data, original, effort=1, threads=1))
+    result = attempt(lambda: inlaid.attach(data, original, effort=1, threads=1))
     if isinstance(result, InlayError):
         return _name(result)
     if result == stripped:
         return "plain"
-    require(inlay.strip(result) == stripped, "attach changes the base")
+    require(inlaid.strip(result) == stripped, "attach changes the base")
     _used(result)
     return "inlay"
 
@@ -243,8 +243,8 @@ def _used(data: bytes) -> None:
     """The inlay that was just made is used."""
     told: list[Any] = []
     with quiet(told):
-        inlay.decode(data, threads=1)
-        state = (inlay.info(data)["inlay"] or {"state": "plain"})["state"]
+        inlaid.decode(data, threads=1)
+        state = (inlaid.info(data)["inlay"] or {"state": "plain"})["state"]
     require(not told and state in ("matches", "plain"), f"what was just made is {state}: {[str(each.message) for each in told]}")
 
 
@@ -265,12 +265,12 @@ def any_original(data: bytes, counts: Counter[str]) -> int:
         if width * height > MOST_ATTACHED_PX:
             counts["encode: too large"] += 1
             return 0
-        made = attempt(lambda: inlay.encode(Image.open(BytesIO(data)), format=format, quality=30, effort=1, threads=1))
+        made = attempt(lambda: inlaid.encode(Image.open(BytesIO(data)), format=format, quality=30, effort=1, threads=1))
         counts[f"encode: {_name(made)}"] += 1
         if isinstance(made, bytes):
             _used(made)
         base = _base(format, width, height)
-        result = attempt(lambda: inlay.attach(base, Image.open(BytesIO(data)), effort=1, threads=1))
+        result = attempt(lambda: inlaid.attach(base, Image.open(BytesIO(data)), effort=1, threads=1))
         counts[f"attach to a plain base: {_name(result)}"] += 1
-        require(isinstance(result, InlayError) or inlay.strip(result) == base, "attach changes the base")
+        require(isinstance(result, InlayError) or inlaid.strip(result) == base, "attach changes the base")
     return width * height

@@ -15,7 +15,7 @@ from types import FunctionType
 
 import atheris
 
-from inlay import encoder  # noqa: F401  # imports all that encodes and decodes
+from inlaid.encoding import encoder  # noqa: F401  # imports all that encodes and decodes
 
 from . import check, mutate
 from .seeds import Seeds, seeds
@@ -40,7 +40,7 @@ def mutator(data: bytes, most_bytes: int, seed: int) -> bytes:
 def main() -> None:
     """Runs until libFuzzer's options say enough, or something is found."""
     for each in gc.get_objects():  # atheris' own way, at import, does not reach into an editable install
-        if isinstance(each, FunctionType) and (each.__module__ or "").partition(".")[0] == "inlay":
+        if isinstance(each, FunctionType) and (each.__module__ or "").partition(".")[0] == "inlaid":
             atheris.instrument_func(each)
     with TemporaryDirectory() as folder:
         for number, data in enumerate((*SEEDS.files, *SEEDS.originals)):

@@ -7,12 +7,12 @@ from random import Random
 
 import numpy as np
 
-from inlay import formats, parameters
-from inlay.errors import InlayError
-from inlay.fingerprint import SUMS, fingerprint
-from inlay.network import Network
-from inlay.parameters import MAX_SETS, Areas
-from inlay.rangecoder import Encoder
+from inlaid import formats, parameters
+from inlaid.errors import InlayError
+from inlaid.fingerprint import SUMS, fingerprint
+from inlaid.network import Network
+from inlaid.parameters import MAX_SETS, Areas
+from inlaid.rangecoder import Encoder
 
 from .noise import any_field, damaged, number, some_bytes
 

@@ -32,7 +32,7 @@ def built() -> Path:
     stamp = FOLDER / "stamp"
     if not stamp.exists() or stamp.read_text() != digest.hexdigest():
         shutil.rmtree(FOLDER, ignore_errors=True)
-        options = ["--no-deps", "--target", str(FOLDER), "-C", "cmake.define.INLAY_SANITIZE=ON"]
+        options = ["--no-deps", "--target", str(FOLDER), "-C", "cmake.define.INLAID_SANITIZE=ON"]
         subprocess.run([sys.executable, "-m", "pip", "install", "-q", *options, str(ROOT)], check=True)
         stamp.write_text(digest.hexdigest())
     return FOLDER

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin
 
-from inlay import encoder, formats, parameters, payload, priors
-from inlay.errors import InlayError
-from inlay.fingerprint import fingerprint
-from inlay.network import Network
-from inlay.parameters import Areas, Prior
+from inlaid import formats, parameters, payload, priors
+from inlaid.encoding import encoder
+from inlaid.errors import InlayError
+from inlaid.fingerprint import fingerprint
+from inlaid.network import Network
+from inlaid.parameters import Areas, Prior
 
 from .pieces import jpeg_segment, mp_index, tiff
 

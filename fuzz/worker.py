@@ -18,7 +18,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any
 
-from inlay import kernel
+from inlaid import kernel
 
 from . import check, mutate
 from .seeds import Seeds
@@ -37,7 +37,7 @@ def tested(input: mutate.Input, counts: Counter[str], *, attach: bool = True) ->
 
 
 def signature(error: BaseException) -> str:
-    """What is alike in findings of one fault: the error, and where in inlay it came from."""
+    """What is alike in findings of one fault: the error, and where in inlaid it came from."""
     places = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(check.PACKAGE)]
     where = f" ({Path(places[-1].filename).name}, {places[-1].name})" if places else ""
     text = "".join("#" if c.isdigit() else c for c in str(error).partition(":")[0])
@@ -87,7 +87,7 @@ def run(task: dict[str, Any], progress: mmap, out: Any) -> None:
     memory = Memory()
     for index in range(task["first"], task["last"]):
         progress[: AT.size] = AT.pack(index, index - task["first"])
-        os.environ["INLAY_PATH"] = paths[index % len(paths)]
+        os.environ["INLAID_PATH"] = paths[index % len(paths)]
         input = mutate.made(task["seed"], index, seeds)
         try:
             memory.begin()

@@ -35,22 +35,22 @@ def file_of(image, format="PNG", **settings):
 @pytest.fixture(scope="session")
 def carrier():
     """A file with an inlay: `original` (an image), `data`, and `base`, the data without it."""
-    import inlay
-    from inlay import encoder
+    import inlaid
+    from inlaid.encoding import encoder
 
     original = textured(160, 128)
     encoded = encoder.encode(original, quality=40, effort=2)
     assert encoded.payload is not None, encoded.reason
-    return SimpleNamespace(original=original, data=encoded.data, base=inlay.strip(encoded.data))
+    return SimpleNamespace(original=original, data=encoded.data, base=inlaid.strip(encoded.data))
 
 
 @pytest.fixture
 def run():
-    """Runs `inlay` with these arguments in this process; the result has exit_code, stdout, stderr, stdout_bytes."""
-    from inlay.cli import main
+    """Runs `inlaid` with these arguments in this process; the result has exit_code, stdout, stderr, stdout_bytes."""
+    from inlaid.cli.main import main
 
     def run(*arguments, input=None):
-        result = CliRunner().invoke(main, [str(a) for a in arguments], input=input, prog_name="inlay")
+        result = CliRunner().invoke(main, [str(a) for a in arguments], input=input, prog_name="inlaid")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception  # a traceback is never an answer
         return result

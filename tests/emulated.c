@@ -4,11 +4,11 @@
 #include "kernel.h"
 
 typedef int restore(const network *, const int16_t *, const uint8_t *, ptrdiff_t, int, int, uint8_t *, ptrdiff_t, int, int);
-restore inlay_restore_neon, inlay_restore_portable;
-int inlay_gradient_neon(const network *, int, const float *, const uint8_t *, const uint8_t *, ptrdiff_t, int, int, const int32_t (*)[4], int,
+restore inlaid_restore_neon, inlaid_restore_portable;
+int inlaid_gradient_neon(const network *, int, const float *, const uint8_t *, const uint8_t *, ptrdiff_t, int, int, const int32_t (*)[4], int,
                         double *, double *, float *);
-void inlay_rgb_neon(const uint8_t *, uint8_t *, ptrdiff_t);
-int inlay_can_run(const char *);
+void inlaid_rgb_neon(const uint8_t *, uint8_t *, ptrdiff_t);
+int inlaid_can_run(const char *);
 
 static void check(int good) {
     if (!good) exit(1);
@@ -36,20 +36,20 @@ int main(void) {
         int32_t what, height, width, size, rectangles, answers; /* an initial; size: of the parameters; answers: of the float network */
         network net;
     } head;
-    check(inlay_can_run("neon"));
+    check(inlaid_can_run("neon"));
     while (fread(&head, sizeof head, 1, stdin) == 1) {
         const int height = head.height, width = head.width;
         const size_t pixels = (size_t)height * (size_t)width, size = (size_t)head.size;
         if (head.what == 'n' || head.what == 'p') { /* restore: neon, portable */
             int16_t *params = request(size * sizeof *params);
             uint8_t *base = request(pixels), *out = room(pixels);
-            restore *run = head.what == 'n' ? inlay_restore_neon : inlay_restore_portable;
+            restore *run = head.what == 'n' ? inlaid_restore_neon : inlaid_restore_portable;
             check(!run(&head.net, params, base, width, height, width, out, width, 0, height));
             answer(out, pixels);
             free(params), free(base);
         } else if (head.what == 'c') { /* colour */
             uint8_t *luma = request(pixels), *planes = request(3 * pixels);
-            inlay_rgb_neon(luma, planes, (ptrdiff_t)pixels);
+            inlaid_rgb_neon(luma, planes, (ptrdiff_t)pixels);
             answer(planes, 3 * pixels);
             free(luma);
         } else { /* gradient, or forward alone */
@@ -57,7 +57,7 @@ int main(void) {
             int32_t(*rectangles)[4] = request((size_t)head.rectangles * sizeof *rectangles);
             uint8_t *base = request(pixels), *target = request(pixels);
             double *loss = room(sizeof *loss), *gradient = head.what == 'g' ? room(size * sizeof *gradient) : NULL;
-            check(!inlay_gradient_neon(&head.net, head.size, params, base, target, width, height, width, rectangles, head.rectangles, gradient,
+            check(!inlaid_gradient_neon(&head.net, head.size, params, base, target, width, height, width, rectangles, head.rectangles, gradient,
                                        loss, answers));
             answer(loss, sizeof *loss);
             if (gradient) answer(gradient, size * sizeof *gradient);

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inlay import floatnet, kernel, reference
-from inlay.errors import FormatError
-from inlay.network import Network, check_bounds
+from inlaid import kernel, reference
+from inlaid.encoding import floatnet
+from inlaid.errors import FormatError
+from inlaid.network import Network, check_bounds
 
 NETWORKS = [
     Network(),
@@ -45,7 +46,7 @@ def pictures(shape: tuple[int, int], rng: np.random.Generator) -> list[np.ndarra
 
 @pytest.fixture(params=kernel.ALL_PATHS)
 def kernels(request: pytest.FixtureRequest) -> SimpleNamespace:
-    """The functions of inlay.kernel on one path; test_neon.py has others of the kind."""
+    """The functions of inlaid.kernel on one path; test_neon.py has others of the kind."""
     if request.param not in kernel.paths():
         pytest.skip(f"this machine or build has no {request.param} path")
     functions = (kernel.restore, kernel.gradient, kernel.squared_error, kernel.answers)

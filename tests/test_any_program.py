@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from conftest import file_of, textured
 
-import inlay
-from inlay import encoder
+import inlaid
+from inlaid.encoding import encoder
 
 LIMIT_S = 60  # some hundred times what a case takes
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -27,16 +27,16 @@ import atexit, multiprocessing, os, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import inlay
+import inlaid
 
 folder = Path(sys.argv[1])
 ORIGINAL, INLAID, DECODED = ((folder / name).read_bytes() for name in ("original.jpg", "carrier.jpg", "decoded"))
 
 def decode(_=None):
-    return inlay.decode(INLAID, threads=2).tobytes() == DECODED
+    return inlaid.decode(INLAID, threads=2).tobytes() == DECODED
 
 def encode(effort=1):
-    return inlay.encode(inlay.decode(ORIGINAL), quality=30, effort=effort, threads=2)
+    return inlaid.encode(inlaid.decode(ORIGINAL), quality=30, effort=effort, threads=2)
 
 def both(_=None):
     return decode() and encode() == INLAID
@@ -62,10 +62,10 @@ def folder(tmp_path_factory):
     """A picture of several bands, the file with an inlay that `encode` makes of it, and what that decodes to."""
     path, original = tmp_path_factory.mktemp("programs"), file_of(textured(64, 192), "JPEG", quality=95)
     (path / "original.jpg").write_bytes(original)
-    encoded = encoder.encode(inlay.decode(original), quality=30, effort=1, threads=2)
+    encoded = encoder.encode(inlaid.decode(original), quality=30, effort=1, threads=2)
     assert encoded.payload is not None, encoded.reason
     (path / "carrier.jpg").write_bytes(encoded.data)
-    (path / "decoded").write_bytes(inlay.decode(encoded.data, threads=1).tobytes())
+    (path / "decoded").write_bytes(inlaid.decode(encoded.data, threads=1).tobytes())
     for name in ("fitted-areas-gray.jpg", "jpeg2000-rgb.jp2"):
         shutil.copy(Path(__file__).parent / "golden" / name, path)
     return path
@@ -151,7 +151,7 @@ print("well")
 @forks
 def test_a_child_has_helping_threads_again(ends):
     ends("""
-from inlay.threads import parallel
+from inlaid.threads import parallel
 
 def meet():
     meeting = threading.Barrier(2, timeout=30)  # which nobody passes alone
@@ -187,7 +187,7 @@ print("well")
 
 
 @forks
-@pytest.mark.parametrize("module", ["inlay.decoder", "numpy.linalg", "PIL.Image", "inlay.formats.jp2", "importlib.resources.readers"])
+@pytest.mark.parametrize("module", ["inlaid.decoder", "numpy.linalg", "PIL.Image", "inlaid.formats.jp2", "importlib.resources.readers"])
 def test_a_fork_during_the_first_import(ends, module):
     """Python's lock of a module that is being imported would be held in the child for ever."""
     ends(f"""
@@ -211,15 +211,16 @@ print("well")
 def test_nothing_is_imported_in_the_midst_of_work(ends):
     """Where a fork might come."""
     ends("""
-from inlay import decoder, encoder, formats
+from inlaid import decoder, formats
+from inlaid.encoding import encoder
 
 formats.all_formats()
 before = set(sys.modules)
 for name in ("fitted-areas-gray.jpg", "jpeg2000-rgb.jp2"):
-    pixels = inlay.decode((folder / name).read_bytes())
-    inlay.encode(pixels, format="jpeg2000", quality=30, effort=1)
+    pixels = inlaid.decode((folder / name).read_bytes())
+    inlaid.encode(pixels, format="jpeg2000", quality=30, effort=1)
 encode(2)
-inlay.attach(inlay.strip(INLAID), inlay.decode(ORIGINAL), effort=1)
+inlaid.attach(inlaid.strip(INLAID), inlaid.decode(ORIGINAL), effort=1)
 assert set(sys.modules) == before, set(sys.modules) - before
 print("well")
 """)
@@ -254,7 +255,7 @@ def test_forks_during_linear_algebra(ends):
     """A fork ends the threads of OpenBLAS, in the parent too: a product that waits for them would never end."""
     ends("""
 import numpy as np
-from inlay.fingerprint import fingerprint
+from inlaid.fingerprint import fingerprint
 
 luma = np.random.default_rng(0).integers(0, 256, (512, 768), dtype=np.uint8)
 expected, going = fingerprint(luma), True
@@ -278,11 +279,11 @@ def test_fits_after_a_fork(ends):
     """The threads of OpenBLAS begin anew in the child."""
     ends("""
 import numpy as np
-from inlay.fit import Schedule, fit, he_init
-from inlay.network import Network
+from inlaid.encoding.fit import Schedule, fit, he_init
+from inlaid.network import Network
 
 network = Network(4, layers=1)
-base, original = (inlay.decode(data, base=True)[..., 1].copy() for data in (INLAID, ORIGINAL))
+base, original = (inlaid.decode(data, base=True)[..., 1].copy() for data in (INLAID, ORIGINAL))
 
 def fitted():
     start = he_init(network, np.random.default_rng(0))
@@ -335,7 +336,7 @@ assert {before}
 def test_while_modules_are_taken_apart(ends):
     """Python lets no new thread run then, nor a helping one."""
     ends("""
-from inlay.threads import parallel
+from inlaid.threads import parallel
 
 class Last:
     def __del__(self, parallel=parallel, write=os.write):

@@ -9,12 +9,12 @@ from PIL import Image
 from test_spaces import RGB_SPACES, cmyk_profile, linear, master
 from textures import coloured, jpeg_of, psnr, texture
 
-import inlay
-from inlay import encoder, pictures
-from inlay.errors import FormatError, UnsupportedError
-from inlay.pictures import icc
-from inlay.pictures.icc import Curve
-from inlay.pictures.picture import Picture
+import inlaid
+from inlaid.encoding import encoder, pictures
+from inlaid.encoding.pictures import icc
+from inlaid.encoding.pictures.icc import Curve
+from inlaid.encoding.pictures.picture import Picture
+from inlaid.errors import FormatError, UnsupportedError
 
 EFFORT = 1
 
@@ -22,7 +22,7 @@ EFFORT = 1
 def true_gain(encoded, truth):
     """What the inlay brings for the luma of an sRGB picture."""
     luma = pictures.luma(truth)
-    base, restored = (pictures.luma(inlay.decode_image(encoded.data, base=b)) for b in (True, False))
+    base, restored = (pictures.luma(inlaid.decode_image(encoded.data, base=b)) for b in (True, False))
     return psnr(restored, luma) - psnr(base, luma)
 
 
@@ -52,7 +52,7 @@ def test_the_gain_is_true_for_a_viewer(seed):
     for name, picture, seen in masters(truth, gray):
         encoded = encoder.attach(bases[seen.mode], picture, effort=EFFORT)
         assert encoded.payload is not None, (name, encoded.reason)
-        assert inlay.strip(encoded.data) == bases[seen.mode]
+        assert inlaid.strip(encoded.data) == bases[seen.mode]
         reported, true = encoded.psnr_db - encoded.psnr_base_db, true_gain(encoded, seen)
         assert reported == pytest.approx(true, abs=0.05), name
         assert true > 0.3, name
@@ -98,7 +98,7 @@ def test_a_foreign_base_is_judged_as_it_is():
     """A file that another encoder made with fewer bytes than libjpeg's at these tables, and more error, is not held against that."""
     original = texture(160, 120, 3)
     base, usual = (jpeg_of(p, quality=40, optimize=True) for p in (smoothed(original, 40), original))
-    errors = [np.mean((inlay.decode(data).astype(float) - original) ** 2) for data in (base, usual)]
+    errors = [np.mean((inlaid.decode(data).astype(float) - original) ** 2) for data in (base, usual)]
     assert len(base) < len(usual) and errors[0] > errors[1]
     encoded = encoder.attach(base, original, effort=EFFORT)
     assert encoded.payload is not None, encoded.reason
@@ -175,7 +175,7 @@ def test_the_pixels_that_were_drawn_are_encoded(format, call):
         before, place, info = image.tobytes(), image.tell(), dict(image.info)
         expected = np.asarray(image.convert("RGB"))
         if call == "encode":
-            shown = inlay.decode(inlay.encode(image, quality=95, effort=1), base=True)
+            shown = inlaid.decode(inlaid.encode(image, quality=95, effort=1), base=True)
             assert np.abs(shown.reshape(*shown.shape[:2], -1).mean(axis=2) - expected.mean(axis=2)).mean() < 4
         else:
             encoded = encoder.attach(jpeg_of(image.convert("RGB"), quality=95), image, effort=1)
@@ -189,7 +189,7 @@ def test_an_image_that_is_not_decoded_yet_stays_so(format, tmp_path):
     Image.fromarray(texture(64, 48, 1)).save(file, format)
     with Image.open(file) as image:
         tiles = list(image.tile)
-        inlay.encode(image, quality=30, effort=1)
+        inlaid.encode(image, quality=30, effort=1)
         assert image.tile == tiles
         assert np.array_equal(np.asarray(image), np.asarray(Image.open(file)))
 
@@ -197,4 +197,4 @@ def test_an_image_that_is_not_decoded_yet_stays_so(format, tmp_path):
 def test_a_draft_is_encoded_as_a_draft():
     image = Image.open(io.BytesIO(jpeg_of(coloured(160, 128))))
     image.draft("L", (80, 64))
-    assert inlay.decode(inlay.encode(image, quality=50, effort=1)).shape == (64, 80)
+    assert inlaid.decode(inlaid.encode(image, quality=50, effort=1)).shape == (64, 80)

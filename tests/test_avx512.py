@@ -14,7 +14,7 @@ from test_agreement import (  # noqa: F401  # run on the kernels below
     test_restore_agrees_at_the_bounds,
 )
 
-from inlay import kernel
+from inlaid import kernel
 
 TESTS = Path(__file__).parent
 SOURCES = TESTS.parent / "src" / "kernel"

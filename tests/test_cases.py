@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from textures import psnr
 
-import inlay
-from inlay import pictures
+import inlaid
+from inlaid.encoding import pictures
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the folder shared/cases is not beside the repository")
@@ -55,7 +55,7 @@ def test_icons_are_refused(suffix, run, tmp_path):
 @pytest.mark.parametrize(("base", "master", "truth"), [("icc_base.jpg", "icc_prophoto.png", "icc_truth_srgb.png")])
 def test_a_wide_master(done, base, master, truth):
     report, out = done("attach", "out.jpg", CASES / base, "--original", CASES / master, *FAST)
-    before, after = (pictures.luma(inlay.decode_image(out.read_bytes(), base=b)) for b in (True, False))
+    before, after = (pictures.luma(inlaid.decode_image(out.read_bytes(), base=b)) for b in (True, False))
     gain = psnr(after, luma(truth)) - psnr(before, luma(truth))
     assert gain > 1
     assert report["gain_db"] == pytest.approx(gain, abs=0.05)
@@ -64,7 +64,7 @@ def test_a_wide_master(done, base, master, truth):
 def test_a_deep_dark_master(done):
     report, out = done("attach", "out.jpg", CASES / "r16_dark.jpg", "--original", CASES / "r16_dark.png", *FAST)
     assert report["gain_db"] > 0.5
-    change = pictures.luma(inlay.decode_image(out.read_bytes())).astype(float) - luma("r16_dark.png")
+    change = pictures.luma(inlaid.decode_image(out.read_bytes())).astype(float) - luma("r16_dark.png")
     assert abs(change.mean()) < 0.1
 
 
@@ -81,7 +81,7 @@ def test_metadata_of_the_decoded_picture(name, suffix, done):
             assert found.size == source.size[::-1] and "turned upright" in said
         return
     if suffix == "jp2":
-        from inlay.formats import jp2
+        from inlaid.formats import jp2
 
         found.info |= jp2.metadata(out.read_bytes()).items
     assert found.info.get("icc_profile") == source.info.get("icc_profile")
@@ -178,6 +178,6 @@ def test_a_drawing_on_a_frame():
     frame.load()
     frame.paste(0, (8, 8, 40, 40))
     before = frame.tobytes()
-    shown = inlay.decode(inlay.encode(frame, quality=90, effort=1), base=True)
+    shown = inlaid.decode(inlaid.encode(frame, quality=90, effort=1), base=True)
     assert frame.tobytes() == before
     assert np.abs(shown[10:38, 10:38].astype(int) - np.asarray(frame.convert("RGB"))[10:38, 10:38]).mean() < 3

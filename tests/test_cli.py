@@ -13,11 +13,11 @@ import pytest
 from conftest import file_of, textured
 from PIL import Image, ImageCms
 
-import inlay
-from inlay import messages
-from inlay.cli import LAZY, main
-from inlay.commands import Lazy
-from inlay.formats import by_name, jpeg
+import inlaid
+from inlaid.cli import messages
+from inlaid.cli.group import Lazy
+from inlaid.cli.main import LAZY, main
+from inlaid.formats import by_name, jpeg
 
 ORIENTATION, MAKE = 0x112, 0x10F
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -39,8 +39,8 @@ def exif(**tags):
 
 
 def subprocess_run(*arguments, **settings):
-    """`inlay` as a process of its own."""
-    return subprocess.run([sys.executable, "-m", "inlay", *map(str, arguments)], capture_output=True, timeout=300, **settings)
+    """`inlaid` as a process of its own."""
+    return subprocess.run([sys.executable, "-m", "inlaid", *map(str, arguments)], capture_output=True, timeout=300, **settings)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_encode_decode_info_strip(run, tmp_path, carrier):
 
     done = run("decode", out, "-o", tmp_path / "restored.png")
     assert (done.exit_code, done.output) == (0, "")
-    assert np.array_equal(pixels(tmp_path / "restored.png"), inlay.decode(out.read_bytes()))
+    assert np.array_equal(pixels(tmp_path / "restored.png"), inlaid.decode(out.read_bytes()))
     assert run("decode", out, "-o", tmp_path / "base.png", "--base").exit_code == 0
     assert np.array_equal(pixels(tmp_path / "base.png"), jpeg.decode_image(out.read_bytes()))
     original = np.asarray(carrier.original).astype(float)
@@ -87,7 +87,7 @@ def test_encode_decode_info_strip(run, tmp_path, carrier):
 
     done = run("strip", out, "-o", tmp_path / "plain.jpg")
     assert done.exit_code == 0 and f"{found['inlay']['payload_bytes']} bytes were taken out" in done.stdout
-    assert (tmp_path / "plain.jpg").read_bytes() == inlay.strip(out.read_bytes())
+    assert (tmp_path / "plain.jpg").read_bytes() == inlaid.strip(out.read_bytes())
     assert "no inlay" in run("strip", tmp_path / "plain.jpg", "-o", tmp_path / "again.jpg").stdout
     assert "inlay     none" in run("info", tmp_path / "plain.jpg").stdout
 
@@ -98,7 +98,7 @@ def test_attach(run, tmp_path, carrier):
     out = tmp_path / "out.jpg"
     arguments = ("attach", tmp_path / "base.jpg", "--original", tmp_path / "master.tif", "-o", out, "-e", 2, "--json")
     report = json.loads(run(*arguments).stdout)
-    assert inlay.strip(out.read_bytes()) == carrier.base
+    assert inlaid.strip(out.read_bytes()) == carrier.base
     assert report["command"] == "attach" and report["base_bytes"] == len(carrier.base)
     assert report["file_bytes"] == report["base_bytes"] + report["payload_bytes"] == out.stat().st_size
     assert report["gain_db"] == pytest.approx(report["psnr_db"] - report["psnr_base_db"], abs=2e-4)
@@ -113,14 +113,14 @@ def test_streams(carrier):
     decoded = subprocess_run("decode", "-", "-o", "-", input=encoded.stdout)
     assert decoded.stdout.startswith(b"\x89PNG") and decoded.stderr == b""
     stripped = subprocess_run("strip", "-", "-o", "-", input=encoded.stdout)
-    assert stripped.stdout == inlay.strip(encoded.stdout) and b"taken out" in stripped.stderr
+    assert stripped.stdout == inlaid.strip(encoded.stdout) and b"taken out" in stripped.stderr
     assert json.loads(subprocess_run("info", "-", "--json", input=encoded.stdout).stdout)["inlay"] is not None
 
 
 def test_streams_of_attach(run, tmp_path, carrier):
     carrier.original.save(tmp_path / "master.png")
     done = run("attach", "-", "--original", tmp_path / "master.png", "-o", "-", "-e", 1, input=carrier.data)
-    assert done.exit_code == 0 and inlay.strip(done.stdout_bytes) == carrier.base
+    assert done.exit_code == 0 and inlaid.strip(done.stdout_bytes) == carrier.base
     done = run("attach", "-", "--original", "-", "-o", "-", input=carrier.data)
     assert done.exit_code == 2 and "only one of" in done.stderr
 
@@ -242,7 +242,7 @@ def test_unusable_inlay(change, run, tmp_path, carrier):
     data = change(carrier)
     (tmp_path / "in.jpg").write_bytes(data)
     done = run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.png")
-    assert done.exit_code == 0 and done.stderr.startswith(f"inlay: {tmp_path / 'in.jpg'}: ")
+    assert done.exit_code == 0 and done.stderr.startswith(f"inlaid: {tmp_path / 'in.jpg'}: ")
     assert done.stderr.count("\n") == 1 and "the base is shown" in done.stderr
     assert np.array_equal(pixels(tmp_path / "out.png"), jpeg.decode_image(data))
     assert json.loads(run("info", tmp_path / "in.jpg", "--json").stdout)["inlay"]["state"] == change.__name__
@@ -301,16 +301,16 @@ def test_failures(name, run, png, jpg, tmp_path, monkeypatch):
     done = run(*arguments)
     assert done.exit_code == code and done.stdout == "" and message in done.stderr
     if code == 1:
-        assert done.stderr.startswith(f"inlay: {message}") and done.stderr.count("\n") == 1
+        assert done.stderr.startswith(f"inlaid: {message}") and done.stderr.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
 def test_failure_in_a_process_has_no_traceback(tmp_path):
     done = subprocess_run("decode", tmp_path / "nowhere.jpg", "-o", tmp_path / "out.png")
     assert done.returncode == 1 and done.stdout == b""
-    assert done.stderr.decode() == f"inlay: {tmp_path / 'nowhere.jpg'}: No such file or directory\n"
+    assert done.stderr.decode() == f"inlaid: {tmp_path / 'nowhere.jpg'}: No such file or directory\n"
     done = subprocess_run("encode", "-", "-o", "-", input=b"hello")
-    assert done.returncode == 1 and done.stderr.startswith(b"inlay: standard input: not a picture")
+    assert done.returncode == 1 and done.stderr.startswith(b"inlaid: standard input: not a picture")
 
 
 @pytest.mark.parametrize("cut", [4, 30, 200, 700, -700])
@@ -320,7 +320,7 @@ def test_truncated_file(cut, run, jpg, tmp_path, carrier):
         done = run(*arguments)
         assert done.exit_code in (0, 1)
         if done.exit_code == 1:
-            assert done.stderr.startswith(f"inlay: {jpg}: ") and done.stderr.count("\n") == 1
+            assert done.stderr.startswith(f"inlaid: {jpg}: ") and done.stderr.count("\n") == 1
 
 
 def test_existing_output_survives_a_failure(run, png, tmp_path, monkeypatch):
@@ -333,7 +333,7 @@ def test_existing_output_survives_a_failure(run, png, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     done = run("encode", png, "-o", out, "-e", 1)
-    assert done.exit_code == 1 and done.stderr == f"inlay: {out}: No space left on device\n"
+    assert done.exit_code == 1 and done.stderr == f"inlaid: {out}: No space left on device\n"
     assert out.read_bytes() == b"what was there before" and set(tmp_path.iterdir()) == names
     monkeypatch.undo()
     assert run("encode", png, "-o", out, "-e", 1).exit_code == 0
@@ -341,7 +341,7 @@ def test_existing_output_survives_a_failure(run, png, tmp_path, monkeypatch):
 
 
 def test_interrupted(run, png, tmp_path, monkeypatch):
-    from inlay import encoder
+    from inlaid.encoding import encoder
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
@@ -360,7 +360,7 @@ def hear_interrupts():
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_interrupted_in_a_process(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    command = [sys.executable, "-m", "inlay", "decode", str(tmp_path / "pipe"), "-o", str(tmp_path / "out.png")]
+    command = [sys.executable, "-m", "inlaid", "decode", str(tmp_path / "pipe"), "-o", str(tmp_path / "out.png")]
     settings = {"stderr": subprocess.PIPE, "cwd": tmp_path, "preexec_fn": hear_interrupts}
     with subprocess.Popen(command, **settings) as process, (tmp_path / "pipe").open("wb"):
         process.send_signal(signal.SIGINT)  # it has opened the pipe, and waits
@@ -370,11 +370,11 @@ def test_interrupted_in_a_process(tmp_path):
 
 
 def test_a_reader_that_goes_away(jpg):
-    command = [sys.executable, "-m", "inlay", "decode", str(jpg), "-o", "-"]
+    command = [sys.executable, "-m", "inlaid", "decode", str(jpg), "-o", "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         told = process.stderr.read()
-    assert told == b"inlay: standard output: Broken pipe\n" and process.returncode == 1
+    assert told == b"inlaid: standard output: Broken pipe\n" and process.returncode == 1
 
 
 # ------------------------------------------------------------------------------------------------ output files
@@ -385,7 +385,7 @@ def test_input_is_output(run, jpg, tmp_path, carrier):
     assert jpg.read_bytes() == carrier.base
     carrier.original.save(tmp_path / "master.png")
     done = run("attach", jpg, "--original", tmp_path / "master.png", "-o", jpg, "-e", 2)
-    assert done.exit_code == 0 and inlay.info(jpg.read_bytes())["inlay"]["state"] == "matches"
+    assert done.exit_code == 0 and inlaid.info(jpg.read_bytes())["inlay"]["state"] == "matches"
 
 
 def test_permissions_and_links(run, jpg, tmp_path, carrier):
@@ -439,20 +439,20 @@ def test_help(name, run):
     if not installed(name):
         pytest.skip(f"{LAZY[name].target} is not there")
     done = run(name, "--help")
-    assert done.exit_code == 0 and done.stdout.startswith(f"Usage: inlay {name} ")
+    assert done.exit_code == 0 and done.stdout.startswith(f"Usage: inlaid {name} ")
     assert "Example" in done.stdout
     overview = run("--help").stdout
     assert f"\n  {name} " in overview
 
 
 def test_version(run):
-    assert run("--version").stdout == f"inlay, version {inlay.__version__}\n"
+    assert run("--version").stdout == f"inlaid, version {inlaid.__version__}\n"
 
 
 def test_a_lazy_command_that_is_not_installed(run, monkeypatch):
-    monkeypatch.setitem(main.lazy, "bench", Lazy("inlay.nowhere:bench", "", "bench"))
+    monkeypatch.setitem(main.lazy, "bench", Lazy("inlaid.nowhere:bench", "", "bench"))
     done = run("bench")
-    assert done.exit_code == 1 and done.stderr.startswith("inlay: bench: ") and "pip install 'inlay[bench]'" in done.stderr
+    assert done.exit_code == 1 and done.stderr.startswith("inlaid: bench: ") and "pip install 'inlaid[bench]'" in done.stderr
 
 
 def loaded_by(statement, names):
@@ -462,11 +462,11 @@ def loaded_by(statement, names):
 
 
 def test_start_up_is_light():
-    assert loaded_by("import inlay.cli", ("numpy", "PIL", "rich", "inlay.encoder")) == []
+    assert loaded_by("import inlaid.cli.main", ("numpy", "PIL", "rich", "inlaid.encoding.encoder")) == []
     frameworks = ("torch", "jax", "scipy", "skimage", "click", "rich", "matplotlib", "numba")
-    assert loaded_by("import inlay, inlay.encoder, inlay.decoder", frameworks) == []
-    overview = "from click.testing import CliRunner; from inlay.cli import main; CliRunner().invoke(main, ['--help'])"
-    assert loaded_by(overview, ("numpy", "PIL", "rich", "inlay.demo", "inlay.evaluate_cli")) == []
+    assert loaded_by("import inlaid, inlaid.encoding.encoder, inlaid.decoder", frameworks) == []
+    overview = "from click.testing import CliRunner; from inlaid.cli.main import main; CliRunner().invoke(main, ['--help'])"
+    assert loaded_by(overview, ("numpy", "PIL", "rich", "inlaid.cli.demo", "inlaid.cli.bench")) == []
 
 
 def test_progress_only_on_a_terminal_and_after_a_second(monkeypatch):
@@ -510,8 +510,8 @@ def test_demo(run, png, tmp_path):
 
 
 def test_what_a_plain_jpeg_would_need():
-    from inlay.demo import OPTIONS, best_crop, plain_bytes_for
-    from inlay.metrics import psnr_db
+    from inlaid.bench.metrics import psnr_db
+    from inlaid.cli.demo import OPTIONS, best_crop, plain_bytes_for
 
     image = textured(96, 80).convert("L")
     data = jpeg.encode_base(image, 40, OPTIONS)
@@ -527,16 +527,16 @@ def test_what_a_plain_jpeg_would_need():
 
 
 def test_demo_without_the_photograph(run, monkeypatch, tmp_path):
-    from inlay import demo
+    from inlaid.cli import demo
 
     monkeypatch.setattr(demo.importlib.util, "find_spec", lambda _: None)
     done = run("demo", "-o", tmp_path / "demo")
-    assert done.exit_code == 1 and "pip install 'inlay[demo]'" in done.stderr and "--image PHOTO" in done.stderr
+    assert done.exit_code == 1 and "pip install 'inlaid[demo]'" in done.stderr and "--image PHOTO" in done.stderr
 
 
 def test_the_photograph():
     pytest.importorskip("skimage")
-    from inlay.demo import photograph
+    from inlaid.cli.demo import photograph
 
     assert photograph().samples.size == (600, 400)
 
@@ -554,7 +554,7 @@ def test_pretrain(run, tmp_path):
     assert prior["codec"] == "jpeg" and prior["quality"] == [10, 20] and prior["network"]["channels"] == 2
     kept = prior["provenance"]
     assert kept["images"] == 2 and kept["steps"] == 3 and kept["seed"] == 7 and kept["gain_db_every_2000_steps"]
-    assert kept["command"].startswith("inlay pretrain --images one two --codec jpeg --quality 10 20 --channels 2")
+    assert kept["command"].startswith("inlaid pretrain --images one two --codec jpeg --quality 10 20 --channels 2")
     assert str(tmp_path) not in out.read_text() and kept["folders"] == ["one", "two"]
 
     done = run(*common, "-o", tmp_path / "next.json", "--start", out)
@@ -567,7 +567,8 @@ def test_pretrain(run, tmp_path):
 
 @pytest.mark.parametrize("recipe", ["best", "paper"])
 def test_pretrain_resumes(run, tmp_path, monkeypatch, recipe):
-    from inlay import kernel, recipes
+    from inlaid import kernel
+    from inlaid.pretraining import recipes
 
     (tmp_path / "one").mkdir()
     textured(270, 262).save(tmp_path / "one" / "a.png")

@@ -9,12 +9,13 @@ from PIL import Image
 from programs import output, program
 from textures import coloured, halves, jpeg_of, psnr, texture
 
-import inlay
-from inlay import decoder, encoder, kernel, payload, pictures, presets, priors, reference
-from inlay.errors import FormatError, InlayError, InlayWarning, LimitError, UnsupportedError
-from inlay.formats import jpeg
-from inlay.network import Network
-from inlay.parameters import Areas, Sets
+import inlaid
+from inlaid import decoder, kernel, payload, priors, reference
+from inlaid.encoding import encoder, pictures, presets
+from inlaid.errors import FormatError, InlayError, InlayWarning, LimitError, UnsupportedError
+from inlaid.formats import jpeg
+from inlaid.network import Network
+from inlaid.parameters import Areas, Sets
 
 pytestmark = pytest.mark.filterwarnings("error")  # a warning that no test expects is a failure
 
@@ -58,37 +59,37 @@ def pixels_as_format_says(data):
 
 def decoded_with_warning(data):
     with pytest.warns(InlayWarning) as told:
-        pixels = inlay.decode(data)
+        pixels = inlaid.decode(data)
     assert len(told) == 1
     return pixels, str(told[0].message)
 
 
 def assert_whole(encoded, original):
     """What every file with an inlay must be."""
-    data, base = encoded.data, inlay.strip(encoded.data)
+    data, base = encoded.data, inlaid.strip(encoded.data)
     assert jpeg.extract(base) is None
     assert len(base) == encoded.base_bytes
     assert len(data) == encoded.base_bytes + encoded.payload_bytes
     # Any viewer sees the base.
     assert np.array_equal(shown(data), shown(base))
-    assert np.array_equal(inlay.decode(data, base=True), shown(base))
-    assert np.array_equal(inlay.decode(base), shown(base))
+    assert np.array_equal(inlaid.decode(data, base=True), shown(base))
+    assert np.array_equal(inlaid.decode(base), shown(base))
     # The inlay brings what it says, measured on the file.
     luma, original_luma = restored_luma(data), luma_of(original)
-    pixels = inlay.decode(data)
+    pixels = inlaid.decode(data)
     assert np.array_equal(pixels, pixels_as_format_says(data))
     assert pixels.dtype == np.uint8
     assert psnr(luma, original_luma) == pytest.approx(encoded.psnr_db, abs=1e-9)
     assert psnr(jpeg.decode_base(base).luma, original_luma) == pytest.approx(encoded.psnr_base_db, abs=1e-9)
     assert encoded.psnr_db > encoded.psnr_base_db
     # And it can be read what.
-    report = inlay.info(data)
+    report = inlaid.info(data)
     assert report["inlay"]["state"] == "matches"
     assert report["inlay"]["gain_db"] == pytest.approx(encoded.psnr_db - encoded.psnr_base_db, abs=0.0101)
     assert report["inlay"]["payload_bytes"] == encoded.payload_bytes
     assert report["file_bytes"] == len(data)
     assert report["base_bytes"] == len(base)
-    assert inlay.info(base)["inlay"] is None
+    assert inlaid.info(base)["inlay"] is None
 
 
 def assert_no_plain_base_is_better(encoded, original, quality):
@@ -138,7 +139,7 @@ def test_encode(name):
     gain = encoded.psnr_db - encoded.psnr_base_db
     assert gain > 0.3
     assert encoded.reason == f"the inlay brings {gain:.2f} dB for {encoded.payload_bytes} bytes"
-    base = inlay.info(encoded.data)["base"]
+    base = inlaid.info(encoded.data)["base"]
     assert (base["height"], base["width"]) == original.shape[:2]
     expected = "gray" if original.ndim == 2 else ":".join(options.get("subsampling", "420"))
     assert base["subsampling"] == expected
@@ -149,9 +150,9 @@ def test_encode(name):
 
 def test_the_base_is_what_pillow_writes():
     settings = {"quality": 25, "progressive": True, "optimize": True}
-    data = inlay.encode(COLOUR, quality=25, effort=1, subsampling="422", progressive=True)
+    data = inlaid.encode(COLOUR, quality=25, effort=1, subsampling="422", progressive=True)
     assert jpeg.extract(data) is not None
-    assert inlay.strip(data) == jpeg_of(COLOUR, subsampling=1, **settings)
+    assert inlaid.strip(data) == jpeg_of(COLOUR, subsampling=1, **settings)
 
 
 @pytest.mark.parametrize("effort", [1, 3])
@@ -194,7 +195,7 @@ def test_the_fit_is_told():
 @pytest.mark.parametrize("preset", [None, "default", "paper"])
 def test_deterministic(preset):
     options = {"quality": 20, "effort": 2, "preset": preset, "threads": 2, "seed": 3}
-    first, second = (inlay.encode(COLOUR, **options) for _ in range(2))
+    first, second = (inlaid.encode(COLOUR, **options) for _ in range(2))
     assert first == second
     assert (jpeg.extract(first) is not None) or preset == "paper"
 
@@ -204,16 +205,16 @@ def test_threads_are_the_callers_affair():
     for threads in (1, 3):
         encoded = encoder.encode(original, quality=20, effort=2, threads=threads)
         assert_whole(encoded, original)
-        assert np.array_equal(inlay.decode(encoded.data, threads=1), inlay.decode(encoded.data, threads=3))
+        assert np.array_equal(inlaid.decode(encoded.data, threads=1), inlaid.decode(encoded.data, threads=3))
 
 
 @pytest.mark.parametrize("path", kernel.ALL_PATHS)
 def test_every_path_decodes_to_the_same_bytes(path, monkeypatch):
     if path not in kernel.paths():
         pytest.skip(f"this machine or build has no {path} path")
-    data = inlay.encode(COLOUR, quality=20, effort=1)
-    monkeypatch.setenv("INLAY_PATH", path)
-    assert np.array_equal(inlay.decode(data), pixels_as_format_says(data))
+    data = inlaid.encode(COLOUR, quality=20, effort=1)
+    monkeypatch.setenv("INLAID_PATH", path)
+    assert np.array_equal(inlaid.decode(data), pixels_as_format_says(data))
 
 
 @pytest.mark.parametrize("codec", ["jpeg", "jpeg2000"])
@@ -222,7 +223,7 @@ def test_the_paper_preset(codec):
     original = texture(256, 192, 2)
     how = {"quality": 10} if codec == "jpeg" else {"rate_bpp": 0.4}
     encoded = encoder.encode(original, format=codec, effort=4, preset="paper", **how)
-    assert encoded.psnr_db >= encoded.psnr_base_db and psnr(inlay.decode(encoded.data), original) == pytest.approx(encoded.psnr_db)
+    assert encoded.psnr_db >= encoded.psnr_base_db and psnr(inlaid.decode(encoded.data), original) == pytest.approx(encoded.psnr_db)
     if encoded.payload is not None:
         stored = priors.stored(encoded.payload.prior)
         assert stored["codec"] == codec and stored["provenance"]["recipe"] == "paper"
@@ -246,13 +247,13 @@ def test_a_payload_without_a_prior_end_to_end(monkeypatch):
     assert encoded.payload is not None, encoded.reason
     assert encoded.payload.prior == 0
     assert_whole(encoded, original)
-    network = inlay.info(encoded.data)["inlay"]["network"]
+    network = inlaid.info(encoded.data)["inlay"]["network"]
     assert (network["channels"], network["layers"], network["kernel"], network["weights"], network["biases"]) == (6, 3, 3, 378, 24)
 
 
 def test_what_is_measured_is_the_luma_against_the_original():
     encoded = encoder.encode(COLOUR, quality=20, effort=1)
-    before, after = shown(encoded.data).astype(float), inlay.decode(encoded.data).astype(float)
+    before, after = shown(encoded.data).astype(float), inlaid.decode(encoded.data).astype(float)
     assert psnr(after, COLOUR) > psnr(before, COLOUR) + 0.3  # in RGB too
 
 
@@ -263,7 +264,7 @@ def test_flat_colour():
     for original in (np.full((90, 120), 77, np.uint8), np.full((64, 64, 3), (200, 30, 90), np.uint8)):
         encoded = encoder.encode(original, quality=30, effort=2)
         assert_plain(encoded)
-        assert np.array_equal(inlay.decode(encoded.data), shown(encoded.data))
+        assert np.array_equal(inlaid.decode(encoded.data), shown(encoded.data))
     assert_plain(encoder.encode(np.full((90, 120), 128, np.uint8), effort=2), "the base has lost nothing")
 
 
@@ -294,7 +295,7 @@ def test_tiny_pictures(shape, effort):
     encoded = encoder.encode(original, quality=20, effort=effort)
     assert_plain(encoded)
     assert encoded.data == jpeg_of(original, quality=20, optimize=True)
-    assert inlay.decode(encoded.data).shape == shape
+    assert inlaid.decode(encoded.data).shape == shape
     assert_plain(encoder.encode(coloured(*shape[::-1], seed=1), quality=20, effort=1))
 
 
@@ -319,18 +320,18 @@ def test_cmyk_comes_out_plain():
 
 
 def test_arrays_and_images_are_the_same():
-    expected = inlay.encode(COLOUR, quality=20, effort=1)
+    expected = inlaid.encode(COLOUR, quality=20, effort=1)
     assert jpeg.extract(expected) is not None
-    assert inlay.encode(Image.fromarray(COLOUR), quality=20, effort=1) == expected
-    assert inlay.encode(np.asfortranarray(COLOUR), quality=20, effort=1) == expected
-    assert inlay.encode(COLOUR[::1].astype(np.uint16) * 257, quality=20, effort=1) == expected
+    assert inlaid.encode(Image.fromarray(COLOUR), quality=20, effort=1) == expected
+    assert inlaid.encode(np.asfortranarray(COLOUR), quality=20, effort=1) == expected
+    assert inlaid.encode(COLOUR[::1].astype(np.uint16) * 257, quality=20, effort=1) == expected
     opaque = np.dstack([COLOUR, np.full(COLOUR.shape[:2], 255, np.uint8)])
-    assert inlay.encode(opaque, quality=20, effort=1) == expected
-    gray = inlay.encode(GRAY, quality=20, effort=1)
-    assert inlay.encode(GRAY[..., None], quality=20, effort=1) == gray
-    assert inlay.encode(GRAY.astype(np.uint16) * 257, quality=20, effort=1) == gray
-    assert inlay.encode(Image.fromarray(GRAY.astype(np.uint16) * 257), quality=20, effort=1) == gray
-    assert inlay.encode(Image.fromarray(GRAY).convert("LA"), quality=20, effort=1) == gray
+    assert inlaid.encode(opaque, quality=20, effort=1) == expected
+    gray = inlaid.encode(GRAY, quality=20, effort=1)
+    assert inlaid.encode(GRAY[..., None], quality=20, effort=1) == gray
+    assert inlaid.encode(GRAY.astype(np.uint16) * 257, quality=20, effort=1) == gray
+    assert inlaid.encode(Image.fromarray(GRAY.astype(np.uint16) * 257), quality=20, effort=1) == gray
+    assert inlaid.encode(Image.fromarray(GRAY).convert("LA"), quality=20, effort=1) == gray
 
 
 def test_sixteen_bits_are_rounded():
@@ -368,7 +369,7 @@ def test_orientation_and_metadata_of_the_original():
     encoded = encoder.encode(Image.open(file), quality=20, effort=1)
     upright = np.rot90(COLOUR, -1)
     assert_whole(encoded, upright)
-    assert inlay.decode(encoded.data).shape == upright.shape
+    assert inlaid.decode(encoded.data).shape == upright.shape
     with Image.open(io.BytesIO(encoded.data)) as opened:
         assert opened.getexif().get(0x0112, 1) == 1
         assert opened.getexif()[0x010E] == "a description"
@@ -381,7 +382,7 @@ def test_orientation_and_metadata_of_the_original():
 def attached(base, original, **options):
     """The result, whose image data must be the base's, byte for byte."""
     encoded = encoder.attach(base, original, **{"effort": 1, **options})
-    assert inlay.strip(encoded.data) == inlay.strip(base)
+    assert inlaid.strip(encoded.data) == inlaid.strip(base)
     return encoded
 
 
@@ -411,7 +412,7 @@ def test_attach_to_gray():
     for original in (GRAY, Image.fromarray(GRAY), np.dstack([GRAY] * 3)):
         encoded = attached(base, original)
         assert encoded.payload is not None
-        assert inlay.decode(encoded.data).shape == GRAY.shape
+        assert inlaid.decode(encoded.data).shape == GRAY.shape
 
 
 def test_attach_keeps_metadata():
@@ -442,14 +443,14 @@ def test_attach_where_none_pays_takes_the_old_one_away():
     noise = np.random.default_rng(1).integers(0, 256, GRAY.shape, dtype=np.uint8)
     encoded = attached(first, noise, effort=1)
     assert_plain(encoded)
-    assert encoded.data == inlay.strip(first)
+    assert encoded.data == inlaid.strip(first)
 
 
 def test_attach_another_size():
     base = jpeg_of(COLOUR, quality=20)
     for wrong in (COLOUR[:, :-1], COLOUR[1:], np.ascontiguousarray(COLOUR.transpose(1, 0, 2))):
         with pytest.raises(FormatError, match="expected the same picture at the same size"):
-            inlay.attach(base, wrong)
+            inlaid.attach(base, wrong)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -466,7 +467,7 @@ def test_attach_to_a_turned_base(orientation):
     assert encoded.payload is not None, encoded.reason
     # The luma is restored as it is stored.
     assert psnr(restored_luma(encoded.data), luma_of(COLOUR)) > psnr(jpeg.decode_base(base).luma, luma_of(COLOUR)) + 0.3
-    assert inlay.decode(encoded.data).shape == COLOUR.shape
+    assert inlaid.decode(encoded.data).shape == COLOUR.shape
 
 
 def test_attach_to_what_cannot_carry_one():
@@ -474,7 +475,7 @@ def test_attach_to_what_cannot_carry_one():
     encoded = encoder.attach(cmyk, COLOUR)
     assert encoded.data == cmyk
     assert_plain(encoded, "CMYK")
-    assert inlay.attach(cmyk, COLOUR) == cmyk
+    assert inlaid.attach(cmyk, COLOUR) == cmyk
 
     ppm = b"P6 200 150 255\n" + COLOUR.tobytes()
     arithmetic = output(program("cjpeg"), "-arithmetic", "-quality", "30", data=ppm)
@@ -498,7 +499,7 @@ def assert_base(data, state):
     """The base is shown, and the reader told why."""
     pixels, message = decoded_with_warning(data)
     assert np.array_equal(pixels, shown(data))
-    report = inlay.info(data)["inlay"]
+    report = inlaid.info(data)["inlay"]
     assert report["state"] == state
     if state != "stale":
         assert message.startswith(report["reason"].removesuffix("; the base is shown"))
@@ -519,8 +520,8 @@ def test_transformed_without_loss(carrier, options):
 def test_transcoded_without_loss(carrier, options):
     data = output(program("jpegtran"), "-copy", "all", *options, data=carrier)
     assert data != carrier
-    assert np.array_equal(inlay.decode(data), inlay.decode(carrier))
-    assert inlay.info(data)["inlay"]["state"] == "matches"
+    assert np.array_equal(inlaid.decode(data), inlaid.decode(carrier))
+    assert inlaid.info(data)["inlay"]["state"] == "matches"
 
 
 @pytest.mark.parametrize("quality", [15, 21, 30])
@@ -541,7 +542,7 @@ def sealed(body):
 
 
 def test_damaged_and_unsupported(carrier):
-    raw, base = jpeg.extract(carrier), inlay.strip(carrier)
+    raw, base = jpeg.extract(carrier), inlaid.strip(carrier)
     damaged = bytes([raw[0], raw[1], raw[2] ^ 1]) + raw[3:]
     assert "damaged" in assert_base(jpeg.embed(base, damaged), "damaged")
     assert_base(jpeg.embed(base, b""), "damaged")
@@ -551,8 +552,8 @@ def test_damaged_and_unsupported(carrier):
     assert "parameter" in assert_base(jpeg.embed(base, too_far), "damaged")
     # Nothing of this is in the way of the base, of stripping it, or of a new inlay.
     for data in (jpeg.embed(base, damaged), jpeg.embed(base, too_far)):
-        assert np.array_equal(inlay.decode(data, base=True), shown(base))
-        assert inlay.strip(data) == base
+        assert np.array_equal(inlaid.decode(data, base=True), shown(base))
+        assert inlaid.strip(data) == base
 
 
 def test_a_payload_in_a_file_that_cannot_carry_one(carrier):
@@ -569,43 +570,43 @@ def test_a_payload_in_a_file_that_cannot_carry_one(carrier):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: inlay.encode(GRAY, quality=0),
-        lambda: inlay.encode(GRAY, quality=101),
-        lambda: inlay.encode(GRAY, effort=0),
-        lambda: inlay.encode(GRAY, threads=-1),
-        lambda: inlay.encode(GRAY, seed=-1),
-        lambda: inlay.attach(jpeg_of(GRAY), GRAY, threads=0),
-        lambda: inlay.decode(inlay.encode(GRAY, quality=20, effort=1), threads=0),
-        lambda: inlay.encode(GRAY, effort=10),
-        lambda: inlay.encode(GRAY, preset="none such"),
-        lambda: inlay.encode(GRAY, format="gif"),
-        lambda: inlay.encode(COLOUR, subsampling="411"),
-        lambda: inlay.encode(GRAY.astype(np.float32)),
-        lambda: inlay.encode(GRAY.astype(np.int64)),
-        lambda: inlay.encode(GRAY > 100),
-        lambda: inlay.encode(np.zeros((0, 5), np.uint8)),
-        lambda: inlay.encode(np.zeros((5, 5, 2), np.uint8)),
-        lambda: inlay.encode(np.zeros((5, 5, 5), np.uint8)),
-        lambda: inlay.encode(np.zeros((2, 5, 5, 3), np.uint8)),
-        lambda: inlay.encode(np.zeros(5, np.uint8)),
-        lambda: inlay.encode(np.zeros((1, 65501), np.uint8)),
-        lambda: inlay.encode(Image.new("F", (8, 8))),
-        lambda: inlay.encode(Image.new("I", (8, 8), 70000)),
-        lambda: inlay.encode(Image.open(io.BytesIO(png()[:-300]))),
-        lambda: inlay.attach(b"", GRAY),
-        lambda: inlay.attach(png(), GRAY),
-        lambda: inlay.attach(jpeg_of(GRAY), GRAY, effort=10),
-        lambda: inlay.attach(jpeg_of(GRAY), GRAY.astype(float)),
-        lambda: inlay.attach(jpeg_of(GRAY)[:-500], GRAY),
-        lambda: inlay.attach(jpeg_of(GRAY)[:100], GRAY),
-        lambda: inlay.decode(b""),
-        lambda: inlay.decode(png()),
-        lambda: inlay.decode(jpeg_of(GRAY)[:300]),
-        lambda: inlay.decode(jpeg_of(GRAY), max_pixels=29_999),
-        lambda: inlay.info(b"\xff\xd8\xff"),
-        lambda: inlay.info(jpeg_of(GRAY), max_pixels=29_999),
-        lambda: inlay.strip(b"GIF89a"),
-        lambda: inlay.strip(jpeg_of(GRAY)[:50]),
+        lambda: inlaid.encode(GRAY, quality=0),
+        lambda: inlaid.encode(GRAY, quality=101),
+        lambda: inlaid.encode(GRAY, effort=0),
+        lambda: inlaid.encode(GRAY, threads=-1),
+        lambda: inlaid.encode(GRAY, seed=-1),
+        lambda: inlaid.attach(jpeg_of(GRAY), GRAY, threads=0),
+        lambda: inlaid.decode(inlaid.encode(GRAY, quality=20, effort=1), threads=0),
+        lambda: inlaid.encode(GRAY, effort=10),
+        lambda: inlaid.encode(GRAY, preset="none such"),
+        lambda: inlaid.encode(GRAY, format="gif"),
+        lambda: inlaid.encode(COLOUR, subsampling="411"),
+        lambda: inlaid.encode(GRAY.astype(np.float32)),
+        lambda: inlaid.encode(GRAY.astype(np.int64)),
+        lambda: inlaid.encode(GRAY > 100),
+        lambda: inlaid.encode(np.zeros((0, 5), np.uint8)),
+        lambda: inlaid.encode(np.zeros((5, 5, 2), np.uint8)),
+        lambda: inlaid.encode(np.zeros((5, 5, 5), np.uint8)),
+        lambda: inlaid.encode(np.zeros((2, 5, 5, 3), np.uint8)),
+        lambda: inlaid.encode(np.zeros(5, np.uint8)),
+        lambda: inlaid.encode(np.zeros((1, 65501), np.uint8)),
+        lambda: inlaid.encode(Image.new("F", (8, 8))),
+        lambda: inlaid.encode(Image.new("I", (8, 8), 70000)),
+        lambda: inlaid.encode(Image.open(io.BytesIO(png()[:-300]))),
+        lambda: inlaid.attach(b"", GRAY),
+        lambda: inlaid.attach(png(), GRAY),
+        lambda: inlaid.attach(jpeg_of(GRAY), GRAY, effort=10),
+        lambda: inlaid.attach(jpeg_of(GRAY), GRAY.astype(float)),
+        lambda: inlaid.attach(jpeg_of(GRAY)[:-500], GRAY),
+        lambda: inlaid.attach(jpeg_of(GRAY)[:100], GRAY),
+        lambda: inlaid.decode(b""),
+        lambda: inlaid.decode(png()),
+        lambda: inlaid.decode(jpeg_of(GRAY)[:300]),
+        lambda: inlaid.decode(jpeg_of(GRAY), max_pixels=29_999),
+        lambda: inlaid.info(b"\xff\xd8\xff"),
+        lambda: inlaid.info(jpeg_of(GRAY), max_pixels=29_999),
+        lambda: inlaid.strip(b"GIF89a"),
+        lambda: inlaid.strip(jpeg_of(GRAY)[:50]),
     ],
 )
 def test_every_error_is_an_inlay_error(call):
@@ -623,23 +624,23 @@ def png():
 
 def test_errors_say_which():
     with pytest.raises(LimitError, match="200x150 pixels, at most 29999 are allowed"):
-        inlay.decode(jpeg_of(GRAY), max_pixels=29_999)
-    assert inlay.decode(jpeg_of(GRAY), max_pixels=30_000).shape == (150, 200)
+        inlaid.decode(jpeg_of(GRAY), max_pixels=29_999)
+    assert inlaid.decode(jpeg_of(GRAY), max_pixels=30_000).shape == (150, 200)
     with pytest.raises(FormatError, match="not a JPEG or JPEG2000 file: it begins with 89 50 4e 47"):
-        inlay.decode(png())
+        inlaid.decode(png())
     with pytest.raises(UnsupportedError, match="float32"):
-        inlay.encode(GRAY.astype(np.float32))
+        inlaid.encode(GRAY.astype(np.float32))
     with pytest.raises(InlayError, match="effort 10, expected 1 to 9"):
-        inlay.encode(GRAY, effort=10)
+        inlaid.encode(GRAY, effort=10)
     with pytest.raises(InlayError, match="no preset 'x'; expected one of default, large, best, paper"):
-        inlay.encode(GRAY, preset="x")
+        inlaid.encode(GRAY, preset="x")
 
 
 def test_a_file_that_pays_can_be_used_at_once():
     """The two lines of the README."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert inlay.decode(inlay.encode(COLOUR, quality=20, effort=1)).shape == COLOUR.shape
+        assert inlaid.decode(inlaid.encode(COLOUR, quality=20, effort=1)).shape == COLOUR.shape
 
 
 def test_effort_1_without_a_prior_says_so():
@@ -663,7 +664,7 @@ def test_colour_gains_too_and_keeps_its_brightness(settings):
     original = coloured(320, 240, seed=5)
     encoded = encoder.encode(original, effort=3, **settings)
     assert encoded.payload is not None
-    base, restored = (inlay.decode(encoded.data, base=which) for which in (True, False))
+    base, restored = (inlaid.decode(encoded.data, base=which) for which in (True, False))
     assert psnr(restored, original) > psnr(base, original) + 0.1
     assert abs(restored.mean() - original.mean()) < abs(base.mean() - original.mean()) + 0.1
 
@@ -674,10 +675,10 @@ def test_colour_gains_too_and_keeps_its_brightness(settings):
 def test_areas_pay_where_a_picture_has_two_kinds():
     original = halves(400, 300)
     one, two = (encoder.encode(original, quality=40, effort=effort) for effort in (5, 6))
-    assert inlay.info(one.data)["inlay"]["parameter_sets"] == 1
-    assert inlay.info(two.data)["inlay"]["parameter_sets"] == 2
+    assert inlaid.info(one.data)["inlay"]["parameter_sets"] == 1
+    assert inlaid.info(two.data)["inlay"]["parameter_sets"] == 2
     assert two.psnr_db > one.psnr_db + 0.05
-    assert psnr(inlay.decode(two.data), original) == pytest.approx(two.psnr_db)
+    assert psnr(inlaid.decode(two.data), original) == pytest.approx(two.psnr_db)
 
 
 @pytest.mark.parametrize("network", [Network(), Network(4, 2, dilations=(3, 5), inputs=3)], ids=str)

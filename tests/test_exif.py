@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageOps
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 from programs import output, program
 
-from inlay import exif, tags
+from inlaid.metadata import exif, tags
 
 DIRECTORIES = ("IFD0", "Exif", "GPS", "Interop", "IFD1")
 POINTERS = {"Exif": ("IFD0", 0x8769), "GPS": ("IFD0", 0x8825), "Interop": ("Exif", 0xA005)}

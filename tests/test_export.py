@@ -17,9 +17,12 @@ from test_exif import TYPES, block, camera, values, with_odd_tag
 from test_jp2 import in_header
 from test_jpeg import segment
 
-from inlay import encoder, exif, export, formats, xmp
-from inlay.errors import UnsupportedError
-from inlay.formats import Metadata, _jp2file, jp2, jpeg
+from inlaid import formats
+from inlaid.cli import export
+from inlaid.encoding import encoder
+from inlaid.errors import UnsupportedError
+from inlaid.formats import Metadata, _jp2file, jp2, jpeg
+from inlaid.metadata import exif, xmp
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 GRAY_ICC = SRGB[:16] + b"GRAY" + SRGB[20:]
@@ -51,7 +54,7 @@ def exported(data, format):
 
 
 def items_of(data):
-    """{name: value} of what a file of any format holds, as Pillow, or inlay itself, reads it."""
+    """{name: value} of what a file of any format holds, as Pillow, or inlaid itself, reads it."""
     if data.startswith((b"\xff\xd8", b"\0\0\0\x0cjP")):
         return formats.by_content(data).metadata(data).items
     if data.startswith((b"II*\0", b"MM\0*")):
@@ -408,7 +411,7 @@ def test_limits_of_size_are_told_before(format, most, capfd):
 
 def test_decode_refuses_before_it_decodes(run, tmp_path, monkeypatch):
     (tmp_path / "in.jpg").write_bytes(source())
-    monkeypatch.setattr("inlay.decoder.decode", None)
+    monkeypatch.setattr("inlaid.decoder.decode", None)
     done = run("decode", tmp_path / "in.jpg", "-o", tmp_path / "x.ico")
     assert done.exit_code == 1 and done.stderr.count("\n") == 1 and f"{tmp_path / 'x.ico'}: a file of format ICO" in done.stderr
     assert not (tmp_path / "x.ico").exists()
@@ -427,7 +430,7 @@ def test_decode_notes_on_the_command_line(run, tmp_path):
 def test_a_tiff_file_through_a_pipe(tmp_path):
     """Written to a real file, as the command does, nothing on standard error but notes."""
     (tmp_path / "in.jpg").write_bytes(source(exif=block(), icc_profile=SRGB))
-    command = [sys.executable, "-m", "inlay", "decode", str(tmp_path / "in.jpg"), "-o", str(tmp_path / "x.tif"), "--base"]
+    command = [sys.executable, "-m", "inlaid", "decode", str(tmp_path / "in.jpg"), "-o", str(tmp_path / "x.tif"), "--base"]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=120)
     assert done.returncode == 0 and done.stderr.count("\n") == 1 and "thumbnail" in done.stderr
     assert Image.open(tmp_path / "x.tif").info["icc_profile"] == SRGB

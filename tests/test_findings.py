@@ -80,7 +80,7 @@ def test_strip_is_watched(made):
 def test_a_broken_call_is_told(made, monkeypatch, name, broken, told):
     data = made.files[1]
     check.any_file(data, Counter())
-    monkeypatch.setattr(check.inlay, name, broken)
+    monkeypatch.setattr(check.inlaid, name, broken)
     with pytest.raises((check.Fault, check.InlayError), match=told):
         check.any_file(data, Counter())
 

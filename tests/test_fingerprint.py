@@ -12,9 +12,9 @@ from PIL import Image
 from programs import output, program
 from textures import coloured, jpeg_of, texture
 
-from inlay import fingerprint as module
-from inlay.fingerprint import SUMS, Fingerprint, _signed_sums, fingerprint, unit_size
-from inlay.formats import jpeg
+from inlaid import fingerprint as module
+from inlaid.fingerprint import SUMS, Fingerprint, _signed_sums, fingerprint, unit_size
+from inlaid.formats import jpeg
 
 SIZES = [(64, 64), (97, 131), (320, 240)]
 sizes = pytest.mark.parametrize(("width", "height"), SIZES)

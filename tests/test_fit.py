@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textures import jpeg_of, texture
 
-from inlay import floatnet, kernel, presets
-from inlay.fit import Adam, RateCost, Schedule, fit, he_init, mean_squared_error, random_patches
-from inlay.formats import jpeg
-from inlay.network import Network
-from inlay.parameters import UNIT, blank_prior
+from inlaid import kernel
+from inlaid.encoding import floatnet, presets
+from inlaid.encoding.fit import Adam, RateCost, Schedule, fit, he_init, mean_squared_error, random_patches
+from inlaid.formats import jpeg
+from inlaid.network import Network
+from inlaid.parameters import UNIT, blank_prior
 
 NETWORKS = [
     Network(),

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import inlay
+import inlaid
 
-PRIORS = Path(inlay.__file__).parent / "priors"
+PRIORS = Path(inlaid.__file__).parent / "priors"
 UNIT = 0x60  # of handmade payloads: U = 64
-pytestmark = pytest.mark.filterwarnings("ignore::inlay.InlayWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::inlaid.InlayWarning")
 
 
 def picture(width, height, colour, seed):
@@ -42,12 +42,12 @@ def jpeg(image, quality=30, **options):
 def agreed(data):
     """The state that both decoders find, and their pixels: equal, and without an inlay to apply those of the base."""
     state, pixels = page.decode(data, PRIORS)
-    found = inlay.info(data)["inlay"]
+    found = inlaid.info(data)["inlay"]
     program_state = "plain" if found is None else found["state"].replace("matches", "restored")
     assert state == program_state, found
-    np.testing.assert_array_equal(pixels, inlay.decode(data, threads=1), strict=True)
+    np.testing.assert_array_equal(pixels, inlaid.decode(data, threads=1), strict=True)
     if state != "restored":
-        np.testing.assert_array_equal(pixels, inlay.decode(data, base=True), strict=True)
+        np.testing.assert_array_equal(pixels, inlaid.decode(data, base=True), strict=True)
     return state, pixels
 
 
@@ -157,20 +157,20 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_files_of_the_program(name):
     width, height, colour, options = FILES[name]
-    data = inlay.encode(picture(width, height, colour, len(name)), threads=1, **{"effort": 2, **options})
+    data = inlaid.encode(picture(width, height, colour, len(name)), threads=1, **{"effort": 2, **options})
     state, pixels = agreed(data)
-    base = inlay.strip(data)
-    assert state == "restored" and (pixels != inlay.decode(data, base=True)).mean() > 0.1
+    base = inlaid.strip(data)
+    assert state == "restored" and (pixels != inlaid.decode(data, base=True)).mean() > 0.1
     assert agreed(base)[0] == "plain"
     assert data == insert(base, page.read_segments(data)[0])  # where section 1 says, and nothing else changed
 
 
 def test_what_the_program_writes_into_the_fields():
-    data = inlay.encode(picture(150, 110, False, 3), quality=20, effort=1, threads=1)
+    data = inlaid.encode(picture(150, 110, False, 3), quality=20, effort=1, threads=1)
     payload, _ = page.read_segments(data)
     fields = page.read_fields(payload, PRIORS)
     luma = luma_of(data)
-    assert payload[2] * 0.02 == pytest.approx(inlay.info(data)["inlay"]["gain_db"], abs=0.001)
+    assert payload[2] * 0.02 == pytest.approx(inlaid.info(data)["inlay"]["gain_db"], abs=0.001)
     u, wanted = unit_of(fields.unit), math.sqrt(np.count_nonzero(np.diff(luma))) / 2
     assert u >= wanted and all(unit_of(unit) >= u for unit in range(256) if unit_of(unit) >= wanted)
     assert fields.sums == [((s + u // 2) // u) % 16 for s in page.signed_sums(luma)]
@@ -178,15 +178,15 @@ def test_what_the_program_writes_into_the_fields():
 
 def test_a_base_encoded_again_with_the_old_segment():
     source = picture(150, 110, True, 4)
-    payload, _ = page.read_segments(inlay.encode(source, quality=20, effort=1, threads=1))
+    payload, _ = page.read_segments(inlaid.encode(source, quality=20, effort=1, threads=1))
     assert agreed(insert(jpeg(source, 20), payload))[0] == "restored"  # the same base but for its Huffman tables
     assert agreed(insert(jpeg(source, 14), payload))[0] == "stale"
     assert agreed(insert(jpeg(source.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 20), payload))[0] == "stale"
 
 
 def test_every_damage_is_found():
-    data = inlay.encode(picture(97, 61, False, 5), quality=20, effort=2, threads=1)
-    payload, base = page.read_segments(data)[0], inlay.strip(data)
+    data = inlaid.encode(picture(97, 61, False, 5), quality=20, effort=2, threads=1)
+    payload, base = page.read_segments(data)[0], inlaid.strip(data)
     for length in range(len(payload)):
         assert agreed(insert(base, payload[:length]))[0] == "damaged"
     for i in range(len(payload)):

@@ -8,8 +8,8 @@ import format_decoder
 import numpy as np
 import pytest
 
-import inlay
-from inlay import decoder, kernel, priors
+import inlaid
+from inlaid import decoder, kernel, priors
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORD = json.loads((GOLDEN / "golden.json").read_text())
@@ -30,12 +30,12 @@ def test_file_is_unchanged(name):
 def test_decodes_to_the_recorded_bytes(name, path, monkeypatch):
     if path not in kernel.paths():
         pytest.skip(f"this machine or build has no {path} path")
-    monkeypatch.setenv("INLAY_PATH", path)
+    monkeypatch.setenv("INLAID_PATH", path)
     data, record = (GOLDEN / RECORD[name]["file"]).read_bytes(), RECORD[name]
     decoded = decoder.decode(data)
     assert (decoded.state, list(decoded.pixels.shape)) == (record["state"], record["shape"])
     assert hashlib.sha256(decoded.pixels.tobytes()).hexdigest() == record["pixels_sha256"]
-    assert hashlib.sha256(inlay.decode(data, base=True).tobytes()).hexdigest() == record["base_sha256"]
+    assert hashlib.sha256(inlaid.decode(data, base=True).tobytes()).hexdigest() == record["base_sha256"]
 
 
 @pytest.mark.parametrize("name", RECORD)
@@ -43,4 +43,4 @@ def test_second_decoder_agrees(name):
     data = (GOLDEN / RECORD[name]["file"]).read_bytes()
     state, pixels = format_decoder.decode(data, Path(priors.__file__).parent)
     assert state == "restored"
-    assert np.array_equal(pixels, inlay.decode(data))
+    assert np.array_equal(pixels, inlaid.decode(data))

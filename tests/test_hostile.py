@@ -16,14 +16,15 @@ import numpy as np
 import pytest
 from textures import coloured, jpeg_of, texture
 
-import inlay
-from inlay import encoder, parameters, payload
-from inlay.errors import InlayError, InlayWarning
-from inlay.fingerprint import fingerprint
-from inlay.formats import jpeg
-from inlay.network import Network
-from inlay.parameters import blank_prior
-from inlay.payload import Payload
+import inlaid
+from inlaid import parameters, payload
+from inlaid.encoding import encoder
+from inlaid.errors import InlayError, InlayWarning
+from inlaid.fingerprint import fingerprint
+from inlaid.formats import jpeg
+from inlaid.network import Network
+from inlaid.parameters import blank_prior
+from inlaid.payload import Payload
 
 SECONDS = 10.0  # a call; one takes some milliseconds, but a test machine may be busy
 FLIPS = 10_000
@@ -44,8 +45,8 @@ def made():
     assert fitted.payload.coded
     return {
         "gray, fitted": fitted.data,
-        "gray, prior only": inlay.encode(texture(48, 40), quality=10, effort=1),
-        "420, progressive, prior only": inlay.encode(coloured(64, 48), quality=20, effort=1, progressive=True),
+        "gray, prior only": inlaid.encode(texture(48, 40), quality=10, effort=1),
+        "420, progressive, prior only": inlaid.encode(coloured(64, 48), quality=20, effort=1, progressive=True),
         "444, no prior": handmade(coloured(40, 24), Network(channels=4, layers=2, dilations=(2, 1), inputs=3), rng),
         "gray, no prior": handmade(texture(33, 17), Network(channels=3, layers=1, kernel=5), rng),
     }
@@ -55,7 +56,7 @@ def made():
 def files():
     found = made()
     for name, data in found.items():
-        assert inlay.info(data)["inlay"]["state"] == "matches", name
+        assert inlaid.info(data)["inlay"]["state"] == "matches", name
     return found
 
 
@@ -65,17 +66,17 @@ def outcome(data):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            pixels = inlay.decode(data)
+            pixels = inlaid.decode(data)
         except InlayError as error:
             assert str(error)
             pixels = None
         try:
-            report = inlay.info(data)
+            report = inlaid.info(data)
         except InlayError as error:
             assert str(error)
             report = None
         try:
-            base = inlay.strip(data)
+            base = inlaid.strip(data)
         except InlayError:
             base = None
     assert time.process_time() - begun < SECONDS
@@ -97,7 +98,7 @@ def outcome(data):
     state = report["inlay"] and report["inlay"]["state"]
     if told:
         assert state in ("stale", "damaged", "unsupported")
-        assert np.array_equal(pixels, inlay.decode(data, base=True))
+        assert np.array_equal(pixels, inlaid.decode(data, base=True))
         return "base"
     assert state in (None, "matches")
     return "restored" if state else "plain"
@@ -178,12 +179,12 @@ def test_no_file_at_all():
 def test_many_segments(files):
     """The payload in thousands of pieces, empty ones among them, and a file of nothing but segments."""
     data = files["gray, prior only"]
-    base, raw = inlay.strip(data), jpeg.extract(data)
+    base, raw = inlaid.strip(data), jpeg.extract(data)
     pieces = [jpeg._segment(b"inlay\0" + raw[i : i + 1]) + jpeg._segment(b"inlay\0") * 100 for i in range(len(raw))]
     spread = base[:2] + b"".join(pieces) + base[2:]
     assert outcome(spread) == "restored"
-    assert np.array_equal(inlay.decode(spread), inlay.decode(data))
-    assert inlay.strip(spread) == base
+    assert np.array_equal(inlaid.decode(spread), inlaid.decode(data))
+    assert inlaid.strip(spread) == base
     assert outcome(base[:2] + jpeg._segment(b"inlay\0") * 50_000 + base[2:]) == "base"
     assert outcome(base[:2] + jpeg._segment(b"") * 120_000 + base[2:]) == "error"
 
@@ -195,7 +196,7 @@ def test_every_value_of_every_field(files):
     """Each byte before the coded ones takes all its values, or those at the ends of ranges: other networks, other fingerprints."""
     for name in ("gray, prior only", "gray, no prior", "444, no prior"):
         data, found = files[name], Counter()
-        base, body = inlay.strip(data), jpeg.extract(data)[:-2]
+        base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
         for at in range(22 if "no prior" in name else 10):
             for value in range(256) if at < 6 else (0, 1, 7, 8, 9, 15, 16, 17, 127, 128, 240, 255):
                 found[outcome(jpeg.embed(base, sealed(body[:at] + bytes([value]) + body[at + 1 :])))] += 1
@@ -209,7 +210,7 @@ def test_damaged_parameters(files):
     found = Counter()
     for number, name in enumerate(("gray, fitted", "gray, no prior", "444, no prior")):
         data = files[name]
-        base, body = inlay.strip(data), jpeg.extract(data)[:-2]
+        base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
         start = 22 if "no prior" in name else 10
         for i in range(400):
             rng, coded = np.random.default_rng((2, number, i)), bytearray(body[start:])
@@ -223,7 +224,7 @@ def test_damaged_parameters(files):
 def test_random_parameters_of_random_networks(files):
     """Networks of all shapes, coded bytes of all kinds: random, constant, none, very many."""
     data, found = files["gray, no prior"], Counter()
-    base, body = inlay.strip(data), jpeg.extract(data)[:-2]
+    base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
     for i in range(250):
         rng = np.random.default_rng((3, i))
         layers = int(rng.integers(0, 9))
@@ -246,7 +247,7 @@ def with_levels(base, body, network, levels, coarseness):
 def test_extreme_parameters(files):
     """As large as 16 bits hold, and as large as the bounds of the sums allow; one more is refused."""
     data = files["gray, no prior"]
-    base, body = inlay.strip(data), jpeg.extract(data)[:-2]
+    base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
     for network in (Network(), Network(1, 0, 1), Network(2, 1, 5, (8,), 3)):
         full = np.ones(network.size, np.int64)
         for sign in (1, -1):
@@ -260,10 +261,10 @@ def test_extreme_parameters(files):
 def test_a_payload_of_a_megabyte(files):
     """Sixteen segments of coded bytes that no one needs: read, used and ignored in no time."""
     data = files["gray, fitted"]
-    base, body = inlay.strip(data), jpeg.extract(data)[:-2]
+    base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
     large = jpeg.embed(base, sealed(body + bytes(1 << 20)))
     assert outcome(large) == "restored"
-    assert np.array_equal(inlay.decode(large), inlay.decode(data))
+    assert np.array_equal(inlaid.decode(large), inlaid.decode(data))
     assert outcome(jpeg.embed(base, sealed(body[:10] + b"\xff" * (1 << 20)))) == "base"
 
 
@@ -272,7 +273,7 @@ def test_a_payload_of_a_megabyte(files):
 MEMORY = """
 import pickle, sys, warnings
 import numpy as np
-import inlay
+import inlaid
 warnings.simplefilter("ignore")
 first, rest = pickle.load(sys.stdin.buffer)
 
@@ -281,10 +282,10 @@ def peak_kib():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 
 def use(data):
-    for call in (inlay.decode, inlay.info, inlay.strip):
+    for call in (inlaid.decode, inlaid.info, inlaid.strip):
         try:
             call(data)
-        except inlay.InlayError:
+        except inlaid.InlayError:
             pass
 
 for data in first:
@@ -324,7 +325,7 @@ def test_memory(files):
 def test_memory_of_the_largest_network(files):
     """Its rows, not its picture: 9 rings of 33 rows of 32 channels a thread, some 15 MB, are the most that a payload can ask for."""
     data = files["gray, no prior"]
-    base, body = inlay.strip(data), jpeg.extract(data)[:-2]
+    base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
     network = Network(32, 8, 5, (8,) * 8, 3)
     largest = with_levels(base, body, network, np.ones(network.size, np.int64), 0)
     assert outcome(largest) == "restored"

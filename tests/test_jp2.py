@@ -11,13 +11,14 @@ import pytest
 from PIL import Image, ImageCms
 from textures import coloured, psnr, texture
 
-import inlay
-from inlay import encoder, payload, pictures, priors
-from inlay.errors import FormatError, InlayError, LimitError, UnsupportedError
-from inlay.fingerprint import fingerprint
-from inlay.formats import Metadata, _jp2file, by_content, jp2
-from inlay.formats._jp2cost import check_cost
-from inlay.formats._jp2file import read_header
+import inlaid
+from inlaid import payload, priors
+from inlaid.encoding import encoder, pictures
+from inlaid.errors import FormatError, InlayError, LimitError, UnsupportedError
+from inlaid.fingerprint import fingerprint
+from inlaid.formats import Metadata, _jp2file, by_content, jp2
+from inlaid.formats._jp2cost import check_cost
+from inlaid.formats._jp2file import read_header
 
 GRAY, COLOUR = texture(160, 120, seed=1), coloured(192, 144, seed=2)
 PAYLOAD = bytes(range(256)) * 2
@@ -198,9 +199,9 @@ def test_obstacles(reason):
 def test_those_are_shown_all_the_same():
     for reason in ("a bare codestream", "alpha", "2 components", "16-bit"):
         described = jp2.describe(OBSTACLES[reason])
-        assert inlay.decode(OBSTACLES[reason]).shape[:2] == (described["height"], described["width"])
-    assert np.array_equal(inlay.decode(OBSTACLES["a bare codestream"]), inlay.decode(FILES["gray"]))
-    assert psnr(inlay.decode(OBSTACLES["16-bit"]), GRAY) > 25
+        assert inlaid.decode(OBSTACLES[reason]).shape[:2] == (described["height"], described["width"])
+    assert np.array_equal(inlaid.decode(OBSTACLES["a bare codestream"]), inlaid.decode(FILES["gray"]))
+    assert psnr(inlaid.decode(OBSTACLES["16-bit"]), GRAY) > 25
 
 
 # ------------------------------------------------------------------------------------------------ encoding
@@ -282,23 +283,23 @@ def carrier():
 @pytest.mark.parametrize("name", ["gray", "colour"])
 def test_end_to_end(carrier, name):
     encoded, original = carrier[name]
-    restored, base = inlay.decode(encoded.data), inlay.decode(encoded.data, base=True)
+    restored, base = inlaid.decode(encoded.data), inlaid.decode(encoded.data, base=True)
     assert np.array_equal(base, np.asarray(Image.open(io.BytesIO(encoded.data))))
     luma = [pictures.luma(Image.fromarray(pixels)) for pixels in (restored, base, original)]
     assert psnr(luma[0], luma[2]) > psnr(luma[1], luma[2]) + 0.05
     assert encoded.psnr_db > encoded.psnr_base_db + 0.05
-    assert inlay.strip(encoded.data) == jp2.encode_base(Image.fromarray(original), None, {"rate_bpp": 1.5})
-    info = inlay.info(encoded.data)
+    assert inlaid.strip(encoded.data) == jp2.encode_base(Image.fromarray(original), None, {"rate_bpp": 1.5})
+    info = inlaid.info(encoded.data)
     assert info["format"] == "jpeg2000" and info["inlay"]["state"] == "matches"
-    again = inlay.attach(inlay.strip(encoded.data), original, effort=3)
+    again = inlaid.attach(inlaid.strip(encoded.data), original, effort=3)
     assert again == encoded.data
 
 
 def test_another_picture_is_stale(carrier):
     encoded, original = carrier["gray"]
     other = jp2.embed(saved(np.ascontiguousarray(original[::-1])), jp2.extract(encoded.data))
-    with pytest.warns(inlay.InlayWarning, match="another picture"):
-        inlay.decode(other)
+    with pytest.warns(inlaid.InlayWarning, match="another picture"):
+        inlaid.decode(other)
 
 
 # ------------------------------------------------------------------------------------------------ damage
@@ -307,12 +308,12 @@ def test_another_picture_is_stale(carrier):
 def test_truncated_anywhere(carrier):
     data = carrier["gray"][0].data
     for cut in [*range(0, len(data) - len(split(data)[1]) + 60), *range(len(data) - 300, len(data), 50)]:
-        for call in (inlay.decode, inlay.info, inlay.strip):
+        for call in (inlaid.decode, inlaid.info, inlaid.strip):
             with contextlib.suppress(InlayError):
                 call(data[:cut])
 
 
-@pytest.mark.filterwarnings("ignore::inlay.InlayWarning")
+@pytest.mark.filterwarnings("ignore::inlaid.InlayWarning")
 def test_flipped_bytes(carrier):
     data, rng = carrier["gray"][0].data, np.random.default_rng(7)
     header = len(data) - len(split(data)[1]) + 120
@@ -321,8 +322,8 @@ def test_flipped_bytes(carrier):
         for at in rng.integers(0, header if rng.random() < 0.8 else len(data), rng.integers(1, 4)):
             damaged[at] = rng.integers(256)
         with contextlib.suppress(InlayError):
-            inlay.decode(bytes(damaged), max_pixels=10**6)
-            inlay.info(bytes(damaged), max_pixels=10**6)
+            inlaid.decode(bytes(damaged), max_pixels=10**6)
+            inlaid.info(bytes(damaged), max_pixels=10**6)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +346,7 @@ def test_a_huge_picture_is_refused_before_it_is_decoded():
     head, stream = split(FILES["gray"])
     huge = head + _jp2file.box(b"jp2c", stream[:8] + struct.pack(">II", 1 << 20, 1 << 20) + stream[16:])
     with pytest.raises(LimitError, match="1048576x1048576"):
-        inlay.decode(huge)
+        inlaid.decode(huge)
 
 
 def with_inlay(data, coded):
@@ -358,7 +359,7 @@ def test_a_huge_picture_with_a_map_of_areas_is_refused_too():
     """One coded byte says that there are several sets; the map would have 10^15 squares."""
     head, stream = split(with_inlay(FILES["gray"], b"\x80"))
     huge = head + _jp2file.box(b"jp2c", stream[:8] + struct.pack(">II", (1 << 31) - 1, (1 << 31) - 1) + stream[16:])
-    for call in (inlay.decode, inlay.info):
+    for call in (inlaid.decode, inlaid.info):
         with pytest.raises(LimitError, match="2147483647x2147483647"):
             call(huge)
 
@@ -372,7 +373,7 @@ def test_a_box_that_contradicts_the_codestream():
         with pytest.raises(FormatError):
             jp2.decode_base(data)
     with pytest.raises(FormatError, match="20000x20000"):
-        inlay.decode(twice)
+        inlaid.decode(twice)
 
 
 def test_odd_boxes():
@@ -382,7 +383,7 @@ def test_odd_boxes():
     assert jp2.metadata(at_the_end) == Metadata({})
     for tail in (b"\0\0\0", b"\0\0\0\1xml ", b"\xff" * 20):  # damage behind the codestream does no harm
         data = FILES["gray"] + tail
-        assert np.array_equal(inlay.decode(data), inlay.decode(FILES["gray"]))
+        assert np.array_equal(inlaid.decode(data), inlaid.decode(FILES["gray"]))
         assert jp2.strip(jp2.embed(data, PAYLOAD)) == data
         assert jp2.describe(data) == jp2.describe(FILES["gray"])
 
@@ -415,7 +416,7 @@ def test_opj_decompress(carrier, name, tmp_path):
     (tmp_path / "a.jp2").write_bytes(carrier[name][0].data)
     subprocess.run([program, "-i", "a.jp2", "-o", "a.png"], cwd=tmp_path, check=True, capture_output=True)
     shown = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
-    assert np.abs(shown - inlay.decode(carrier[name][0].data, base=True)).max() <= 1  # another build may round otherwise
+    assert np.abs(shown - inlaid.decode(carrier[name][0].data, base=True)).max() <= 1  # another build may round otherwise
 
 
 @pytest.mark.parametrize("name", ["gray", "colour"])

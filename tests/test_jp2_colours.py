@@ -16,9 +16,9 @@ import pytest
 from PIL import Image, ImageCms
 from textures import coloured, texture
 
-import inlay
-from inlay.errors import FormatError, InlayError, UnsupportedError
-from inlay.formats import _jp2file, jp2
+import inlaid
+from inlaid.errors import FormatError, InlayError, UnsupportedError
+from inlaid.formats import _jp2file, jp2
 
 RGB = coloured(48, 32, seed=3)
 ALPHA = np.linspace(0, 255, 48 * 32).reshape(32, 48).astype(np.uint8)
@@ -103,7 +103,7 @@ def is_shown(data, expected, tolerance=0):
     image = jp2.decode_image(data)
     assert image.mode == ("L" if expected.ndim == 2 else "RGB") and not image.info
     assert np.abs(np.asarray(image).astype(int) - expected).max() <= tolerance
-    assert np.array_equal(inlay.decode(data), image)
+    assert np.array_equal(inlaid.decode(data), image)
     return True
 
 
@@ -122,7 +122,7 @@ def second(data, tmp_path):
 
 def refused(data, *words, error=UnsupportedError):
     """With these words, by all that decode; what does not look at pixels goes on."""
-    for decode in (jp2.decode_image, jp2.decode_original, inlay.decode):
+    for decode in (jp2.decode_image, jp2.decode_original, inlaid.decode):
         with pytest.raises(error, match=".*".join(words)):
             decode(data)
     assert jp2.describe(data)["width"] and jp2.strip(data) == data
@@ -151,7 +151,7 @@ def test_colours_in_any_order(order, tmp_path):
         assert "another order" in jp2.obstacle(data)
         with pytest.raises(UnsupportedError, match="another order"):
             jp2.embed(data, b"payload")
-        attached = inlay.attach(data, RGB, effort=1)
+        attached = inlaid.attach(data, RGB, effort=1)
         assert attached == data
 
 
@@ -506,9 +506,9 @@ def test_any_header_is_shown_or_refused():
         for at in rng.integers(32, data.index(b"jp2c") + 60, rng.integers(1, 5)):
             data[at] = rng.choice([0, 1, 2, 3, 4, 8, 16, 18, 127, 128, 255, rng.integers(256)])
         with contextlib.suppress(InlayError):
-            image = inlay.decode(bytes(data), max_pixels=10**6)
+            image = inlaid.decode(bytes(data), max_pixels=10**6)
             assert image.dtype == np.uint8
             shown += 1
         with contextlib.suppress(InlayError):
-            inlay.info(bytes(data), max_pixels=10**6)
+            inlaid.info(bytes(data), max_pixels=10**6)
     assert 300 < shown < 2700

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
-from inlay.errors import FormatError, InlayError, LimitError, UnsupportedError
-from inlay.formats import Metadata, by_content, jpeg
-from inlay.formats._jpegfile import MAX_SEGMENTS, Edit, head, read_header, splice, walk
+from inlaid.errors import FormatError, InlayError, LimitError, UnsupportedError
+from inlaid.formats import Metadata, by_content, jpeg
+from inlaid.formats._jpegfile import MAX_SEGMENTS, Edit, head, read_header, splice, walk
 
 PAYLOAD = b"\x01" + bytes(range(256)) + b"\xff\xd9\xff\xda\xff\xff\x00"
 

@@ -9,35 +9,36 @@ import pytest
 from PIL import Image
 from textures import coloured, halves, jpeg_of, psnr, texture
 
-import inlay
-from inlay import decoder, encoder, formats, reference
-from inlay.errors import LimitError
-from inlay.formats import Base
-from inlay.network import Network
-from inlay.parameters import Areas, Sets
-from inlay.pictures import Extent
+import inlaid
+from inlaid import decoder, formats, reference
+from inlaid.encoding import encoder
+from inlaid.encoding.pictures import Extent
+from inlaid.errors import LimitError
+from inlaid.formats import Base
+from inlaid.network import Network
+from inlaid.parameters import Areas, Sets
 
 COLOUR = coloured(320, 240, seed=5)
 CASES = {
-    "gray": lambda: inlay.encode(texture(200, 150, seed=1), quality=30, effort=2),
-    "4:2:0": lambda: inlay.encode(COLOUR, quality=30, effort=2),
-    "progressive": lambda: inlay.encode(COLOUR, quality=30, effort=2, progressive=True),
-    "RGB": lambda: inlay.attach(jpeg_of(COLOUR, quality=30, keep_rgb=True), COLOUR, effort=2),
-    "JPEG 2000": lambda: inlay.encode(COLOUR, format="jpeg2000", rate_bpp=0.8, effort=3),
-    "areas": lambda: inlay.encode(halves(400, 300), quality=40, effort=6),
+    "gray": lambda: inlaid.encode(texture(200, 150, seed=1), quality=30, effort=2),
+    "4:2:0": lambda: inlaid.encode(COLOUR, quality=30, effort=2),
+    "progressive": lambda: inlaid.encode(COLOUR, quality=30, effort=2, progressive=True),
+    "RGB": lambda: inlaid.attach(jpeg_of(COLOUR, quality=30, keep_rgb=True), COLOUR, effort=2),
+    "JPEG 2000": lambda: inlaid.encode(COLOUR, format="jpeg2000", rate_bpp=0.8, effort=3),
+    "areas": lambda: inlaid.encode(halves(400, 300), quality=40, effort=6),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_bands_give_the_same_picture(name, monkeypatch):
     data = CASES[name]()
-    assert inlay.info(data)["inlay"]["state"] == "matches"
-    expected = inlay.decode(data)
+    assert inlaid.info(data)["inlay"]["state"] == "matches"
+    expected = inlaid.decode(data)
     for most in (1, 10_000, 30_000):
         monkeypatch.setattr(formats, "BAND_PX", most)
-        assert np.array_equal(inlay.decode(data), expected)
-        assert np.array_equal(inlay.decode_image(data), expected)
-        assert inlay.info(data)["inlay"]["state"] == "matches"
+        assert np.array_equal(inlaid.decode(data), expected)
+        assert np.array_equal(inlaid.decode_image(data), expected)
+        assert inlaid.info(data)["inlay"]["state"] == "matches"
 
 
 @pytest.mark.parametrize("network", [Network(), Network(3, 3, kernel=5, dilations=(8, 8, 3), inputs=3)], ids=["small halo", "halo of 42"])
@@ -58,8 +59,8 @@ def test_bands_see_the_base_around_them(network, side_px, monkeypatch):
 def test_a_stale_inlay_leaves_the_base_as_it_is():
     data = jpeg_of(texture(64, 64, seed=9), quality=30)
     moved = formats.by_name("jpeg").embed(data, formats.by_name("jpeg").extract(CASES["gray"]()))
-    with pytest.warns(inlay.InlayWarning, match="another picture"):
-        assert np.array_equal(inlay.decode_image(moved), Image.open(io.BytesIO(data)))
+    with pytest.warns(inlaid.InlayWarning, match="another picture"):
+        assert np.array_equal(inlaid.decode_image(moved), Image.open(io.BytesIO(data)))
 
 
 def test_a_part_of_a_large_picture_tells_what_a_byte_buys(monkeypatch):
@@ -69,7 +70,7 @@ def test_a_part_of_a_large_picture_tells_what_a_byte_buys(monkeypatch):
     monkeypatch.setattr(encoder, "SAMPLE_PX", 3 * 128**2)
     part = encoder.encode(original, quality=30, effort=2)
     assert part.payload is not None
-    assert psnr(inlay.decode(part.data), original) == pytest.approx(psnr(inlay.decode(whole.data), original), abs=0.1)
+    assert psnr(inlaid.decode(part.data), original) == pytest.approx(psnr(inlaid.decode(whole.data), original), abs=0.1)
     assert part.payload_bytes == pytest.approx(whole.payload_bytes, rel=0.3)
 
 
@@ -81,10 +82,10 @@ def test_limits_are_checked_before_anything_is_decoded(name, monkeypatch):
     data = CASES[name]()
     module = formats.by_content(data)
     needed = module.decoding_bytes(data) + decoder.WORK_BYTES
-    assert inlay.decode(data, max_memory=needed).size
+    assert inlaid.decode(data, max_memory=needed).size
     for kind in ("base", "image", "luma"):
         monkeypatch.setattr(module, f"decode_{kind}", None)
-    for call in (inlay.decode, inlay.decode_image, inlay.info):
+    for call in (inlaid.decode, inlaid.decode_image, inlaid.info):
         with pytest.raises(LimitError, match=r"decoding takes about \d+ MB of memory, at most \d+ MB are allowed"):
             call(data, max_memory=needed - 1)
 
@@ -102,7 +103,7 @@ def test_limits_of_the_commands(command, run, tmp_path):
     for limit in (("--max-pixels", "76799"), ("--max-memory", "50M")):
         done = run(command, *arguments, *limit)
         assert done.exit_code == 1 and "allowed" in done.stderr and out.read_bytes() == b"as it was"
-        assert done.stderr.startswith(f"inlay: {picture if command in ('encode', 'attach') else file}: ")
+        assert done.stderr.startswith(f"inlaid: {picture if command in ('encode', 'attach') else file}: ")
     done = run(command, *arguments, "--max-pixels", "76800", "--max-memory", "0.5g")
     assert done.exit_code == 0, done.stderr
     for size in ("0", "x", "-1", "1T"):
@@ -112,7 +113,7 @@ def test_limits_of_the_commands(command, run, tmp_path):
 
 PEAK = """
 import sys
-from inlay.cli import main
+from inlaid.cli.main import main
 try:
     main(sys.argv[1:])
 except SystemExit as end:

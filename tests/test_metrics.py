@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from inlay import metrics
-from inlay.errors import InlayError
-from inlay.metrics import Curve
+from inlaid.bench import metrics
+from inlaid.bench.metrics import Curve
+from inlaid.errors import InlayError
 
 
 def test_psnr_by_hand() -> None:
@@ -53,7 +53,7 @@ def test_bjontegaard_refuses(test: Curve, message: str) -> None:
 
 def test_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bjontegaard", None)
-    with pytest.raises(InlayError, match=r"pip install 'inlay\[bench\]'"):
+    with pytest.raises(InlayError, match=r"pip install 'inlaid\[bench\]'"):
         metrics.bd_rate(Curve([1, 2], [1, 2]), Curve([1, 2], [1, 2]))
 
 
@@ -104,5 +104,5 @@ def test_what_is_too_small_has_no_looks() -> None:
 
 def test_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ssimulacra2", None)
-    with pytest.raises(InlayError, match=r"pip install 'inlay\[bench\]'"):
+    with pytest.raises(InlayError, match=r"pip install 'inlaid\[bench\]'"):
         metrics.ssimulacra2(*pair(1, 16, 16))

@@ -10,15 +10,15 @@ import test_agreement
 from programs import output, program
 from test_agreement import NETWORKS, test_restore_agrees, test_restore_agrees_at_the_bounds  # noqa: F401  # run on the kernels below
 
-from inlay import kernel
-from inlay.network import Network
+from inlaid import kernel
+from inlaid.network import Network
 
 TESTS = Path(__file__).parent
 KERNEL = TESTS.parent / "src" / "kernel"
 
 
 class Emulated:
-    """The functions of inlay.kernel on one path, answered by tests/emulated.c behind a pipe."""
+    """The functions of inlaid.kernel on one path, answered by tests/emulated.c behind a pipe."""
 
     threads = (1,)
 

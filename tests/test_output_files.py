@@ -13,14 +13,17 @@ import pytest
 from conftest import file_of, textured
 from PIL import Image
 
-import inlay
-from inlay import decoder, encoder, files, recipes
+import inlaid
+from inlaid import decoder
+from inlaid.cli import files
+from inlaid.encoding import encoder
+from inlaid.pretraining import recipes
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and locks as POSIX has them")
 
 
 def temporaries(folder):
-    return [path for path in folder.iterdir() if path.name.startswith(".inlay-")]
+    return [path for path in folder.iterdir() if path.name.startswith(".inlaid-")]
 
 
 @pytest.fixture
@@ -69,8 +72,8 @@ def idle(monkeypatch):
     monkeypatch.setattr(encoder, "attach", begun)
     monkeypatch.setattr(decoder, "decode", begun)
     monkeypatch.setattr(recipes, "train", begun)
-    monkeypatch.setattr("inlay.pretrain.pretrain", begun)
-    monkeypatch.setattr("inlay.evaluate.bench", begun)
+    monkeypatch.setattr("inlaid.pretraining.pretrain.pretrain", begun)
+    monkeypatch.setattr("inlaid.bench.evaluate.bench", begun)
 
 
 @pytest.mark.parametrize("place", PLACES, ids=["no folder", "in a file", "folder", "long"])
@@ -82,23 +85,23 @@ def test_where_nothing_can_be_written(name, place, run, folder, idle):
     if (name, place) == ("bench", "folder"):
         assert done.exit_code == 2 and "is a directory" in done.stderr
     else:
-        assert done.exit_code == 1 and done.stderr.startswith(f"inlay: {out}: {PLACES[place]}") and done.stderr.count("\n") == 1
+        assert done.exit_code == 1 and done.stderr.startswith(f"inlaid: {out}: {PLACES[place]}") and done.stderr.count("\n") == 1
     assert sorted(folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize("option", ["--plot", "--checkpoint"])
 def test_the_other_files_of_pretrain(option, run, folder, idle):
     done = run(*TRAIN, "-o", "out.json", option, "none/out.svg")
-    assert done.exit_code == 1 and done.stderr.startswith("inlay: none/out.svg: the folder ")
+    assert done.exit_code == 1 and done.stderr.startswith("inlaid: none/out.svg: the folder ")
 
 
 def test_folders_as_outputs(run, folder, idle):
     done = run("demo", "--image", "master.png", "-o", "demo")
-    assert done.exit_code == 1 and done.stderr == "inlay: demo/q10.jpg: it is a folder; expected the name of a file\n"
+    assert done.exit_code == 1 and done.stderr == "inlaid: demo/q10.jpg: it is a folder; expected the name of a file\n"
     done = run("demo", "--image", "master.png", "-o", "file")
-    assert done.exit_code == 1 and done.stderr == "inlay: file: File exists\n"
+    assert done.exit_code == 1 and done.stderr == "inlaid: file: File exists\n"
     done = run("report", Path(__file__).parents[1] / "docs" / "runs" / "ablations.jsonl", "-o", "file/out")
-    assert done.exit_code == 1 and done.stderr == "inlay: file/out: Not a directory\n"
+    assert done.exit_code == 1 and done.stderr == "inlaid: file/out: Not a directory\n"
 
 
 @posix
@@ -111,16 +114,16 @@ def test_where_no_bytes_can_be_written(name, folder):
         Path(each).write_bytes(b"hello, world")
     out = f"out{SUFFIX.get(name, '.jpg')}"
     before = sorted(folder.rglob("*"))
-    command = [sys.executable, "-m", "inlay", *COMMANDS[name], "-o", out]
+    command = [sys.executable, "-m", "inlaid", *COMMANDS[name], "-o", out]
     done = subprocess.run(command, capture_output=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)))
-    assert done.returncode == 1 and done.stderr == f"inlay: {out}: File too large\n".encode()
+    assert done.returncode == 1 and done.stderr == f"inlaid: {out}: File too large\n".encode()
     assert sorted(folder.rglob("*")) == before
 
 
 @pytest.mark.parametrize("suffix", [".ico", ".icns", ".xbm", ".msp", ".palm", ".blp"])
 def test_formats_that_cannot_hold_the_picture(suffix, run, folder, idle):
     done = run("decode", "photo.jpg", "-o", f"out{suffix}")
-    assert done.exit_code == 1 and done.stderr.startswith(f"inlay: out{suffix}: ") and done.stderr.count("\n") == 1
+    assert done.exit_code == 1 and done.stderr.startswith(f"inlaid: out{suffix}: ") and done.stderr.count("\n") == 1
     assert "would not have 160x128 pixels" in done.stderr or "Pillow cannot write RGB as " in done.stderr
 
 
@@ -134,7 +137,7 @@ def test_a_format_that_holds_colour_alone(run, folder):
         gray.save("out.qoi")
     except ValueError:
         done = run("decode", "gray.jpg", "-o", "out.qoi")
-        assert done.exit_code == 1 and done.stderr.startswith("inlay: out.qoi: Pillow cannot write L as QOI: ")
+        assert done.exit_code == 1 and done.stderr.startswith("inlaid: out.qoi: Pillow cannot write L as QOI: ")
     else:  # as later versions of Pillow may
         assert run("decode", "gray.jpg", "-o", "out.qoi").exit_code == 0
 
@@ -142,10 +145,10 @@ def test_a_format_that_holds_colour_alone(run, folder):
 def test_the_largest_pictures(run, folder, idle):
     Image.new("L", (20000, 8)).save("wide.jpg")
     done = run("decode", "wide.jpg", "-o", "out.webp")
-    assert done.stderr.startswith("inlay: out.webp: a picture of 20000x8 pixels is too large: ") and "16383" in done.stderr
+    assert done.stderr.startswith("inlaid: out.webp: a picture of 20000x8 pixels is too large: ") and "16383" in done.stderr
     Image.new("L", (2, 65501)).save("high.png")
     done = run("encode", "high.png", "-o", "out.jpg")
-    assert done.stderr == "inlay: high.png: a picture of 2x65501 pixels is too large: JPEG holds at most 65500 a side\n"
+    assert done.stderr == "inlaid: high.png: a picture of 2x65501 pixels is too large: JPEG holds at most 65500 a side\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root alone can be others")
@@ -163,7 +166,7 @@ def test_files_and_folders_of_others(carrier):
         code = """if True:
             import os, sys
             from click.testing import CliRunner
-            from inlay.cli import main
+            from inlaid.cli.main import main
             def told(out):
                 return CliRunner().invoke(main, ["strip", sys.argv[1], "-o", out]).output
             told("/dev/null"), told("/dev/null/x")  # imports all that it needs: Python itself may be root's
@@ -174,8 +177,8 @@ def test_files_and_folders_of_others(carrier):
         outs = [place / "closed" / "out.jpg", place / "sticky" / "out.jpg", place / "sticky" / "new.jpg"]
         command = [sys.executable, "-c", code, str(place / "photo.jpg"), *map(str, outs)]
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-        assert told[0] == f"inlay: {outs[0]}: Permission denied"
-        assert told[1] == f"inlay: {outs[1]}: it is there already, and may not be written"
+        assert told[0] == f"inlaid: {outs[0]}: Permission denied"
+        assert told[1] == f"inlaid: {outs[1]}: it is there already, and may not be written"
         assert "bytes were taken out" in told[2] and outs[2].read_bytes() == carrier.base
         assert outs[1].read_bytes() == b"what was there"
 
@@ -267,12 +270,14 @@ def test_the_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------------------ killed
 
 # A process that forks for each line of standard input, so that the moments fall into the work instead of the imports: the child runs
-# `inlay`, and is killed after so many seconds, or kills itself at the point.  The answer is the seconds that the child lived.
+# `inlaid`, and is killed after so many seconds, or kills itself at the point.  The answer is the seconds that the child lived.
 KILLER = """
 import json, os, signal, sys, time
 from pathlib import Path
-from inlay import decoder, encoder, export, files, pictures, signatures
-from inlay.cli import main
+from inlaid import decoder
+from inlaid.cli import export, files, signatures
+from inlaid.encoding import encoder, pictures
+from inlaid.cli.main import main
 
 def killed(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -318,7 +323,7 @@ class Scene:
         self.seconds = self.run()
         self.new = self.out.read_bytes()
         assert self.new != self.old
-        self.pictures = {data: inlay.decode(data) for data in (self.old, self.new)}
+        self.pictures = {data: inlaid.decode(data) for data in (self.old, self.new)}
         self.reset()
 
     def reset(self):
@@ -333,7 +338,7 @@ class Scene:
         """What is there: the old file or the new one, whole, and at most one other.  True if it is the new one."""
         found = self.out.read_bytes()
         assert found in (self.old, self.new)
-        assert np.array_equal(inlay.decode(found), self.pictures[found])
+        assert np.array_equal(inlaid.decode(found), self.pictures[found])
         others = [path for path in self.out.parent.iterdir() if path != self.out]
         assert len(others) <= 1 and others == temporaries(self.out.parent)
         return found == self.new

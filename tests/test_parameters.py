@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textures import jpeg_of, texture
 
-from inlay import parameters, presets, priors
-from inlay.curvature import gauss_newton, sample
-from inlay.errors import FormatError
-from inlay.fit import RateCost, Schedule, fit, he_init, mean_squared_error
-from inlay.formats import jpeg
-from inlay.network import Network
-from inlay.parameters import COARSENESS_BIAS, UNIT, Areas, Prior, apply, blank_prior, encode, encode_sets
-from inlay.quantize import quantise
+from inlaid import parameters, priors
+from inlaid.encoding import presets
+from inlaid.encoding.curvature import gauss_newton, sample
+from inlaid.encoding.fit import RateCost, Schedule, fit, he_init, mean_squared_error
+from inlaid.encoding.quantize import quantise
+from inlaid.errors import FormatError
+from inlaid.formats import jpeg
+from inlaid.network import Network
+from inlaid.parameters import COARSENESS_BIAS, UNIT, Areas, Prior, apply, blank_prior, encode, encode_sets
 
 FORMAT = Path(__file__).parent.parent / "FORMAT.md"
 NETWORKS = [

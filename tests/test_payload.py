@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inlay import priors
-from inlay.errors import FormatError, InlayError, UnsupportedError
-from inlay.fingerprint import Fingerprint
-from inlay.network import Network
-from inlay.payload import Payload, read, write
+from inlaid import priors
+from inlaid.errors import FormatError, InlayError, UnsupportedError
+from inlaid.fingerprint import Fingerprint
+from inlaid.network import Network
+from inlaid.payload import Payload, read, write
 
 SUMS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15)
 BLANK = Payload(0, Network(7, 2, 5, (1, 3), 3), 1.24, Fingerprint(0x4B, SUMS), b"coded")

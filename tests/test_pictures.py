@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 from textures import coloured, texture
 
-from inlay import pictures
-from inlay.errors import InlayError, UnsupportedError
+from inlaid.encoding import pictures
+from inlaid.errors import InlayError, UnsupportedError
 
 GRAY, COLOUR = texture(40, 24, seed=3), coloured(40, 24, seed=3)
 ALPHA = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (24, 1))
@@ -249,7 +249,7 @@ def test_tiff_is_right_or_refused(photometric, extra, bits, order, planar, layou
         found, _ = opened(data)
     except UnsupportedError as error:
         assert not helped or "; tifffile: " in str(error)
-        assert helped or "pip install 'inlay[tiff]'" in str(error)
+        assert helped or "pip install 'inlaid[tiff]'" in str(error)
         return
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= (2 if extra in ("assocalpha", "unassalpha") and bits == 8 else 1)
@@ -329,7 +329,7 @@ def test_a_wrong_checksum_is_noted():
 
 
 def test_truncated_files_are_refused_in_one_way():
-    """Whatever is cut off, and in every format, it is an error of inlay's own, or the picture."""
+    """Whatever is cut off, and in every format, it is an error of inlaid's own, or the picture."""
     for format in ("PNG", "TIFF", "GIF", "WEBP", "JPEG", "BMP", "PPM", "JPEG2000"):
         file = io.BytesIO()
         Image.fromarray(COLOUR).save(file, format)

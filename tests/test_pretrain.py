@@ -5,15 +5,15 @@ import pytest
 from PIL import Image
 from textures import texture
 
-from inlay import floatnet
-from inlay.corpus import Band, images_in, load
-from inlay.errors import InlayError
-from inlay.fit import he_init, normed_gradient
-from inlay.formats import jp2, jpeg
-from inlay.network import Network
-from inlay.presets import LARGE, SMALL
-from inlay.pretrain import history, pretrain
-from inlay.recipes import RECIPES, ROW, Best, Paper, balanced, train
+from inlaid.encoding import floatnet
+from inlaid.encoding.fit import he_init, normed_gradient
+from inlaid.encoding.presets import LARGE, SMALL
+from inlaid.errors import InlayError
+from inlaid.formats import jp2, jpeg
+from inlaid.network import Network
+from inlaid.pretraining.corpus import Band, images_in, load
+from inlaid.pretraining.pretrain import history, pretrain
+from inlaid.pretraining.recipes import RECIPES, ROW, Best, Paper, balanced, train
 
 NETWORKS = [Network(), Network(4, 2, dilations=(2, 1)), Network(3, 0), Network(16, layers=4, dilations=(1, 2, 4, 1))]
 networks = pytest.mark.parametrize("network", NETWORKS, ids=str)

@@ -5,13 +5,14 @@ import pytest
 from fitted import NETWORKS, fitted, pictures
 from textures import texture
 
-from inlay import floatnet, kernel, parameters, reference
-from inlay.curvature import gauss_newton, sample
-from inlay.fit import he_init, mean_squared_error
-from inlay.kernel import PEAK_MSE
-from inlay.network import Network
-from inlay.parameters import UNIT, Prior, blank_prior
-from inlay.quantize import quantise, rounded
+from inlaid import kernel, parameters, reference
+from inlaid.encoding import floatnet
+from inlaid.encoding.curvature import gauss_newton, sample
+from inlaid.encoding.fit import he_init, mean_squared_error
+from inlaid.encoding.quantize import quantise, rounded
+from inlaid.kernel import PEAK_MSE
+from inlaid.network import Network
+from inlaid.parameters import UNIT, Prior, blank_prior
 
 networks = pytest.mark.parametrize("index", range(len(NETWORKS)), ids=[str(n) for n in NETWORKS])
 COARSENESSES = (-1, 0, 1, 2, 3, 4, 5)

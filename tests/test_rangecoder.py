@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inlay.rangecoder import COUNT_LIMIT, COUNT_STEP, LEAST, SCALE_BITS, TOP, Bit, Decoder, Encoder
+from inlaid.rangecoder import COUNT_LIMIT, COUNT_STEP, LEAST, SCALE_BITS, TOP, Bit, Decoder, Encoder
 
 counts = st.tuples(st.integers(1, 511), st.integers(1, 511))
 modelled = st.tuples(st.just("bit"), st.integers(0, 3), st.integers(0, 1))

@@ -13,10 +13,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from inlay import compare, report, sections
-from inlay.cli import main
-from inlay.evaluate import Settings
-from inlay.report import Results, Table
+from inlaid.bench.evaluate import Settings
+from inlaid.cli.main import main
+from inlaid.report import compare, sections
+from inlaid.report import tables as report
+from inlaid.report.tables import Results, Table
 
 QUALITIES = (10, 20, 30, 40)
 

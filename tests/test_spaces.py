@@ -8,11 +8,11 @@ import pytest
 from PIL import Image, ImageCms
 from textures import coloured, texture
 
-from inlay import pictures
-from inlay.errors import UnsupportedError
-from inlay.pictures import icc
-from inlay.pictures.icc import Curve, Primaries
-from inlay.pictures.spaces import Space, between, conversion, is_readable
+from inlaid.encoding import pictures
+from inlaid.encoding.pictures import icc
+from inlaid.encoding.pictures.icc import Curve, Primaries
+from inlaid.encoding.pictures.spaces import Space, between, conversion, is_readable
+from inlaid.errors import UnsupportedError
 
 D50 = (0.3457, 0.3585)
 RGB_SPACES = {

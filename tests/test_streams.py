@@ -12,7 +12,7 @@ import pytest
 from conftest import file_of, textured
 from PIL import Image
 
-import inlay
+import inlaid
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors and devices as POSIX has them")
 COMMANDS = ("encode", "attach", "decode", "info", "strip", "demo", "pretrain", "bench", "report")
@@ -22,19 +22,19 @@ PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIO
 
 
 def inlay_with(*arguments, closed=(), environment=(), **settings):
-    """The finished process `inlay ...`, started with these descriptors closed."""
+    """The finished process `inlaid ...`, started with these descriptors closed."""
 
     def close():
         for descriptor in closed:
             os.close(descriptor)
 
-    command = [sys.executable, "-m", "inlay", *map(str, arguments)]
+    command = [sys.executable, "-m", "inlaid", *map(str, arguments)]
     settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | settings
     environment = {**os.environ, **dict(environment)}
     return subprocess.run(command, preexec_fn=close, timeout=300, env=environment, **settings)
 
 
-def is_one_line(text, begin="inlay: "):
+def is_one_line(text, begin="inlaid: "):
     return text.startswith(begin.encode()) and text.count(b"\n") == 1
 
 
@@ -69,11 +69,11 @@ def test_closed_streams(use, closed, folder, carrier):
     place = "standard input" if reads and 0 in closed else "standard output" if prints and 1 in closed else None
     assert done.returncode == (place is not None)
     if 2 not in closed:
-        assert done.stderr == (f"inlay: {place}: it is closed\n".encode() if place else b"")
+        assert done.stderr == (f"inlaid: {place}: it is closed\n".encode() if place else b"")
     if use == "strip":  # its report is lost, the file is not
         assert (folder / "out.jpg").read_bytes() == carrier.base
     if place is None and "out.png" in arguments:
-        assert np.array_equal(np.asarray(Image.open(folder / "out.png")), inlay.decode(carrier.data))
+        assert np.array_equal(np.asarray(Image.open(folder / "out.png")), inlaid.decode(carrier.data))
 
 
 WORK = {
@@ -96,7 +96,7 @@ def test_work_is_done_although_all_streams_are_closed(name, folder, carrier):
     assert done.returncode == 1
     made = {path.name: path for path in folder.iterdir() if path.stem == "out"}
     if name in ("encode", "attach"):
-        assert inlay.decode(made["out.jpg"].read_bytes()).ndim == 3
+        assert inlaid.decode(made["out.jpg"].read_bytes()).ndim == 3
     elif name == "demo":
         rows = json.loads((made["out"] / "results.json").read_text())["rows"]
         assert len(rows) == 4 and Image.open(made["out"] / "before-after.png").size[0] > 100
@@ -122,25 +122,25 @@ class TestFull:
     def test_output(self, arguments, unbuffered, folder):
         with Path("/dev/full").open("wb") as full:
             done = inlay_with(*arguments, stdout=full, environment={"PYTHONUNBUFFERED": unbuffered})
-        assert done.returncode == 1 and done.stderr == b"inlay: standard output: No space left on device\n"
+        assert done.returncode == 1 and done.stderr == b"inlaid: standard output: No space left on device\n"
 
     def test_a_full_output_is_found_before_the_work(self, folder):
         """Or the picture, which is no picture, would be complained of."""
         (folder / "photo.png").write_bytes(b"hello, world")
         with Path("/dev/full").open("wb") as full:
             done = inlay_with("encode", "photo.png", "-o", "-", stdout=full)
-        assert done.returncode == 1 and done.stderr == b"inlay: standard output: No space left on device\n"
+        assert done.returncode == 1 and done.stderr == b"inlaid: standard output: No space left on device\n"
 
     def test_errors(self, folder):
         with Path("/dev/full").open("wb") as full:
             assert inlay_with("info", "nowhere.jpg", stderr=full).returncode == 1
             assert inlay_with("encode", stderr=full).returncode == 2
             done = inlay_with("strip", "photo.jpg", "-o", "-", stderr=full)  # the report is lost
-        assert done.returncode == 1 and done.stdout == inlay.strip((folder / "photo.jpg").read_bytes())
+        assert done.returncode == 1 and done.stdout == inlaid.strip((folder / "photo.jpg").read_bytes())
 
     def test_a_device_as_output(self, folder):
         done = inlay_with("strip", "photo.jpg", "-o", "/dev/full")
-        assert done.returncode == 1 and done.stderr == b"inlay: /dev/full: No space left on device\n"
+        assert done.returncode == 1 and done.stderr == b"inlaid: /dev/full: No space left on device\n"
 
 
 @pytest.mark.parametrize(
@@ -151,19 +151,19 @@ def test_a_reader_that_has_gone(arguments, folder):
     os.close(reader)
     done = inlay_with(*arguments, stdout=writer)
     os.close(writer)
-    assert done.returncode == 1 and done.stderr == b"inlay: standard output: Broken pipe\n"
+    assert done.returncode == 1 and done.stderr == b"inlaid: standard output: Broken pipe\n"
 
 
 def test_a_pipe_without_a_reader_as_output(folder):
     """Its reader leaves when the picture, larger than a pipe, has begun to come."""
     os.mkfifo("pipe")
     Image.effect_noise((500, 500), 90).save("noise.jpg", quality=100)
-    command = [sys.executable, "-m", "inlay", "strip", "noise.jpg", "-o", "pipe"]
+    command = [sys.executable, "-m", "inlaid", "strip", "noise.jpg", "-o", "pipe"]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         with Path("pipe").open("rb") as reader:
             reader.read(1)
         told = process.stderr.read()
-    assert process.returncode == 1 and told == b"inlay: pipe: Broken pipe\n"
+    assert process.returncode == 1 and told == b"inlaid: pipe: Broken pipe\n"
 
 
 # ------------------------------------------------------------------------------------------------ names
@@ -198,7 +198,7 @@ def test_names_in_other_letters(folder, carrier):
 
 def test_names_that_would_steer_a_terminal(run, folder, carrier):
     name = "a\x1b[31m\nb.jpg"
-    assert run("info", name).stderr == "inlay: a\\x1b[31m b.jpg: No such file or directory\n"
+    assert run("info", name).stderr == "inlaid: a\\x1b[31m b.jpg: No such file or directory\n"
     Path(name).write_bytes(carrier.data)
     assert run("info", name).stdout.startswith("file      a\\x1b[31m b.jpg, ")
 
@@ -228,25 +228,25 @@ def test_names_of_folders_in_what_is_made(folder):
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices here")
 def test_devices_as_inputs(folder):
     """Without end, some of them."""
-    assert inlay_with("info", "/dev/zero").stderr == b"inlay: /dev/zero: it is a device; expected a file or a pipe\n"
-    assert inlay_with("encode", "/dev/null", "-o", "out.jpg").stderr == b"inlay: /dev/null: it is empty; expected a picture\n"
+    assert inlay_with("info", "/dev/zero").stderr == b"inlaid: /dev/zero: it is a device; expected a file or a pipe\n"
+    assert inlay_with("encode", "/dev/null", "-o", "out.jpg").stderr == b"inlaid: /dev/null: it is empty; expected a picture\n"
     with Path("/dev/zero").open("rb") as zeros:
         done = inlay_with("decode", "-", "-o", "out.png", stdin=zeros)
-    assert done.returncode == 1 and done.stderr == b"inlay: standard input: it is a device; expected a file or a pipe\n"
-    assert inlay_with("info", "-").stderr == b"inlay: standard input: it is empty; expected a picture\n"
+    assert done.returncode == 1 and done.stderr == b"inlaid: standard input: it is a device; expected a file or a pipe\n"
+    assert inlay_with("info", "-").stderr == b"inlaid: standard input: it is empty; expected a picture\n"
 
 
 @pytest.mark.parametrize("name", ["info", "encode", "attach", "decode", "strip"])
 def test_folders_as_inputs(name, run, folder):
     options = {"info": (), "attach": ("--original", ".", "-o", "out.jpg"), "decode": ("-o", "out.png")}.get(name, ("-o", "out.jpg"))
     done = run(name, ".", *options)
-    assert done.exit_code == 1 and done.stderr == "inlay: .: Is a directory\n"
+    assert done.exit_code == 1 and done.stderr == "inlaid: .: Is a directory\n"
 
 
 def test_named_pipes(folder, carrier):
     os.mkfifo("in")
     os.mkfifo("out")
-    with subprocess.Popen([sys.executable, "-m", "inlay", "strip", "in", "-o", "out"], stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen([sys.executable, "-m", "inlaid", "strip", "in", "-o", "out"], stdout=subprocess.DEVNULL) as process:
         Path("in").write_bytes(carrier.data)
         assert Path("out").read_bytes() == carrier.base
     assert process.returncode == 0
@@ -273,7 +273,7 @@ def test_a_picture_file_that_cannot_be_read_is_called_what_it_is(kind, run, fold
     Path("picture").write_bytes(KINDS[kind])
     done = run("encode", "picture", "-o", "out.jpg")
     named = {"BigTIFF": "TIFF", "JPEG 2000": "JP2"}.get(kind, kind)
-    assert done.exit_code == 1 and done.stderr.startswith("inlay: picture: ") and f"{named} file" in done.stderr
+    assert done.exit_code == 1 and done.stderr.startswith("inlaid: picture: ") and f"{named} file" in done.stderr
     assert done.stderr.count("\n") == 1 and "not a picture" not in done.stderr
 
 
@@ -286,8 +286,8 @@ def test_the_reason_is_given(run, folder, monkeypatch):
     data[at + 8] = 7
     Path("seven.tif").write_bytes(data)
     done = run("encode", "seven.tif", "-o", "out.jpg")
-    needed = "pip install 'inlay[tiff]' brings what reads it"
-    assert done.stderr == f"inlay: seven.tif: this TIFF file has samples that Pillow does not know; {needed}\n"
+    needed = "pip install 'inlaid[tiff]' brings what reads it"
+    assert done.stderr == f"inlaid: seven.tif: this TIFF file has samples that Pillow does not know; {needed}\n"
     Path("drawing.svg").write_bytes(KINDS["SVG"])
     done = run("encode", "drawing.svg", "-o", "out.jpg")
-    assert done.stderr == "inlay: drawing.svg: this SVG file cannot be read: Pillow has no reader for it here\n"
+    assert done.stderr == "inlaid: drawing.svg: this SVG file cannot be read: Pillow has no reader for it here\n"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from textures import texture
 
-from inlay import kernel, reference, threads
-from inlay.network import Network
-from inlay.threads import parallel
+from inlaid import kernel, reference, threads
+from inlaid.network import Network
+from inlaid.threads import parallel
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5, None])

@@ -7,9 +7,9 @@ from conftest import file_of, textured
 from test_exif import block, camera
 from test_jpeg import VARIANTS, segment, two_images
 
-from inlay import encoder
-from inlay.formats import _jp2file, jp2, jpeg
-from inlay.formats.validity import invalidated
+from inlaid.encoding import encoder
+from inlaid.formats import _jp2file, jp2, jpeg
+from inlaid.formats.validity import invalidated
 
 PICTURE = textured(160, 128)
 JPEG = file_of(PICTURE, "JPEG", quality=20)

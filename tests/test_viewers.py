@@ -11,7 +11,7 @@ import pytest
 from programs import output, program
 from test_jpeg import METADATA, PAYLOAD, VARIANTS, picture, saved, segment, two_images
 
-from inlay.formats import jpeg
+from inlaid.formats import jpeg
 
 BIG_PAYLOAD = bytes(range(256)) * 1000  # four segments
 payloads = pytest.mark.parametrize("payload", [PAYLOAD, BIG_PAYLOAD], ids=["small", "big"])

@@ -5,8 +5,8 @@ from conftest import textured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inlay import xmp
-from inlay.formats import jp2, jpeg
+from inlaid.formats import jp2, jpeg
+from inlaid.metadata import xmp
 
 NAMES = (
     'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" '

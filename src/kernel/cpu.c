@@ -1,7 +1,7 @@
 /* Which of the compiled paths this processor can run.  Compiled once, without a suffix of its own. */
 #include "kernel.h"
 
-EXPORT int inlay_can_run(const char *path) {
+EXPORT int inlaid_can_run(const char *path) {
     if (!strcmp(path, "portable")) return 1;
 #if defined(__aarch64__)
     if (!strcmp(path, "neon")) return 1;

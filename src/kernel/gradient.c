@@ -366,7 +366,7 @@ INLINE void walk(const network *net, int channels, int kernel, const float *para
  *   *loss = sum of e^2, e = net(base) - (target - base) / 128;   gradient[size] = d loss / d params, or NULL;
  *   answer: NULL, or the net's answers in units of 128 grey levels, rectangle after rectangle, each at most STRIP columns wide.
  * 0, or -1 where memory is short.  Float sums run over one strip of a rectangle at the most, then go on in double. */
-EXPORT int NAME(inlay_gradient)(const network *net, int size, const float *params, const uint8_t *base, const uint8_t *target, ptrdiff_t stride, int height,
+EXPORT int NAME(inlaid_gradient)(const network *net, int size, const float *params, const uint8_t *base, const uint8_t *target, ptrdiff_t stride, int height,
                                 int width, const int32_t (*rectangles)[4], int count, double *gradient, double *loss, float *answer) {
     const picture pic = {base, target, stride, height, width};
     float *sums = gradient ? malloc((size_t)size * LANES * sizeof *sums) : NULL;

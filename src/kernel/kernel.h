@@ -7,8 +7,8 @@
  *
  * Every source is compiled once for each instruction set, with SUFFIX and LANES set by the build; the caller picks by name.
  */
-#ifndef INLAY_KERNEL_H
-#define INLAY_KERNEL_H
+#ifndef INLAID_KERNEL_H
+#define INLAID_KERNEL_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* Vectors of int16 that are multiplied in pairs and summed as int32, exactly, on every instruction set: what restore.c is written in. */
-#ifndef INLAY_PAIRS_H
-#define INLAY_PAIRS_H
+#ifndef INLAID_PAIRS_H
+#define INLAID_PAIRS_H
 
 #include "kernel.h"
 
@@ -8,7 +8,7 @@
 #error "the columns of a pair are taken for the halves of an int32 in their order: expected a little-endian machine"
 #endif
 
-#if defined(INLAY_NEON)
+#if defined(INLAID_NEON)
 #include <arm_neon.h>
 #elif LANES > 4
 #include <immintrin.h>
@@ -52,7 +52,7 @@ INLINE vs apart(vs v) { return (vs)_mm256_shuffle_epi8((__m256i)v, _mm256_broadc
 INLINE vs in_order(vs v) { return (vs)_mm256_shuffle_epi8((__m256i)v, _mm256_broadcastsi128_si256(IN_ORDER)); }
 INLINE vs halves(vs low, vs high) { return (vs)_mm256_blend_epi16((__m256i)low, (__m256i)high, 0xaa); }
 INLINE vs leak(vs v) { return (vs)_mm256_max_epi16((__m256i)v, _mm256_srai_epi16((__m256i)v, 3)); }
-#elif defined(INLAY_NEON)
+#elif defined(INLAID_NEON)
 INLINE vs narrow(vi a, vi b) { return (vs)vqmovn_high_s32(vqmovn_s32((int32x4_t)a), (int32x4_t)b); }
 INLINE vs zip_low(vs a, vs b) { return (vs)vzip1q_s16((int16x8_t)a, (int16x8_t)b); }
 INLINE vs zip_high(vs a, vs b) { return (vs)vzip2q_s16((int16x8_t)a, (int16x8_t)b); }
@@ -86,7 +86,7 @@ INLINE vs leak(vs v) {
 
 /* Sums, from the beginning to the end.  NEON multiplies and adds at once, but not in pairs: there, the products of the low and the
  * high half of a vector are summed apart, and neighbours only in the end. */
-#if defined(INLAY_NEON)
+#if defined(INLAID_NEON)
 typedef struct {
     int32x4_t low, high;
 } sums;

@@ -381,7 +381,7 @@ static int strip_most(const network *net) {
 }
 
 /* Restores rows [y0, y1) of a height x width plane; 0, or -1 where memory is short.  Bands may run in parallel. */
-EXPORT int NAME(inlay_restore)(const network *net, const int16_t *params, const uint8_t *base, ptrdiff_t base_stride, int height, int width,
+EXPORT int NAME(inlaid_restore)(const network *net, const int16_t *params, const uint8_t *base, ptrdiff_t base_stride, int height, int width,
                                uint8_t *out, ptrdiff_t out_stride, int y0, int y1) {
     int32_t *room = malloc(weights_most(net) * sizeof *room);
     if (!room) return -1;

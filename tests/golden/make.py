@@ -20,9 +20,10 @@ sys.path.insert(0, str(HERE.parent))
 
 from textures import coloured, halves, texture  # noqa: E402  # tests/ is no package: its path is set first
 
-from inlay import decoder, encoder, formats, parameters, payload  # noqa: E402  # the path is set first
-from inlay.fingerprint import fingerprint  # noqa: E402  # the path is set first
-from inlay.network import Network, check_bounds  # noqa: E402  # the path is set first
+from inlaid import decoder, formats, parameters, payload  # noqa: E402  # the path is set first
+from inlaid.encoding import encoder  # noqa: E402  # the path is set first
+from inlaid.fingerprint import fingerprint  # noqa: E402  # the path is set first
+from inlaid.network import Network, check_bounds  # noqa: E402  # the path is set first
 
 
 def base_file(pixels, **settings):

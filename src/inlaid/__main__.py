@@ -1,0 +1,5 @@
+"""`python -m inlaid` is the command `inlaid`."""
+
+from .cli.main import main
+
+main(prog_name="inlaid")

@@ -1,0 +1,159 @@
+"""The float network in numpy: its answer and its gradient, with or without instance norm.
+
+Without the norm this defines what `kernel.gradient` computes.  With it, it is how the paper trains: every layer but the last is
+followed by a normalisation of each channel to mean 0 and variance 1 over the batch (Ulyanov et al. 2016, without affine parameters),
+and `fold` turns the statistics of a whole picture into weights and biases of the plain network.
+
+Units: a pixel is (value - 128) / 128; the answer, too, is in units of 128 grey levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..network import Network
+
+Array = NDArray[np.floating[Any]]
+SLOPE = 0.125  # of the leaky ReLU below zero
+EPSILON = 1e-5  # keeps a dead channel's variance from zero
+
+
+def inputs(network: Network, base: NDArray[np.uint8], rectangle: tuple[int, int, int, int], dtype: type = np.float32) -> Array:
+    """The input planes (I, h + 2 halo, w + 2 halo) for rectangle y0, y1, x0, x1 of the base, continued by its edge pixels."""
+    (y0, y1, x0, x1), halo = rectangle, network.halo_px
+    rows, columns = np.arange(y0 - halo, y1 + halo), np.arange(x0 - halo, x1 + halo)
+    luma = base[np.clip(rows, 0, base.shape[0] - 1)][:, np.clip(columns, 0, base.shape[1] - 1)]
+    planes = [(luma.astype(dtype) - 128) / 128]
+    if network.inputs == 3:
+        planes += [np.broadcast_to((2 * (p % 8) - 7) / 8, luma.shape) for p in (columns[None, :], rows[:, None])]
+    return np.stack(planes).astype(dtype)
+
+
+@dataclass
+class _Layer:
+    """What the backward pass needs of one layer's forward pass."""
+
+    seen: Array  # its input
+    middle: Array  # what its 1x1 convolution saw (separable layers)
+    normed: Array  # its output before the activation
+    deviation: Array  # of each channel before the norm
+
+
+def forward_backward(network: Network, parameters: Array, planes: Array, target: Array, *, norm: bool = False) -> tuple[float, Array]:
+    """Sum of (answer - target)^2 and its gradient (network.size,).
+
+    planes: as from `inputs`; target: (h, w), original minus base.  With `norm` the biases are unused, their gradient is 0.
+    """
+    answer, tape = _forward(network, parameters, planes, norm)
+    error = answer - target
+    value = _split(network, parameters)
+    gradient = np.zeros(network.size, parameters.dtype)
+    part = _split(network, gradient)
+
+    seen = tape[-1].seen
+    part["last.weight"][...] = _weight_gradient(seen, 2 * error[None], network.kernel, 1)[0]
+    grad = _transposed(2 * error[None], value["last.weight"][None], 1)
+    for i in range(network.layers, -1, -1):
+        layer = tape[i]
+        grad = np.where(layer.normed > 0, grad, SLOPE * grad)
+        if norm:  # through mean and variance: the usual three terms
+            grad = grad - grad.mean((1, 2), keepdims=True) - layer.normed * (grad * layer.normed).mean((1, 2), keepdims=True)
+            grad = grad / layer.deviation[:, None, None]
+        else:
+            part[_bias(i)][...] = grad.sum((1, 2))
+        if i == 0:
+            part["first.weight"][...] = _weight_gradient(layer.seen, grad, network.kernel, 1)
+            break
+        part[f"pointwise{i}.weight"][...] = np.tensordot(grad, layer.middle, ((1, 2), (1, 2)))
+        grad = np.tensordot(value[f"pointwise{i}.weight"].T, grad, 1)
+        weight, dilation = value[f"depthwise{i}.weight"], network.dilations[i - 1]
+        each = [slice(c, c + 1) for c in range(network.channels)]
+        part[f"depthwise{i}.weight"][...] = np.stack(
+            [_weight_gradient(layer.seen[c], grad[c], network.kernel, dilation)[0, 0] for c in each]
+        )
+        grad = np.concatenate([_transposed(grad[c], weight[None, c], dilation) for c in each])
+    return float((error.astype(np.float64) ** 2).sum()), gradient
+
+
+def answer(network: Network, parameters: Array, planes: Array, *, norm: bool = False) -> Array:
+    """What the network adds to the base: (h, w)."""
+    return _forward(network, parameters, planes, norm)[0]
+
+
+def fold(network: Network, parameters: Array, planes: Array) -> Array:
+    """Parameters of the plain network that answers to `planes` as the instance-normed one does."""
+    _, tape = _forward(network, parameters, planes, True)
+    folded = parameters.copy()
+    part = _split(network, folded)
+    for i, layer in enumerate(tape[:-1]):
+        weight = part["first.weight"] if i == 0 else part[f"pointwise{i}.weight"]
+        weight /= layer.deviation.reshape(-1, *[1] * (weight.ndim - 1))
+        # before / deviation - normed is mean / deviation, the same at every pixel
+        plain = _conv(layer.seen, weight, 1) if i == 0 else np.tensordot(weight, layer.middle, 1)
+        part[_bias(i)][...] = (layer.normed - plain).mean((1, 2))
+    return folded
+
+
+def _bias(layer: int) -> str:
+    return f"pointwise{layer}.bias" if layer else "first.bias"
+
+
+def _split(network: Network, vector: Array) -> dict[str, Array]:
+    return {t.name: vector[t.slice].reshape(t.shape) for t in network.tensors}
+
+
+def _forward(network: Network, parameters: Array, planes: Array, norm: bool) -> tuple[Array, list[_Layer]]:
+    """The answer, and a record of every layer; the last record's `seen` is what the last convolution saw."""
+    value = _split(network, parameters)
+    tape: list[_Layer] = []
+    seen = planes
+    for i in range(network.layers + 1):
+        if i == 0:
+            middle, out = seen, _conv(seen, value["first.weight"], 1)
+        else:
+            middle = _depthwise(seen, value[f"depthwise{i}.weight"], network.dilations[i - 1])
+            out = np.tensordot(value[f"pointwise{i}.weight"], middle, 1)
+        deviation = np.ones(network.channels, out.dtype)
+        if norm:
+            deviation = np.sqrt(out.var((1, 2)) + EPSILON)
+            out = (out - out.mean((1, 2), keepdims=True)) / deviation[:, None, None]
+        else:
+            out = out + value[_bias(i)][:, None, None]
+        tape.append(_Layer(seen, middle, out, deviation))
+        seen = np.where(out > 0, out, SLOPE * out)
+    tape.append(_Layer(seen, seen, seen, seen))
+    return _conv(seen, value["last.weight"][None], 1)[0], tape
+
+
+def _windows(planes: Array, kernel: int, dilation: int) -> list[tuple[int, int, Array]]:
+    """(ty, tx, the planes as that tap sees them), for every tap."""
+    height, width = (n - (kernel - 1) * dilation for n in planes.shape[1:])
+    taps = [(ty, tx) for ty in range(kernel) for tx in range(kernel)]
+    return [(ty, tx, planes[:, ty * dilation :, tx * dilation :][:, :height, :width]) for ty, tx in taps]
+
+
+def _conv(planes: Array, weight: Array, dilation: int) -> Array:
+    return sum(np.tensordot(weight[:, :, ty, tx], seen, 1) for ty, tx, seen in _windows(planes, weight.shape[-1], dilation))  # type: ignore[return-value]  # sum() may be the int 0
+
+
+def _depthwise(planes: Array, weight: Array, dilation: int) -> Array:
+    return sum(weight[:, ty, tx, None, None] * seen for ty, tx, seen in _windows(planes, weight.shape[-1], dilation))  # type: ignore[return-value]  # sum() may be the int 0
+
+
+def _weight_gradient(planes: Array, grad: Array, kernel: int, dilation: int) -> Array:
+    """(O, I, k, k) for the (O, h, w) gradient of `_conv`'s output."""
+    out = np.empty((len(grad), len(planes), kernel, kernel), grad.dtype)
+    for ty, tx, seen in _windows(planes, kernel, dilation):
+        out[:, :, ty, tx] = np.tensordot(grad, seen, ((1, 2), (1, 2)))
+    return out
+
+
+def _transposed(grad: Array, weight: Array, dilation: int) -> Array:
+    """The gradient of `_conv`'s input: (O, h, w) to (I, h + 2 reach, w + 2 reach)."""
+    reach = (weight.shape[-1] - 1) * dilation
+    padded = np.pad(grad, ((0, 0), (reach, reach), (reach, reach)))
+    return _conv(padded, weight.transpose(1, 0, 2, 3)[..., ::-1, ::-1], dilation)

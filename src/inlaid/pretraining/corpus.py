@@ -1,0 +1,92 @@
+"""The pictures that a prior is trained on: originals and their bases, coded somewhere in a band of qualities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..encoding import pictures
+from ..encoding.fit import Pixels, Rectangles
+from ..errors import FormatError
+from ..formats import by_name
+
+
+@dataclass(frozen=True)
+class Band:
+    """How the bases of a corpus are coded: `knob` is "quality" or "rate_bpp", its value drawn anew for each picture."""
+
+    codec: str
+    knob: str
+    low: float
+    high: float
+
+    def encode(self, luma: Image.Image, rng: np.random.Generator) -> bytes:
+        """The base file of an L image."""
+        module = by_name(self.codec)
+        if self.knob == "quality":
+            return module.encode_base(luma, int(rng.integers(int(self.low), int(self.high) + 1)), {})
+        return module.encode_base(luma, None, {self.knob: self.low * (self.high / self.low) ** rng.random()})
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Bases and originals of many pictures, one below the other in two planes; `places` (n, 3) are top row, height, width."""
+
+    base: Pixels
+    original: Pixels
+    places: NDArray[np.int64]
+    skipped: tuple[str, ...]  # names of files that are no pictures, or too small ones
+
+    def draw(self, rng: np.random.Generator, count: int, size: tuple[int, int], halo_px: int) -> Rectangles:
+        """Random patches (count, 4) of `size` (rows, columns), whose halo stays inside their picture."""
+        rows, columns = size
+        top, height, width = self.places[rng.integers(0, len(self.places), count)].T
+        y = top + halo_px + (rng.random(count) * (height - rows - 2 * halo_px + 1)).astype(np.int64)
+        x = halo_px + (rng.random(count) * (width - columns - 2 * halo_px + 1)).astype(np.int64)
+        return np.stack([y, y + rows, x, x + columns], axis=1).astype(np.int32)
+
+    def picture(self, index: int) -> tuple[Pixels, Pixels]:
+        """Base and original of one picture."""
+        top, height, width = self.places[index]
+        here = (slice(top, top + height), slice(0, width))
+        return np.ascontiguousarray(self.base[here]), np.ascontiguousarray(self.original[here])
+
+
+def images_in(folders: Sequence[Path]) -> list[Path]:
+    """The files that Pillow can open by their names, sorted, in folders and their subfolders."""
+    known = Image.registered_extensions()
+    return sorted(f for folder in folders for f in folder.rglob("*") if f.suffix.lower() in known)
+
+
+def load(files: Sequence[Path], band: Band, least: tuple[int, int], seed: int) -> Corpus:
+    """The luma of `files`, each coded somewhere in the band; broken ones, and those below `least` rows and columns, are skipped.
+
+    FormatError if none is left.
+    """
+    rng, module = np.random.default_rng(seed), by_name(band.codec)
+    pairs, places, top = [], [], 0
+    skipped: list[str] = []
+    rows, columns = least
+    for file in files:
+        try:
+            luma = Image.fromarray(pictures.luma(pictures.prepare(pictures.open_picture(file.read_bytes()))[0]))
+            if luma.height < rows or luma.width < columns:
+                raise FormatError(f"{luma.width}x{luma.height} pixels")
+        except Exception:  # Pillow raises nearly anything for broken files
+            skipped.append(file.name)
+            continue
+        pairs.append((module.decode_luma(band.encode(luma, rng)), np.asarray(luma)))
+        places.append((top, *pairs[-1][0].shape))
+        top += places[-1][1]
+    if not pairs:
+        raise FormatError(f"{len(files)} files, none an image of at least {columns}x{rows} pixels")
+    width = max(p[2] for p in places)
+    base, original = (np.zeros((top, width), np.uint8) for _ in range(2))
+    for (b, o), (y, h, w) in zip(pairs, places, strict=True):
+        base[y : y + h, :w], original[y : y + h, :w] = b, o
+    return Corpus(base, original, np.array(places), tuple(skipped))
