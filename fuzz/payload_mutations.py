@@ -23,11 +23,11 @@ def mutated(rng: Random, data: bytes, payloads: tuple[bytes, ...]) -> bytes:
     """`data` with another payload, its own one changed mostly, sealed again; where it belongs, or before any segment or box."""
     try:
         module = formats.by_content(data)
-        raw = module.extract(data)
+        raw = module.container.extract(data)
         if raw is None or rng.random() < 0.15:
-            raw = _moved(rng.choice(payloads), module.decode_luma(data))
+            raw = _moved(rng.choice(payloads), module.codec.decode_luma(data))
         new = _changed(rng, raw[:-2], payloads)
-        return module.embed(data, _sealed(new) if rng.random() < 0.95 else new)
+        return module.container.embed(data, _sealed(new) if rng.random() < 0.95 else new)
     except InlayError:
         return damaged(rng, data)
 

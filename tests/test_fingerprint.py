@@ -22,7 +22,7 @@ sizes = pytest.mark.parametrize(("width", "height"), SIZES)
 
 @cache
 def luma(width, height, quality, seed=0):
-    return jpeg.decode_base(jpeg_of(coloured(width, height, seed), quality=quality)).luma
+    return jpeg.codec.decode(jpeg_of(coloured(width, height, seed), quality=quality)).luma
 
 
 def moved(picture, change):
@@ -135,7 +135,7 @@ def test_a_float_decoder(width, height, quality):
     data = jpeg_of(coloured(width, height), quality=quality)
     shown = output(program("djpeg"), "-dct", "float", "-grayscale", "-pnm", data=data)
     other = np.frombuffer(shown.split(b"\n", 3)[3], np.uint8).reshape(height, width)
-    picture = jpeg.decode_base(data).luma
+    picture = jpeg.codec.decode(data).luma
     assert (picture != other).mean() > 0.002  # the test is worth something
     assert fingerprint(picture).matches(other)
 
@@ -146,8 +146,8 @@ def test_a_lossless_transcode(width, height, option):
     data = jpeg_of(coloured(width, height), quality=30)
     transcoded = output(program("jpegtran"), "-copy", "all", option, data=data)
     assert transcoded != data
-    other = jpeg.decode_base(transcoded).luma
-    assert fingerprint(jpeg.decode_base(data).luma).matches(other)
+    other = jpeg.codec.decode(transcoded).luma
+    assert fingerprint(jpeg.codec.decode(data).luma).matches(other)
 
 
 # ------------------------------------------------------------------------------------------------ another picture
@@ -204,8 +204,8 @@ def test_another_picture_of_the_same_size():
 @sizes
 def test_encoded_again_at_another_quality(width, height, before, after):
     first = jpeg_of(coloured(width, height), quality=before)
-    second = jpeg_of(np.asarray(jpeg.decode_image(first)), quality=after)
-    assert not fingerprint(jpeg.decode_base(first).luma).matches(jpeg.decode_base(second).luma)
+    second = jpeg_of(np.asarray(jpeg.codec.decode_image(first)), quality=after)
+    assert not fingerprint(jpeg.codec.decode(first).luma).matches(jpeg.codec.decode(second).luma)
 
 
 def test_the_tolerance_is_between_a_third_of_a_grey_level_and_one_and_a_half():
@@ -213,10 +213,10 @@ def test_the_tolerance_is_between_a_third_of_a_grey_level_and_one_and_a_half():
     same = other = 0
     for seed, before in enumerate((5, 15, 30, 50, 75, 90, 95)):
         first = jpeg_of(texture(200, 150, seed), quality=before)
-        picture = jpeg.decode_base(first).luma
+        picture = jpeg.codec.decode(first).luma
         active = int((picture[:, 1:] != picture[:, :-1]).sum())
         for after in range(max(1, before - 10), min(100, before + 10) + 1):
-            again = jpeg.decode_base(jpeg_of(np.asarray(jpeg.decode_image(first)), quality=after)).luma
+            again = jpeg.codec.decode(jpeg_of(np.asarray(jpeg.codec.decode_image(first)), quality=after)).luma
             change = (((again.astype(float) - picture) ** 2).sum() / active) ** 0.5
             if change < 0.33:
                 same += 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from textures import texture
 
-from inlaid import kernel, reference, threads
+from inlaid import native, reference, threads
 from inlaid.network import Network
 from inlaid.threads import parallel
 
@@ -100,13 +100,13 @@ def test_bands_give_the_same_bytes():
     parameters = rng.integers(-500, 501, Network().size).astype(np.int16)
     expected = reference.restore(Network(), parameters, base)
     for count in (1, 2, 3, 20):
-        assert np.array_equal(kernel.restore(Network(), parameters, base, threads=count), expected)
+        assert np.array_equal(native.restore(Network(), parameters, base, threads=count), expected)
 
 
 def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted():
     """A helping thread may still write there."""
     array = np.zeros(3, np.uint8)
-    given, address = weakref.ref(array), kernel._address(array)
+    given, address = weakref.ref(array), native.address(array)
     del array
     assert given() is not None
     del address

@@ -80,9 +80,9 @@ def test_nothing_raises(at, new):
 def test_encoded_pictures_claim_no_gain_map(module):
     image = textured(32, 32)
     image.info["xmp"] = CLAIMS["directory"]
-    assert len(module.writable(image.info, "RGB").notes) == 1
-    data = module.encode_base(image, 50, {})
-    assert b"hdrgm" not in data and b"Rating" in module.metadata(data).items["xmp"]
+    assert len(module.container.writable(image.info, "RGB").notes) == 1
+    data = module.codec.encode(image, 50, {})
+    assert b"hdrgm" not in data and b"Rating" in module.container.metadata(data).items["xmp"]
 
 
 # ------------------------------------------------------------------------------------------------ two parts

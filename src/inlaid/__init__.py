@@ -61,11 +61,10 @@ def encode(
     with uncut():
         from .encoding import encoder
 
-    encoded = encoder.encode(
-        image, format=format, quality=quality, effort=effort, preset=preset, seed=seed, threads=threads,
-        subsampling=subsampling, progressive=progressive, optimize=optimize, rate_bpp=rate_bpp, psnr_db=psnr_db,
-    )  # fmt: skip
-    return encoded.data
+    of_jpeg = {"subsampling": subsampling, "progressive": progressive, "optimize": optimize}
+    options: dict[str, Any] = {**of_jpeg, "rate_bpp": rate_bpp, "psnr_db": psnr_db}
+    how: dict[str, Any] = {"effort": effort, "preset": preset, "seed": seed, "threads": threads}
+    return encoder.encode(image, format=format, quality=quality, **how, **options).data
 
 
 def attach(
@@ -104,9 +103,9 @@ def decode(
     decoded.  Raises `InlayError`.
     """
     with uncut():
-        from . import formats
+        from .formats.base import pixels
 
-    return formats.pixels(_decoded(data, base, max_pixels, max_memory, threads))
+    return pixels(_decoded(data, base, max_pixels, max_memory, threads))
 
 
 def decode_image(
@@ -136,7 +135,7 @@ def strip(data: bytes) -> bytes:
     with uncut():
         from . import formats
 
-    return formats.by_content(data).strip(data)
+    return formats.by_content(data).container.strip(data)
 
 
 def info(data: bytes, *, max_pixels: int | None = None, max_memory: int | None = None) -> dict[str, Any]:

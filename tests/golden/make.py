@@ -49,9 +49,9 @@ def with_network(data, network, seed):
     levels = np.rint(rng.laplace(0, spread)).astype(np.int64)
     check_bounds(network, parameters.apply(prior, levels, 0))
     module = formats.by_content(data)
-    luma = module.decode_base(data).luma
+    luma = module.codec.decode(data).luma
     inlay = payload.Payload(0, network, 0.0, fingerprint(luma), parameters.encode(prior, levels, 0))
-    return module.embed(data, payload.write(inlay))
+    return module.container.embed(data, payload.write(inlay))
 
 
 def files():

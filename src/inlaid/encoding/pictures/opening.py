@@ -121,12 +121,12 @@ def _of_tiff(data: bytes, check: Check | None, frame: int) -> Picture:
 
 
 def _of_base(module: formats.Format, data: bytes, check: Check | None) -> Picture:
-    described = module.describe(data)
+    described = module.container.describe(data)
     if check is not None:
         check(Extent(described["width"], described["height"], described["components"] == 1))
-    metadata = module.metadata(data)
+    metadata = module.container.metadata(data)
     others = ("the other pictures in the file (MPF) were left out",) * ("MPF" in described["metadata"])
-    return Picture(module.decode_original(data), metadata.items, (*metadata.notes, *others))
+    return Picture(module.codec.decode_original(data), metadata.items, (*metadata.notes, *others))
 
 
 def _of_pillow(data: bytes, check: Check | None, frame: int) -> Picture:
