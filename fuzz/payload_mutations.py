@@ -8,6 +8,7 @@ from random import Random
 import numpy as np
 
 from inlaid import formats, parameters
+from inlaid.arrays import Pixels
 from inlaid.errors import InlayError
 from inlaid.fingerprint import SUMS, fingerprint
 from inlaid.network import Network
@@ -40,7 +41,7 @@ def _head(body: bytes) -> int:
     return BLANK_HEAD if body[1:2] == b"\0" else HEAD
 
 
-def _moved(raw: bytes, luma: parameters.NDArray[np.uint8]) -> bytes:
+def _moved(raw: bytes, luma: Pixels) -> bytes:
     """Another picture's payload with this one's fingerprint."""
     found, end = fingerprint(luma), _head(raw)
     sums = bytes.fromhex("".join(f"{v:x}" for v in found.sums))
