@@ -3,7 +3,7 @@
     parameter = prior value + level * 2^(prior exponent + coarseness), which must fit 16 bits
 
 A prior gives for each parameter a value, the exponent of its step, and a spread: the expected size of the difference from the value.
-`_code_levels` scales the spread by the ratio of the differences so far to their spreads.  The result, in steps, is the expected size of
+`code_levels` scales the spread by the ratio of the differences so far to their spreads.  The result, in steps, is the expected size of
 the level, and selects the contexts of its bits.  The same function encodes and decodes, so the two cannot disagree.
 
 A picture can be cut in squares, each restored with one of several sets of parameters.  The sets after the first are relative to the first.
@@ -129,11 +129,11 @@ def encode_sets(prior: Prior, sets: Sequence[tuple[Integers, int]], areas: Areas
         coder.bits(SIDE_BITS, (areas.side_px // LEAST_SIDE_PX).bit_length() - 1)
     for number, (levels, coarseness) in enumerate(sets):
         coder.bits(COARSENESS_BITS, coarseness + COARSENESS_BIAS)
-        _code_levels(coder, prior, coarseness, [int(v) for v in levels])
+        code_levels(coder, prior, coarseness, [int(v) for v in levels])
         if number == 0 and areas is not None:
             prior = relative_to(prior, apply(prior, levels, coarseness))
     if areas is not None:
-        _code_areas(coder, len(sets), areas.numbers.shape, areas.numbers.tolist())
+        code_areas(coder, len(sets), areas.numbers.shape, areas.numbers.tolist())
     return coder.finish()
 
 
@@ -153,13 +153,13 @@ def decode(prior: Prior, coded: bytes, shape: tuple[int, int], *, check: Callabl
     found: list[Parameters] = []
     for number in range(count):
         coarseness = coder.bits(COARSENESS_BITS) - COARSENESS_BIAS
-        found.append(apply(prior, np.array(_code_levels(coder, prior, coarseness, None), np.int64), coarseness))
+        found.append(apply(prior, np.array(code_levels(coder, prior, coarseness, None), np.int64), coarseness))
         check(prior.network, found[number])
         if number == 0:
             prior = relative_to(prior, found[0])
     if not several:
         return Sets(tuple(found))
-    numbers = _code_areas(coder, count, Areas.squares(shape, side_px), None)
+    numbers = code_areas(coder, count, Areas.squares(shape, side_px), None)
     return Sets(tuple(found), Areas(side_px, np.array(numbers, np.uint8)))
 
 
@@ -180,7 +180,7 @@ def _check_range(value: int) -> None:
         raise FormatError(f"a network parameter has the size {abs(value)}, expected at most {MAX_PARAMETER}")
 
 
-def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels: list[int] | None) -> list[int]:
+def code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels: list[int] | None) -> list[int]:
     """Encodes `levels`, or decodes them where they are None; returns them.
 
     `differences` and `spreads` are FORMAT.md's A and B: sums over the parameters so far, in which each step keeps 31/32 of the past.
@@ -219,7 +219,7 @@ def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels
     return out
 
 
-def _code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], numbers: list[list[int]] | None) -> list[list[int]]:
+def code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], numbers: list[list[int]] | None) -> list[list[int]]:
     """Encodes the set of each square, or decodes it where `numbers` is None; a square mostly has the set of its left neighbour."""
     alike, others = [Bit() for _ in range(3)], [Bit() for _ in range(count)]
     rows: list[list[int]] = []
