@@ -1,11 +1,11 @@
 """The bytes of an inlay (FORMAT.md, section 2).
 
-    size      1        1        4         8         1      1         6        the rest    2
-         +---------+-------+---------+-----------+------+------+------------+----------+-----+
-         | version | prior | shape   | dilations | gain | unit | sums       | coded    | crc |
-         |   = 1   | 0-255 | C L K I | d_1 .. d_8|      |      | 12 x 4 bit |          |     |
-         +---------+-------+---------+-----------+------+------+------------+----------+-----+
-                           only if prior = 0
+          +---------+-------+---------+------------+------+------+---------+----------+-----+
+          | version | prior | shape   | dilations  | gain | unit | sums    | coded    | crc |
+          |   = 1   | 0-255 | C L K I | d_1 .. d_8 |  u8  |  u8  | 12 x u4 |          |     |
+          +---------+-------+---------+------------+------+------+---------+----------+-----+
+    bytes      1        1        4          8         1      1        6      the rest    2
+                            only if prior = 0
 
 `_FIELDS` declares all but the crc; `write` and `read` follow it.
 """
