@@ -15,6 +15,8 @@ from PIL import ExifTags, Image, ImageOps
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 from programs import output, program
 
+from inlaid.encoding.pictures import tiff_tags
+from inlaid.encoding.pictures.raw_profiles import exif_of_info
 from inlaid.metadata import exif, tags
 
 DIRECTORIES = ("IFD0", "Exif", "GPS", "Interop", "IFD1")
@@ -177,6 +179,20 @@ def test_loops_and_overlapping_directories(order):
         sane(bytes(data))
 
 
+@ORDERS
+def test_a_link_that_leads_to_no_directory_goes_and_a_tag_of_number_0_stays(order):
+    rows_of = camera(order)
+    rows_of["IFD0"].insert(0, (0, 3, 1, b"\1\1"))
+    data, end, gone = bytearray(block(order, rows_of)), 6 + 8 + 2 + 12 * 8, 0
+    for offset in range(1, 400):
+        data[end : end + 4] = struct.pack(order + "I", offset)
+        directories = tags.parse(bytes(data)).directories
+        first = directories["IFD0"]
+        assert first.find(0) and first.next == (offset if "IFD1" in directories else 0)
+        gone += first.next == 0
+    assert 0 < gone < 399
+
+
 @given(st.binary(max_size=200), st.sampled_from([b"", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b"Exif\0\0", b"Exif\0\0II*\0\x08\0\0\0\2\0"]))
 def test_any_bytes(data, start):
     sane(start + data)
@@ -223,13 +239,13 @@ def test_raw_profiles_of_png(kind, length):
     data = block()
     lines = "\n".join(data.hex()[i : i + 72] for i in range(0, 2 * len(data), 72))
     info = {f"Raw profile type {kind}": f"\n{'exif' if kind == 'exif' else 'generic profile'}\n{len(data) - length:8}\n{lines}\n"}
-    assert exif.from_png(info) == data
-    assert exif.from_png(info | {"exif": b"its own"}) == b"its own"
+    assert exif_of_info(info) == data
+    assert exif_of_info(info | {"exif": b"its own"}) == b"its own"
 
 
 @pytest.mark.parametrize("text", ["", "\nexif\n", "\nexif\n  4\nzz", "\nexif\n  4\n00112233", "\nexif\n -4\n", b"\xff", None, 7])
 def test_no_raw_profile(text):
-    assert exif.from_png({"Raw profile type exif": text}) == b""
+    assert exif_of_info({"Raw profile type exif": text}) == b""
 
 
 # ------------------------------------------------------------------------------------------------ TIFF
@@ -256,7 +272,7 @@ def test_exif_of_a_tiff_file(loaded):
     image.fp.seek(3)
     if loaded:
         image.load()
-    data, notes = exif.from_tiff(image)
+    data, notes = tiff_tags.exif_of(image)
     assert loaded or image.fp.tell() == 3
     assert notes == () and exif.damage(data) is None and exif.orientation(data) == 1
     found = values(data)
@@ -276,7 +292,7 @@ def test_exif_of_a_tiff_file(loaded):
 def test_exiftool_reads_the_same_in_the_tiff_and_of_it(tmp_path):
     tool = program("exiftool")
     (tmp_path / "a.tif").write_bytes(tiff())
-    data, _ = exif.from_tiff(Image.open(tmp_path / "a.tif"))
+    data, _ = tiff_tags.exif_of(Image.open(tmp_path / "a.tif"))
     (tmp_path / "b.jpg").write_bytes(file_of(textured(16, 8), "JPEG", exif=data))
     groups = ("-ExifIFD:all", "-GPS:all", "-InteropIFD:all", "-IFD0:Make", "-IFD0:Model", "-IFD0:XPTitle", "-IFD0:XResolution")
     first, second = (json.loads(output(tool, "-j", "-a", "-G1", *groups, tmp_path / name))[0] for name in ("a.tif", "b.jpg"))
@@ -289,7 +305,7 @@ def test_broken_tags_of_a_tiff_file_take_none_along():
     """Every entry of every directory in turn with every type and with a value beyond the file."""
     whole = tiff()
     image = Image.open(io.BytesIO(whole))
-    expected = values(exif.from_tiff(image)[0])
+    expected = values(tiff_tags.exif_of(image)[0])
     starts = [struct.unpack_from("<I", whole, 4)[0], image.tag_v2[0x8769], image.tag_v2[0x8825]]
     seen = 0
     for start in starts:
@@ -305,7 +321,7 @@ def test_broken_tags_of_a_tiff_file_take_none_along():
             except Exception:  # no picture, and no matter of metadata
                 assert start == starts[0]
                 continue
-            block, notes = exif.from_tiff(opened)
+            block, notes = tiff_tags.exif_of(opened)
             assert exif.damage(block) is None if block else number
             found = values(block) if block else {}
             missing = {key for key in expected if key not in found and key[1] != number}
@@ -315,5 +331,5 @@ def test_broken_tags_of_a_tiff_file_take_none_along():
 
 
 def test_a_picture_that_is_no_tiff_has_none():
-    assert exif.from_tiff(textured(8, 8)) == (b"", ())
-    assert exif.from_tiff(Image.open(io.BytesIO(file_of(textured(8, 8), "PNG")))) == (b"", ())
+    assert tiff_tags.exif_of(textured(8, 8)) == (b"", ())
+    assert tiff_tags.exif_of(Image.open(io.BytesIO(file_of(textured(8, 8), "PNG")))) == (b"", ())

@@ -37,8 +37,8 @@ def test_parallel_work_may_be_nested():
 @pytest.fixture
 def no_helpers(monkeypatch):
     """None there yet."""
-    monkeypatch.setattr(threads, "_idle", [])
-    monkeypatch.setattr(threads, "_helpers", [])
+    monkeypatch.setattr(threads, "idle", [])
+    monkeypatch.setattr(threads, "helpers", [])
     return monkeypatch
 
 
@@ -54,7 +54,7 @@ def test_helpers_that_never_come_are_not_waited_for(no_helpers):
     no_helpers.setattr(threads, "start_new_thread", lambda *_: None)
     for _ in range(3):
         assert parallel(lambda i: i, range(5), 3) == list(range(5))
-    assert len(threads._helpers) == len(threads._idle) == 2
+    assert len(threads.helpers) == len(threads.idle) == 2
 
 
 def test_callers_share_the_helpers(no_helpers):
@@ -72,7 +72,7 @@ def test_callers_share_the_helpers(no_helpers):
     assert parallel(lambda i: (i, threading.get_ident()), range(5), 2) == [(i, threading.get_ident()) for i in range(5)]
     over.set()
     caller.join()
-    assert len(threads._helpers) == len(threads._idle) == 1
+    assert len(threads.helpers) == len(threads.idle) == 1
 
 
 @pytest.mark.parametrize("bad", [0, 7, 19])
@@ -123,7 +123,7 @@ def test_threads_that_have_ended_leave_no_lock():
             meeting.wait()
             seen.add(id(threads.uncut()))
 
-    before, meeting = len(threads._locks), threading.Barrier(20, timeout=30)
+    before, meeting = len(threads.fork_locks), threading.Barrier(20, timeout=30)
     each = [threading.Thread(target=enter) for _ in range(20)]
     for thread in each:
         thread.start()
@@ -131,4 +131,4 @@ def test_threads_that_have_ended_leave_no_lock():
         thread.join()
     assert len(seen) == 20
     gc.collect()
-    assert len(threads._locks) <= before
+    assert len(threads.fork_locks) <= before
