@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Pixels
+from .arrays import Parameters, Pixels
 from .errors import InlayError
 from .network import MAX_LAYERS, Network
 from .threads import bands, parallel, threads_of
@@ -83,7 +83,7 @@ def checked(network: Network, parameters: NDArray[np.generic]) -> None:
 
 def restore(
     network: Network,
-    parameters: NDArray[np.int16],
+    parameters: Parameters,
     base: Pixels,
     *,
     threads: int | None = None,

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..parameters import COARSENESS_BIAS, COARSENESS_BITS, UNIT, Integers, Prior, encode
+from ..arrays import Indices, Integers, Matrix, Vector
+from ..parameters import COARSENESS_BIAS, COARSENESS_BITS, UNIT, Prior, encode
 from ..threads import uncut
 
 SWEEPS = 12
@@ -31,12 +31,12 @@ class Quantised:
 
 def quantise(
     prior: Prior,
-    parameters: NDArray[np.float32],
-    hessian: NDArray[np.float64],
+    parameters: Vector,
+    hessian: Matrix,
     mse: float,
     mse_per_bit: float,
     coarseness: int,
-    active: NDArray[np.intp] | None = None,
+    active: Indices | None = None,
 ) -> Quantised:
     """The levels that minimise mse + mse_per_bit * bits at a coarseness.
 
@@ -78,7 +78,7 @@ def quantise(
     return Quantised(whole, coarseness, encode(prior, whole, coarseness), mse + added)
 
 
-def rounded(prior: Prior, parameters: NDArray[np.float32]) -> bytes:
+def rounded(prior: Prior, parameters: Vector) -> bytes:
     """The nearest levels, coded, at the finest coarseness at which all fit 8 bits: plain rounding, for comparison."""
     distances = parameters.astype(np.float64) * UNIT - prior.values
     for coarseness in range(-COARSENESS_BIAS, (1 << COARSENESS_BITS) - COARSENESS_BIAS):
@@ -88,7 +88,7 @@ def rounded(prior: Prior, parameters: NDArray[np.float32]) -> bytes:
     return encode(prior, levels, coarseness)
 
 
-def _laplace_bits(mean: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _laplace_bits(mean: Matrix) -> tuple[Matrix, Matrix]:
     """The bits of level 0, and of each step away from it, for two-sided geometric levels of a mean size: p ~ theta^|level|."""
     theta = (np.sqrt(1 + mean**2) - 1) / mean
     return -np.log2((1 - theta) / (1 + theta)), -np.log2(theta)
