@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
-from programs import output, program
-from textures import coloured, halves, jpeg_of, psnr, texture
+from support.pictures import coloured, halves, jpeg_of, psnr, texture
+from support.programs import output, program
 
 import inlaid
 from inlaid import decoder, kernel, payload, priors, reference

@@ -8,12 +8,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import file_of, textured
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
-from programs import output, program
+from support.pictures import file_of, textured
+from support.programs import output, program
 
 from inlaid.metadata import exif, tags
 

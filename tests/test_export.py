@@ -10,9 +10,9 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import file_of, textured
 from PIL import Image, ImageCms, ImageOps
-from programs import output, program
+from support.pictures import file_of, textured
+from support.programs import output, program
 from test_exif import TYPES, block, camera, values, with_odd_tag
 from test_jp2 import in_header
 from test_jpeg import segment

@@ -3,14 +3,14 @@
 from functools import cache
 from itertools import pairwise
 
-import format_decoder as page
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from programs import output, program
-from textures import coloured, jpeg_of, texture
+from support import format_decoder as page
+from support.pictures import coloured, jpeg_of, texture
+from support.programs import output, program
 
 from inlaid import fingerprint as module
 from inlaid.fingerprint import SUMS, Fingerprint, _signed_sums, fingerprint, unit_size

@@ -14,7 +14,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from textures import coloured, jpeg_of, texture
+from support.pictures import coloured, jpeg_of, texture
 
 import inlaid
 from inlaid import parameters, payload

@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from textures import coloured, psnr, texture
+from support.pictures import coloured, psnr, texture
 
 import inlaid
 from inlaid import payload, priors

@@ -10,11 +10,11 @@ import shutil
 import struct
 import subprocess
 
-import format_decoder as page
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from textures import coloured, texture
+from support import format_decoder as page
+from support.pictures import coloured, texture
 
 import inlaid
 from inlaid.errors import FormatError, InlayError, UnsupportedError

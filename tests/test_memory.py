@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from textures import coloured, halves, jpeg_of, psnr, texture
+from support.pictures import coloured, halves, jpeg_of, psnr, texture
 
 import inlaid
 from inlaid import decoder, formats, reference

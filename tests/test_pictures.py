@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, UnidentifiedImageError
-from textures import coloured, texture
+from support.pictures import coloured, texture
 
 from inlaid.encoding import pictures
 from inlaid.errors import InlayError, UnsupportedError

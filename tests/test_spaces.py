@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from textures import coloured, texture
+from support.pictures import coloured, texture
 
 from inlaid.encoding import pictures
 from inlaid.encoding.pictures import icc

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from textures import texture
+from support.pictures import texture
 
 from inlaid import kernel, reference, threads
 from inlaid.network import Network

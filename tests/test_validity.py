@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from conftest import file_of, textured
+from support.pictures import file_of, textured
 from test_exif import block, camera
 from test_jpeg import VARIANTS, segment, two_images
 

@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from programs import output, program
+from support.programs import output, program
 from test_jpeg import METADATA, PAYLOAD, VARIANTS, picture, saved, segment, two_images
 
 from inlaid.formats import jpeg
