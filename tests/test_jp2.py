@@ -8,7 +8,8 @@ import subprocess
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
+from support.jp2_files import COLOUR, EXIF, FILES, GRAY, OBSTACLES, SRGB, XMP, box, boxes, in_header, saved, split, with_boxes
 from support.pictures import coloured, psnr, texture
 
 import inlaid
@@ -16,69 +17,11 @@ from inlaid import payload, priors
 from inlaid.encoding import encoder, pictures
 from inlaid.errors import FormatError, InlayError, LimitError, UnsupportedError
 from inlaid.fingerprint import fingerprint
-from inlaid.formats import Metadata, _jp2file, by_content, jp2
+from inlaid.formats import Metadata, by_content, jp2
 from inlaid.formats._jp2cost import check_cost
 from inlaid.formats._jp2file import read_header
 
-GRAY, COLOUR = texture(160, 120, seed=1), coloured(192, 144, seed=2)
 PAYLOAD = bytes(range(256)) * 2
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-EXIF = Image.Exif()
-EXIF[0x010F] = "a camera"
-XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
-
-
-def saved(pixels, **settings):
-    out = io.BytesIO()
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    image.save(out, "JPEG2000", **({"irreversible": True, "quality_mode": "rates", "quality_layers": [16]} | settings))
-    return out.getvalue()
-
-
-def split(data):
-    """(before the codestream's box, the codestream)."""
-    stream = next(b for b in _jp2file.boxes(data) if b.type == b"jp2c")
-    return data[: stream.offset], stream.content(data)
-
-
-def with_boxes(data, *added):
-    """`data` with boxes before its codestream."""
-    head, stream = split(data)
-    return head + b"".join(_jp2file.box(*each) for each in added) + _jp2file.box(b"jp2c", stream)
-
-
-def in_header(data, edit):
-    """`data` with another list of (type, body) in its jp2h box."""
-    parts = []
-    for each in _jp2file.boxes(data):
-        if each.type == b"jp2h":
-            inner = [(b.type, b.content(data)) for b in _jp2file.boxes(data, each.body, each.end)]
-            parts.append(_jp2file.box(b"jp2h", b"".join(_jp2file.box(*b) for b in edit(inner))))
-        else:
-            parts.append(data[each.offset : each.end])
-    return b"".join(parts)
-
-
-def in_space(data, number):
-    return in_header(data, lambda inner: [(k, b"\1\0\0" + struct.pack(">I", number) if k == b"colr" else b) for k, b in inner])
-
-
-FULL = (
-    (b"xml ", b"<a>some</a>"),
-    (b"uuid", _jp2file.EXIF_UUID + EXIF.tobytes().removeprefix(b"Exif\0\0")),
-    (b"uuid", _jp2file.XMP_UUID + XMP),
-    (b"uuid", _jp2file.GEO_UUID + b"II*\0"),
-)
-FILES = {
-    "gray": saved(GRAY),
-    "colour": saved(COLOUR, mct=1),
-    "reversible, tiles": saved(COLOUR, irreversible=False, tile_size=(64, 64), quality_layers=[20, 10]),
-    "boxes": with_boxes(saved(GRAY), *FULL),
-    "to the end": split(saved(GRAY))[0] + b"\0\0\0\0jp2c" + split(saved(GRAY))[1],
-    "long length": split(saved(GRAY))[0] + struct.pack(">I4sQ", 1, b"jp2c", 16 + len(split(saved(GRAY))[1])) + split(saved(GRAY))[1],
-    "behind": saved(GRAY) + _jp2file.box(b"xml ", b"<b/>"),
-    "cut off": saved(GRAY)[:-200],
-}
 files = pytest.mark.parametrize("data", FILES.values(), ids=FILES)
 
 
@@ -116,21 +59,21 @@ def test_the_base_is_decoded_as_before(data):
 
 def test_the_box_stands_right_before_the_header():
     """So that the codestream stays right behind it."""
-    kinds = [b.type for b in _jp2file.boxes(jp2.embed(FILES["boxes"], PAYLOAD))]
+    kinds = [b.type for b in boxes(jp2.embed(FILES["boxes"], PAYLOAD))]
     assert kinds == [b"jP  ", b"ftyp", b"uuid", b"jp2h", b"xml ", b"uuid", b"uuid", b"uuid", b"jp2c"]
     between = with_boxes(FILES["gray"], (b"xml ", b"<a/>"), (b"jp2h", b""))  # not allowed: the first one counts
-    kinds = [b.type for b in _jp2file.boxes(jp2.embed(between, PAYLOAD))]
+    kinds = [b.type for b in boxes(jp2.embed(between, PAYLOAD))]
     assert kinds == [b"jP  ", b"ftyp", b"uuid", b"jp2h", b"xml ", b"jp2h", b"jp2c"]
 
 
 def test_without_a_header_box_it_stands_before_the_codestream():
     """Such a file is none by the standard, but its picture is known."""
     head, stream = split(FILES["gray"])
-    start = next(b.offset for b in _jp2file.boxes(head) if b.type == b"jp2h")
-    for behind in (b"", _jp2file.box(b"jp2h", b"")):
-        data = head[:start] + _jp2file.box(b"jp2c", stream) + behind
+    start = next(b.offset for b in boxes(head) if b.type == b"jp2h")
+    for behind in (b"", box(b"jp2h", b"")):
+        data = head[:start] + box(b"jp2c", stream) + behind
         made = jp2.embed(data, PAYLOAD)
-        assert [b.type for b in _jp2file.boxes(made)][:4] == [b"jP  ", b"ftyp", b"uuid", b"jp2c"]
+        assert [b.type for b in boxes(made)][:4] == [b"jP  ", b"ftyp", b"uuid", b"jp2c"]
         assert jp2.strip(made) == data and jp2.extract(made) == PAYLOAD
         assert np.array_equal(jp2.decode_image(made), jp2.decode_image(FILES["gray"]))
 
@@ -138,8 +81,8 @@ def test_without_a_header_box_it_stands_before_the_codestream():
 def test_a_box_anywhere_before_the_codestream_is_ours():
     """Where this program put it before, and where others may."""
     for data in (FILES["boxes"], FILES["gray"]):
-        ours = _jp2file.box(b"uuid", jp2.IDENTIFIER + PAYLOAD)
-        for each in list(_jp2file.boxes(data))[1:]:
+        ours = box(b"uuid", jp2.IDENTIFIER + PAYLOAD)
+        for each in boxes(data)[1:]:
             made = data[: each.offset] + ours + data[each.offset :]
             assert jp2.extract(made) == PAYLOAD and jp2.strip(made) == data
             assert jp2.embed(made, b"another") == jp2.embed(data, b"another")
@@ -153,7 +96,7 @@ def test_pillow_still_finds_the_comment():
 
 
 def test_boxes_behind_the_codestream_are_not_ours():
-    data = FILES["gray"] + _jp2file.box(b"uuid", jp2.IDENTIFIER + PAYLOAD)
+    data = FILES["gray"] + box(b"uuid", jp2.IDENTIFIER + PAYLOAD)
     assert jp2.extract(data) is None and jp2.strip(data) == data
 
 
@@ -166,20 +109,6 @@ def test_describe():
 
 
 # ------------------------------------------------------------------------------------------------ what cannot carry one
-
-RGBA = saved(Image.fromarray(np.dstack([COLOUR, COLOUR[..., 0]])), mct=0)
-OBSTACLES = {
-    "a bare codestream": split(FILES["gray"])[1],
-    "alpha": RGBA,
-    "2 components": saved(Image.fromarray(np.dstack([GRAY, GRAY]), "LA")),
-    "16-bit": saved(Image.fromarray(GRAY.astype(np.uint16) * 257)),
-    "palette": in_header(FILES["gray"], lambda inner: [*inner, (b"pclr", b"\0\2\3\7\7\7" + bytes(6)), (b"cmap", bytes(12))]),
-    "sYCC": in_space(FILES["colour"], 18),
-    "colour space 12": in_space(FILES["colour"], 12),
-    "subsampled": FILES["colour"].replace(b"\7\1\1\7\1\1\7\1\1", b"\7\1\1\7\2\2\7\2\2"),
-    "signed": FILES["gray"].replace(b"\0\1\7\1\1", b"\0\1\x87\1\1"),
-    "'ftbl'": with_boxes(FILES["gray"], (b"ftbl", bytes(8))),
-}
 
 
 @pytest.mark.parametrize("reason", OBSTACLES)
@@ -344,7 +273,7 @@ def test_damaged_headers(data, says):
 
 def test_a_huge_picture_is_refused_before_it_is_decoded():
     head, stream = split(FILES["gray"])
-    huge = head + _jp2file.box(b"jp2c", stream[:8] + struct.pack(">II", 1 << 20, 1 << 20) + stream[16:])
+    huge = head + box(b"jp2c", stream[:8] + struct.pack(">II", 1 << 20, 1 << 20) + stream[16:])
     with pytest.raises(LimitError, match="1048576x1048576"):
         inlaid.decode(huge)
 
@@ -358,7 +287,7 @@ def with_inlay(data, coded):
 def test_a_huge_picture_with_a_map_of_areas_is_refused_too():
     """One coded byte says that there are several sets; the map would have 10^15 squares."""
     head, stream = split(with_inlay(FILES["gray"], b"\x80"))
-    huge = head + _jp2file.box(b"jp2c", stream[:8] + struct.pack(">II", (1 << 31) - 1, (1 << 31) - 1) + stream[16:])
+    huge = head + box(b"jp2c", stream[:8] + struct.pack(">II", (1 << 31) - 1, (1 << 31) - 1) + stream[16:])
     for call in (inlaid.decode, inlaid.info):
         with pytest.raises(LimitError, match="2147483647x2147483647"):
             call(huge)
@@ -379,7 +308,7 @@ def test_a_box_that_contradicts_the_codestream():
 def test_odd_boxes():
     empty_colour = in_header(FILES["gray"], lambda inner: [*inner, (b"colr", b"")])
     assert jp2.metadata(empty_colour) == Metadata({})
-    at_the_end = FILES["gray"] + _jp2file.box(b"jp2h", _jp2file.box(b"colr", b""))
+    at_the_end = FILES["gray"] + box(b"jp2h", box(b"colr", b""))
     assert jp2.metadata(at_the_end) == Metadata({})
     for tail in (b"\0\0\0", b"\0\0\0\1xml ", b"\xff" * 20):  # damage behind the codestream does no harm
         data = FILES["gray"] + tail

@@ -4,7 +4,6 @@ The files are made here from Pillow's and boxes of our own; OpenJPEG's program a
 """
 
 import contextlib
-import io
 import itertools
 import shutil
 import struct
@@ -14,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 from support import format_decoder as page
-from support.pictures import coloured, texture
+from support.jp2_files import CODESTREAM, SIGNATURE, box
+from support.pictures import coloured, file_of, texture
 
 import inlaid
 from inlaid.errors import FormatError, InlayError, UnsupportedError
-from inlaid.formats import _jp2file, jp2
+from inlaid.formats import jp2
 
 RGB = coloured(48, 32, seed=3)
 ALPHA = np.linspace(0, 255, 48 * 32).reshape(32, 48).astype(np.uint8)
@@ -31,9 +31,7 @@ ANY = 65535
 
 def components(pixels):
     """The codestream of an array of 1 to 4 components of 8 bits, or one of 16, without loss, none mixed with another."""
-    out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(out, "JPEG2000", irreversible=False, mct=0, no_jp2=True)
-    return out.getvalue()
+    return file_of(np.ascontiguousarray(pixels), "JPEG2000", irreversible=False, mct=0, no_jp2=True)
 
 
 def of_depths(planes, depths):
@@ -60,9 +58,9 @@ def jp2_file(stream, space=None, *added, icc=None, size=None):
         inner.append((b"colr", b"\1\0\0" + struct.pack(">I", space)))
     if icc is not None:
         inner.append((b"colr", b"\2\0\0" + icc))
-    header = b"".join(_jp2file.box(*each) for each in (*inner, *added))
+    header = b"".join(box(*each) for each in (*inner, *added))
     boxes = [(b"ftyp", b"jp2 \0\0\0\0jp2 "), (b"jp2h", header), (b"jp2c", stream)]
-    return _jp2file.SIGNATURE + b"".join(_jp2file.box(*each) for each in boxes)
+    return SIGNATURE + b"".join(box(*each) for each in boxes)
 
 
 def cdef(*channels):
@@ -92,7 +90,7 @@ def scaled(levels, bits):
 
 def page_agrees(data):
     """The decoder written from FORMAT.md alone excludes the files that have an obstacle."""
-    if data.startswith(_jp2file.SIGNATURE):
+    if data.startswith(SIGNATURE):
         assert (page.read_boxes(data)[1] is None) == (jp2.obstacle(data) is not None)
 
 
@@ -112,7 +110,7 @@ def second(data, tmp_path):
     program = shutil.which("opj_decompress")
     if program is None:
         pytest.skip("opj_decompress is not installed")
-    name = "a.j2k" if data.startswith(_jp2file.CODESTREAM) else "a.jp2"
+    name = "a.j2k" if data.startswith(CODESTREAM) else "a.jp2"
     (tmp_path / name).write_bytes(data)
     done = subprocess.run([program, "-i", name, "-o", "a.png"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     if done.returncode or not (tmp_path / "a.png").exists():

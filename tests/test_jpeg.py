@@ -12,141 +12,49 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
+from support.jpeg_files import (
+    EXIF,
+    PAYLOAD,
+    VARIANTS,
+    XMP,
+    header,
+    marker_at,
+    mpf,
+    picture,
+    replaced,
+    rotated_422,
+    saved,
+    segment,
+    segments,
+    two_images,
+    with_metadata,
+    without_jfif,
+)  # fmt: skip
 
 from inlaid.errors import FormatError, InlayError, LimitError, UnsupportedError
 from inlaid.formats import Metadata, by_content, jpeg
 from inlaid.formats._jpegfile import MAX_SEGMENTS, Edit, head, read_header, splice, walk
 
-PAYLOAD = b"\x01" + bytes(range(256)) + b"\xff\xd9\xff\xda\xff\xff\x00"
-
-
-def picture(width=53, height=37, mode="RGB", seed=1):
-    """Smooth colours, an edge, and some noise; neither side a multiple of 8."""
-    y, x = np.mgrid[:height, :width]
-    waves = [np.sin(x / 7 + k) * np.cos(y / (5 + k)) for k in range(len(Image.new(mode, (1, 1)).getbands()))]
-    noise = np.random.default_rng(seed).normal(0, 6, (height, width, len(waves)))
-    planes = 128 + 90 * np.stack(waves, -1) + noise + 40 * (x > width // 2)[..., None]
-    return Image.frombytes(mode, (width, height), planes.clip(0, 255).astype(np.uint8).tobytes())
-
-
-def saved(image, **kw):
-    file = io.BytesIO()
-    image.save(file, "JPEG", **{"quality": 70, "subsampling": 0, **kw})
-    return file.getvalue()
-
-
-def segment(marker, body=b""):
-    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
-
 
 def tables(data):
+    """The quantisation tables, by number."""
     return JpegImageFile(io.BytesIO(data)).quantization
-
-
-def marker_at(data, marker):
-    return next(s for s in walk(data) if s.marker == marker)
-
-
-def replaced(data, offset, new):
-    return data[:offset] + new + data[offset + len(new) :]
 
 
 def with_sof(data, offset, new):
     """`data` with the bytes `new` at `offset` in its frame header's body: 0 bits, 1 height, 3 width, 5 components."""
-    sof = next(s for s in head(data) if s.marker in (0xC0, 0xC1, 0xC2))
+    sof = next(s for s in header(data) if s.marker in (0xC0, 0xC1, 0xC2))
     return replaced(data, sof.offset + 4 + offset, new)
-
-
-EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"  # orientation 6
-XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
-METADATA = [
-    segment(0xE1, EXIF),
-    segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP),
-    segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(100)),
-    segment(0xE2, b"ICC_PROFILE\0\1\1" + bytes(range(200))),
-    segment(0xEB, b"JP\0\1\0\0\0\1\0\0\0\x10jumb" + bytes(8)),
-    segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x05hello\0"),
-    segment(0xEE, b"Adobe\0\x64\0\0\0\0\1"),
-    segment(0xFE, b"a comment \xff\xd9"),
-    segment(0xE9, b"carrier, but not by us"),
-    segment(0xE9, b"inlay"),
-    segment(0xEF, b""),
-]
-
-
-def with_metadata(data):
-    return data[:20] + b"".join(METADATA) + data[20:]  # behind SOI and JFIF
-
-
-def with_fill(data):
-    """`data` with fill bytes before every marker of its header but SOI."""
-    segments = head(data)[1:]
-    return data[:2] + b"".join(b"\xff\xff" + data[s.offset : s.end] for s in segments) + data[segments[-1].end :]
-
-
-def mpf(order, size, offset, entries=None):
-    """The body of an MPF APP2 segment for two images; `offset` counts from the byte order mark."""
-    first = struct.pack(order + "IIIHH", 0x030000, size, 0, 0, 0) + struct.pack(order + "IIIHH", 0, 0, offset, 0, 0)
-    table = entries if entries is not None else first
-    fields = [(0xB000, 7, 4, b"0100"), (0xB001, 4, 1, struct.pack(order + "I", 2))]
-    fields.append((0xB002, 7, len(table), struct.pack(order + "I", 8 + 2 + 3 * 12 + 4)))
-    directory = b"".join(struct.pack(order + "HHI", *field[:3]) + field[3] for field in fields)
-    mark = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8)
-    return b"MPF\0" + mark + struct.pack(order + "H", 3) + directory + bytes(4) + table
-
-
-def two_images(order, padding=0):
-    """A file of two images with a true MPF index, and the second image; `padding` bytes belong to the first."""
-    first, second = with_metadata(saved(picture())), saved(picture(40, 24, seed=2))
-    at = first.index(b"\xff\xe2")
-    size = len(first) + len(segment(0xE2, mpf(order, 0, 0))) + padding
-    index = mpf(order, size, size - (at + 8))
-    index = index[:-12] + struct.pack(order + "I", len(second)) + index[-8:]
-    return first[:at] + segment(0xE2, index) + first[at:] + bytes(padding) + second, second
 
 
 def entries(data):
     """((size, place of the first byte), ...) of the images of the MPF index in `data`."""
-    index = next(s for s in walk(data) if s.marker == 0xE2 and s.body(data).startswith(b"MPF\0"))
-    body = index.body(data)[4:]
+    index = next(s for s in segments(data) if s.marker == 0xE2 and s.body.startswith(b"MPF\0"))
+    body = index.body[4:]
     order = "<" if body[:2] == b"II" else ">"
     rows = [struct.unpack_from(order + "IIIHH", body, 50 + 16 * k) for k in range(2)]
     return tuple((row[1], row[2] + (index.offset + 8 if row[2] else 0)) for row in rows)
 
-
-def rotated_422():
-    if not shutil.which("jpegtran"):
-        pytest.skip("jpegtran is not installed")
-    done = subprocess.run(["jpegtran", "-rotate", "90"], input=saved(picture(64, 48), subsampling=1), capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def without_jfif(data):
-    jfif = marker_at(data, 0xE0)
-    return data[: jfif.offset] + data[jfif.end :]
-
-
-VARIANTS = {
-    "gray": lambda: saved(picture(mode="L")),
-    "444": lambda: saved(picture()),
-    "422": lambda: saved(picture(), subsampling=1),
-    "420": lambda: saved(picture(), subsampling=2),
-    "440": rotated_422,
-    "one pixel": lambda: saved(picture(1, 1), subsampling=2),
-    "progressive": lambda: saved(picture(), subsampling=2, progressive=True),
-    "optimised": lambda: saved(picture(), subsampling=2, optimize=True),
-    "restarts": lambda: saved(picture(), subsampling=2, restart_marker_rows=1),
-    "16-bit tables": lambda: saved(picture(), quality=-1, qtables=[list(range(250, 314))]),
-    "rgb": lambda: saved(picture(), keep_rgb=True),
-    "cmyk": lambda: saved(picture(mode="CMYK")),
-    "metadata": lambda: with_metadata(saved(picture())),
-    "no JFIF": lambda: without_jfif(saved(picture())),
-    "fill bytes": lambda: with_fill(with_metadata(saved(picture()))),
-    "trailer": lambda: saved(picture()) + b"Samsung\xff\xd8\xff\xe9\0\x09inlay\0\xff\xd9" + bytes(50),
-    "two images <": lambda: two_images("<")[0],
-    "two images >": lambda: two_images(">")[0],
-}
 
 variant = pytest.mark.parametrize("make", VARIANTS.values(), ids=VARIANTS.keys())
 
@@ -183,9 +91,9 @@ def test_nothing_but_one_segment_is_added(make):
 
 def test_place_is_behind_the_leading_app0_and_app1():
     data = with_metadata(saved(picture()))
-    markers = [s.marker for s in head(jpeg.embed(data, PAYLOAD))]
+    markers = [s.marker for s in header(jpeg.embed(data, PAYLOAD))]
     assert markers[:7] == [0xD8, 0xE0, 0xE1, 0xE1, 0xE1, 0xE9, 0xE2]
-    assert [s.marker for s in head(jpeg.embed(without_jfif(saved(picture())), PAYLOAD))][:2] == [0xD8, 0xE9]
+    assert [s.marker for s in header(jpeg.embed(without_jfif(saved(picture())), PAYLOAD))][:2] == [0xD8, 0xE9]
 
 
 @pytest.mark.parametrize("size", [0, 1, 65526, 65527, 65528, 2 * 65527, 200_000])
@@ -193,7 +101,7 @@ def test_payload_over_several_segments(size):
     payload = np.random.default_rng(size).bytes(size)
     data = saved(picture())
     embedded = jpeg.embed(data, payload)
-    ours = [s for s in head(embedded) if s.marker == 0xE9]
+    ours = [s for s in header(embedded) if s.marker == 0xE9]
     assert len(ours) == max(1, -(-size // 65527))
     assert all(a.end == b.offset for a, b in itertools.pairwise(ours))
     assert jpeg.extract(embedded) == payload
@@ -210,7 +118,7 @@ def test_an_older_payload_is_replaced():
 
 def test_segments_that_were_moved_apart_are_found_in_file_order():
     data = with_metadata(saved(picture()))
-    at = [s.offset for s in head(data)[2:6]]
+    at = [s.offset for s in header(data)[2:6]]
     scattered = data[: at[0]]
     for k, (start, end) in enumerate(itertools.pairwise([*at, len(data)])):
         scattered += segment(0xE9, b"inlay\0" + bytes([k])) + b"\xff" * 0 + data[start:end]
@@ -276,7 +184,7 @@ EXTRA = {
 
 def with_extra(data, extra, number):
     """`data` with `extra` bytes before its marker of that number; SOI is number 0."""
-    at = list(walk(data))[number].offset
+    at = segments(data)[number].offset
     return data[:at] + extra + data[at:]
 
 
@@ -293,7 +201,7 @@ def djpeg(data):
 def test_extra_bytes_before_any_marker(name, extra):
     plain = VARIANTS[name]()
     shown, described = np.asarray(jpeg.decode_image(plain)), jpeg.describe(plain)
-    for number in range(1, len(list(walk(plain)))):
+    for number in range(1, len(segments(plain))):
         data = with_extra(plain, extra, number)
         embedded = jpeg.embed(data, PAYLOAD)
         assert jpeg.extract(data) is None
@@ -313,7 +221,7 @@ def test_extra_bytes_before_any_marker(name, extra):
 @pytest.mark.parametrize("name", ["gray", "420", "progressive"])
 def test_djpeg_skips_them_too(name, extra):
     plain = VARIANTS[name]()
-    for number in range(1, len(list(walk(plain)))):
+    for number in range(1, len(segments(plain))):
         data = with_extra(plain, extra, number)
         for file in (data, jpeg.embed(data, PAYLOAD)):
             assert np.array_equal(djpeg(file), jpeg.decode_image(file))
@@ -338,7 +246,7 @@ def test_the_segment_goes_before_extra_bytes():
     """Behind the leading run of APP0 and APP1, wherever extra bytes stand."""
     data = with_metadata(saved(picture()))
     ours = segment(0xE9, b"inlay\0" + PAYLOAD)
-    markers = list(walk(data))
+    markers = segments(data)
     for number in range(1, 6):
         extra = with_extra(data, b"\0\1\2", number)
         at = markers[4].end + (3 if number < 5 else 0)
@@ -353,10 +261,10 @@ def test_mpf_index_stays_right_among_extra_bytes(order, number):
     """`padding` stands for the extra bytes in the size of the first image."""
     data, second = two_images(order, len(EXTRA["any"]))
     at = len(data) - len(second) - len(EXTRA["any"])
-    place = list(walk(data))[number].offset
+    place = segments(data)[number].offset
     data = data[:place] + EXTRA["any"] + data[place:at] + second
     (size, _), (_, other) = entries(data)
-    index = next(s for s in walk(data) if s.body(data).startswith(b"MPF\0")).offset
+    index = next(s for s in segments(data) if s.body.startswith(b"MPF\0")).offset
     moved = len(EXTRA["any"]) if place <= index else 0  # the index counts from itself: what it says of the second image is then too much
     assert (size, other) == (len(data) - len(second), len(data) - len(second) + moved)
     embedded = jpeg.embed(data, PAYLOAD)
@@ -371,7 +279,7 @@ def test_taking_a_segment_out_makes_no_marker_of_its_neighbours(before, behind):
     data = BASE[:20] + before + segment(0xE9, b"inlay\0" + PAYLOAD) + behind + BASE[20:]
     stripped = jpeg.strip(data)
     assert jpeg.strip(stripped) == stripped
-    assert [s.marker for s in walk(stripped)] == [s.marker for s in walk(BASE)]
+    assert [s.marker for s in segments(stripped)] == [s.marker for s in segments(BASE)]
     assert stripped in (BASE[:20] + rest + behind + BASE[20:] for rest in (before, before.rstrip(b"\xff")))
     assert np.array_equal(jpeg.decode_image(data), jpeg.decode_image(BASE))
 
@@ -404,7 +312,7 @@ def test_mpf_index_before_our_segment(order):
     data, second = two_images(order)
     (size, _), (other_size, other_start) = entries(data)
     ours = segment(0xE9, b"inlay\0" + PAYLOAD)
-    at = next(s for s in head(data) if s.marker == 0xEB).offset
+    at = next(s for s in header(data) if s.marker == 0xEB).offset
     embedded = splice(data, head(data), [Edit(at, at, ours)])
     assert entries(embedded) == ((size + len(ours), 0), (other_size, other_start + len(ours)))
     assert embedded[entries(embedded)[1][1] :] == second
@@ -487,7 +395,7 @@ def survives(data):
 def test_every_truncation(progressive):
     plain = with_metadata(saved(picture(16, 16), progressive=progressive)) + b"trailer"
     data = jpeg.embed(plain, PAYLOAD)
-    behind_head, end = head(data)[-1].end, len(data) - len(b"trailer")
+    behind_head, end = header(data)[-1].end, len(data) - len(b"trailer")
     for length in range(len(data)):
         cut = data[:length]
         failed = survives(cut)
@@ -517,7 +425,7 @@ def test_random_byte_flips():
         data = bytearray(sources[k % len(sources)])
         for _ in range(rng.integers(1, 4)):
             # Two in three hit the header, where the structure is.
-            reach = len(data) if rng.integers(3) == 0 else head(sources[k % len(sources)])[-1].end
+            reach = len(data) if rng.integers(3) == 0 else header(sources[k % len(sources)])[-1].end
             data[rng.integers(reach)] = rng.integers(256)
         survives(bytes(data))
 
@@ -560,7 +468,7 @@ def test_messages_name_the_damage(data, text):
 def test_time_is_linear():
     """Each of these takes many minutes where the time is quadratic; one second or so, all together, where it is not."""
     million = 1_000_000
-    scan = head(BASE)[-1].end
+    scan = header(BASE)[-1].end
     many_entries = segment(0xE2, mpf("<", 9, 9, entries=bytes(65_000)))
     hostile = [
         b"\xff\xd8" + b"\xff" * (4 * million),
@@ -629,7 +537,7 @@ def test_pixel_limit_is_pillows(monkeypatch):
 
 def test_number_of_scans_is_limited():
     data = saved(picture(16, 16), progressive=True)
-    scans = [s for s in walk(data) if s.marker == 0xDA]
+    scans = [s for s in segments(data) if s.marker == 0xDA]
     last = data[scans[-1].offset : -2]
     many = data[:-2] + last * (500 - len(scans)) + b"\xff\xd9"
     assert jpeg.decode_image(many).size == (16, 16)
@@ -1077,7 +985,7 @@ def test_requantised_that_changes_nothing():
 def test_requantised_limits_steps_to_a_byte():
     image = picture()
     data = VARIANTS["16-bit tables"]()
-    assert marker_at(data, 0xDB).body(data)[0] >> 4 == 1
+    assert marker_at(data, 0xDB).body[0] >> 4 == 1
     again = jpeg.requantised(data, image, 1.0)
     assert tables(again) == {0: [min(step, 255) for step in range(250, 314)]}
 
@@ -1094,7 +1002,7 @@ def test_requantised_of_other_subsampling_and_mode():
 
 def test_header_is_read_without_the_scan():
     data = saved(picture(), progressive=True)
-    assert read_header(data[: head(data)[-1].end]) == read_header(data)
+    assert read_header(data[: header(data)[-1].end]) == read_header(data)
 
 
 def test_walk_covers_the_file_up_to_the_first_eoi():

@@ -3,12 +3,13 @@
 import struct
 
 import pytest
+from support.exif_blocks import block, camera
+from support.jp2_files import box
+from support.jpeg_files import VARIANTS, segment, two_images
 from support.pictures import file_of, textured
-from test_exif import block, camera
-from test_jpeg import VARIANTS, segment, two_images
 
 from inlaid.encoding import encoder
-from inlaid.formats import _jp2file, jp2, jpeg
+from inlaid.formats import jp2, jpeg
 from inlaid.formats.validity import invalidated
 
 PICTURE = textured(160, 128)
@@ -39,7 +40,7 @@ def with_preview(order="<", header=b"", counted="block", far=0):
 
 def boxed(kind, body):
     at = JP2.index(b"jp2c") - 4
-    return JP2[:at] + _jp2file.box(kind, body) + JP2[at:]
+    return JP2[:at] + box(kind, body) + JP2[at:]
 
 
 FILES = {
