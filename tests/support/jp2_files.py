@@ -113,3 +113,12 @@ OBSTACLES = {
     "signed": FILES["gray"].replace(b"\0\1\7\1\1", b"\0\1\x87\1\1"),
     "'ftbl'": with_boxes(FILES["gray"], (b"ftbl", bytes(8))),
 }
+SMALL_FILES = [with_boxes(saved(pixels), *FULL) for pixels in (texture(16, 16), coloured(16, 16))]
+
+
+def claiming(data, width, height):
+    """`data` with this size in its codestream and in its header box."""
+    size = struct.pack(">II", height, width)
+    data = in_header(data, lambda inner: [(kind, size + body[8:] if kind == b"ihdr" else body) for kind, body in inner])
+    at = data.index(CODESTREAM) + 8
+    return data[:at] + struct.pack(">II", width, height) + data[at + 8 :]

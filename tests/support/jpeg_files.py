@@ -159,3 +159,45 @@ VARIANTS = {
     "two images <": lambda: two_images("<")[0],
     "two images >": lambda: two_images(">")[0],
 }
+
+SMALL_PICTURE = picture(16, 16)
+BASE = saved(SMALL_PICTURE, subsampling=2)
+
+
+def with_sof(data, offset, new):
+    """`data` with the bytes `new` at `offset` in its frame header's body: 0 bits, 1 height, 3 width, 5 components."""
+    sof = next(each for each in header(data) if each.marker in (0xC0, 0xC1, 0xC2))
+    return replaced(data, sof.offset + 4 + offset, new)
+
+
+def claiming(data, width, height):
+    """`data` with this size in its frame header."""
+    return with_sof(data, 1, struct.pack(">HH", height, width))
+
+
+def with_frame_marker(marker):
+    """BASE with this marker for its frame header."""
+    return replaced(BASE, marker_at(BASE, 0xC0).offset, bytes((0xFF, marker)))
+
+
+def components(*factors):
+    """A file of this many components, each with sampling factors (4 bits across, 4 bits down), and a scan of nothing."""
+    body = b"\x08\0\x10\0\x10" + bytes([len(factors)]) + b"".join(bytes((k, hv, 0)) for k, hv in enumerate(factors))
+    return b"\xff\xd8" + segment(0xC0, body) + segment(0xDA, b"\1\0\0\0\x3f\0") + b"\0\xff\xd9"
+
+
+# (what `obstacle` says, file) of what takes a payload and cannot be restored.
+OBSTACLES = [
+    *(("lossless", with_frame_marker(marker)) for marker in (0xC3, 0xC7, 0xCB, 0xCF)),
+    *(("arithmetic coding", with_frame_marker(marker)) for marker in (0xC9, 0xCA, 0xCD, 0xCE)),
+    *(("hierarchical", with_frame_marker(marker)) for marker in (0xC5, 0xC6)),
+    ("hierarchical", BASE[:20] + segment(0xDE, b"\x08\0\x08\0\x08\1\1\x11\0") + BASE[20:]),
+    ("JPEG-LS", with_frame_marker(0xF7)),
+    ("12-bit samples", with_sof(BASE, 0, b"\x0c")),
+    ("height given after the first scan", with_sof(BASE, 1, b"\0\0")),
+    ("CMYK", saved(picture(mode="CMYK"))),
+    ("2 components", components(0x11, 0x11)),
+    ("5 components", components(*[0x11] * 5)),
+    ("fractional subsampling", components(0x31, 0x21, 0x11)),
+]
+SMALL_FILES = [with_metadata(BASE), with_metadata(saved(SMALL_PICTURE, progressive=True)), two_images(">")[0]]
