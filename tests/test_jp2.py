@@ -2,22 +2,21 @@
 
 import contextlib
 import io
-import shutil
 import struct
-import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
 from support.jp2_files import COLOUR, EXIF, FILES, GRAY, OBSTACLES, SRGB, XMP, box, boxes, in_header, saved, split, with_boxes
 from support.pictures import coloured, psnr, texture
+from support.programs import output, program
 
 import inlaid
 from inlaid import payload, priors
 from inlaid.encoding import encoder, pictures
 from inlaid.errors import FormatError, InlayError, LimitError, UnsupportedError
 from inlaid.fingerprint import fingerprint
-from inlaid.formats import Metadata, by_content, jp2
+from inlaid.formats import Metadata, jp2
 from inlaid.formats._jp2cost import check_cost
 from inlaid.formats._jp2file import read_header
 
@@ -28,37 +27,13 @@ files = pytest.mark.parametrize("data", FILES.values(), ids=FILES)
 # ------------------------------------------------------------------------------------------------ boxes
 
 
-@files
-@pytest.mark.parametrize("payload", [b"", b"x", PAYLOAD, PAYLOAD * 300], ids=len)
-def test_embed_extract_strip(data, payload):
-    made = jp2.embed(data, payload)
-    assert by_content(made) is jp2
-    assert jp2.extract(made) == payload
-    assert jp2.strip(made) == data
-    assert len(made) == len(data) + jp2.OVERHEAD_BYTES + len(payload)
-    assert jp2.embed(made, b"another") == jp2.embed(data, b"another")
-    assert jp2.extract(data) is None and jp2.strip(data) == data
+def test_a_codestream_that_is_cut_off_carries_a_payload_and_is_not_decoded():
+    with pytest.raises(FormatError, match="cannot decode"):
+        jp2.decode_base(jp2.embed(FILES["cut off"], PAYLOAD))
 
 
-@files
-def test_the_base_is_decoded_as_before(data):
-    made = jp2.embed(data, PAYLOAD)
-    if data is FILES["cut off"]:
-        with pytest.raises(FormatError, match="cannot decode"):
-            jp2.decode_base(made)
-        return
-    shown = np.asarray(Image.open(io.BytesIO(data)))
-    for file in (data, made):
-        assert np.array_equal(jp2.decode_image(file), shown)
-        base = jp2.decode_base(file)
-        assert base.luma.shape == shown.shape[:2]
-        assert base.model == ("gray" if shown.ndim == 2 else "rgb")
-        assert np.array_equal(base.image, shown) and np.array_equal(jp2.decode_luma(file), base.luma)
-    assert jp2.describe(made) == jp2.describe(data)
-
-
-def test_the_box_stands_right_before_the_header():
-    """So that the codestream stays right behind it."""
+def test_the_box_stands_before_the_header_box():
+    """The codestream stays next to the header box."""
     kinds = [b.type for b in boxes(jp2.embed(FILES["boxes"], PAYLOAD))]
     assert kinds == [b"jP  ", b"ftyp", b"uuid", b"jp2h", b"xml ", b"uuid", b"uuid", b"uuid", b"jp2c"]
     between = with_boxes(FILES["gray"], (b"xml ", b"<a/>"), (b"jp2h", b""))  # not allowed: the first one counts
@@ -112,20 +87,12 @@ def test_describe():
 
 
 @pytest.mark.parametrize("reason", OBSTACLES)
-def test_obstacles(reason):
-    data = OBSTACLES[reason]
-    assert reason in jp2.obstacle(data)
-    assert jp2.strip(data) == data
+def test_what_cannot_be_restored_takes_no_payload(reason):
     with pytest.raises(UnsupportedError, match="cannot carry an inlay"):
-        jp2.embed(data, PAYLOAD)
-    with pytest.raises(UnsupportedError, match="cannot carry an inlay"):
-        jp2.decode_base(data)
-    described = jp2.describe(data)
-    encoded = encoder.attach(data, np.zeros((described["height"], described["width"]), np.uint8))
-    assert encoded.data == data and reason in encoded.reason
+        jp2.embed(OBSTACLES[reason], PAYLOAD)
 
 
-def test_those_are_shown_all_the_same():
+def test_what_cannot_be_restored_is_shown():
     for reason in ("a bare codestream", "alpha", "2 components", "16-bit"):
         described = jp2.describe(OBSTACLES[reason])
         assert inlaid.decode(OBSTACLES[reason]).shape[:2] == (described["height"], described["width"])
@@ -156,7 +123,6 @@ def test_encode_base(pixels, knob):
     [
         (None, {}, "one of quality"),
         (30, {"rate_bpp": 1.0}, "one of quality"),
-        (0, {}, "quality 0"),
         (None, {"rate_bpp": 0.0}, "rate 0.0"),
         (None, {"rate_bpp": float("nan")}, "rate nan"),
         (None, {"psnr_db": -1}, "PSNR -1"),
@@ -168,23 +134,16 @@ def test_encode_base_refuses(quality, options, says):
         jp2.encode_base(Image.fromarray(GRAY), quality, options)
 
 
-def test_encode_base_refuses_cmyk():
-    with pytest.raises(UnsupportedError, match="CMYK"):
-        jp2.encode_base(Image.new("CMYK", (16, 16)), 30, {})
-
-
-def test_metadata_goes_in_and_comes_out():
+def test_metadata_is_described():
     image = Image.fromarray(COLOUR)
     image.info |= {"icc_profile": SRGB, "exif": EXIF.tobytes(), "xmp": XMP}
     data = jp2.encode_base(image, 40, {})
-    assert jp2.metadata(data) == Metadata({"icc_profile": SRGB, "exif": EXIF.tobytes(), "xmp": XMP})
     assert jp2.describe(data)["metadata"] == ["ICC", "EXIF", "XMP"]
     assert jp2.obstacle(data) is None
-    assert jp2.metadata(jp2.embed(data, PAYLOAD)) == jp2.metadata(data)
     assert jp2.metadata(FILES["gray"]) == jp2.metadata(OBSTACLES["a bare codestream"]) == Metadata({})
 
 
-def test_requantised():
+def test_requantised_keeps_wavelet_and_tiles():
     for data, pixels in ((FILES["gray"], GRAY), (FILES["colour"], COLOUR), (FILES["reversible, tiles"], COLOUR)):
         image = Image.fromarray(pixels)
         same, finer = jp2.requantised(data, image, 1.0), jp2.requantised(data, image, 0.5)
@@ -193,6 +152,13 @@ def test_requantised():
         assert jp2.describe(same)["wavelet"] == jp2.describe(data)["wavelet"]
         assert jp2.describe(same)["tile"] == jp2.describe(data)["tile"]
         assert psnr(np.asarray(jp2.decode_image(finer)), pixels) > psnr(np.asarray(jp2.decode_image(same)), pixels)
+
+
+def test_requantised_where_a_last_tile_is_small():
+    """OpenJPEG would end the process: five decompositions leave nothing of the tile's 4 columns."""
+    data = bytearray(saved(coloured(64, 64), tile_size=(60, 64), num_resolutions=2))
+    data[data.index(b"\xff\x52") + 9] = 5  # as other encoders write it
+    assert jp2.describe(jp2.requantised(bytes(data), Image.fromarray(coloured(64, 64)), 1.0))["tile"] == [60, 64]
 
 
 # ------------------------------------------------------------------------------------------------ end to end
@@ -339,11 +305,8 @@ def test_attach_where_openjpeg_would_not_write_such_a_file():
 
 @pytest.mark.parametrize("name", ["gray", "colour"])
 def test_opj_decompress(carrier, name, tmp_path):
-    program = shutil.which("opj_decompress")
-    if program is None:
-        pytest.skip("opj_decompress is not installed")
     (tmp_path / "a.jp2").write_bytes(carrier[name][0].data)
-    subprocess.run([program, "-i", "a.jp2", "-o", "a.png"], cwd=tmp_path, check=True, capture_output=True)
+    output(program("opj_decompress"), "-i", tmp_path / "a.jp2", "-o", tmp_path / "a.png")
     shown = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
     assert np.abs(shown - inlaid.decode(carrier[name][0].data, base=True)).max() <= 1  # another build may round otherwise
 

@@ -5,7 +5,6 @@ The files are made here from Pillow's and boxes of our own; OpenJPEG's program a
 
 import contextlib
 import itertools
-import shutil
 import struct
 import subprocess
 
@@ -15,6 +14,7 @@ from PIL import Image, ImageCms
 from support import format_decoder as page
 from support.jp2_files import CODESTREAM, SIGNATURE, box
 from support.pictures import coloured, file_of, texture
+from support.programs import program
 
 import inlaid
 from inlaid.errors import FormatError, InlayError, UnsupportedError
@@ -107,12 +107,10 @@ def is_shown(data, expected, tolerance=0):
 
 def second(data, tmp_path):
     """What opj_decompress makes of it: (H, W, channels), 8 bits; or what it says."""
-    program = shutil.which("opj_decompress")
-    if program is None:
-        pytest.skip("opj_decompress is not installed")
+    decompress = program("opj_decompress")
     name = "a.j2k" if data.startswith(CODESTREAM) else "a.jp2"
     (tmp_path / name).write_bytes(data)
-    done = subprocess.run([program, "-i", name, "-o", "a.png"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([decompress, "-i", name, "-o", "a.png"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     if done.returncode or not (tmp_path / "a.png").exists():
         return done.stdout + done.stderr
     return np.atleast_3d(np.asarray(Image.open(tmp_path / "a.png")))
@@ -436,13 +434,10 @@ def test_the_first_space_counts():
 
 def subsampled(planes, steps, tmp_path, *switches):
     """The codestream that opj_compress makes of planes of their own sizes; the first has that of the picture."""
-    program = shutil.which("opj_compress")
-    if program is None:
-        pytest.skip("opj_compress is not installed")
     height, width = planes[0].shape
     (tmp_path / "a.raw").write_bytes(b"".join(plane.tobytes() for plane in planes))
     form = f"{width},{height},{len(planes)},8,u@" + ":".join(f"{across}x{down}" for across, down in steps)
-    command = [program, "-i", "a.raw", "-F", form, "-mct", "0", "-n", "1", *switches, "-o", "a.j2k"]
+    command = [program("opj_compress"), "-i", "a.raw", "-F", form, "-mct", "0", "-n", "1", *switches, "-o", "a.j2k"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return (tmp_path / "a.j2k").read_bytes()

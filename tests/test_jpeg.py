@@ -382,9 +382,9 @@ def test_messages_name_the_damage(data, text):
         jpeg.embed(data, PAYLOAD)
 
 
-def test_time_is_linear():
-    """Each of these takes many minutes where the time is quadratic; one second or so, all together, where it is not."""
-    million = 1_000_000
+@pytest.mark.parametrize(("million", "seconds"), [(30_000, 10), pytest.param(1_000_000, 30, marks=pytest.mark.slow)])
+def test_time_is_linear(million, seconds):
+    """In quadratic time, each of these files would take minutes."""
     scan = header(BASE)[-1].end
     many_entries = segment(0xE2, mpf("<", 9, 9, entries=bytes(65_000)))
     hostile = [
@@ -394,16 +394,16 @@ def test_time_is_linear():
         BASE[:scan] + b"\xff\xd0" * (2 * million),
         b"\xff\xd8" + b"\xff\xd0" * million,
         b"\xff\xd8" + segment(0xE9, b"inlay\0") * million,
-        BASE[:20] + many_entries + (segment(0xE9, b"inlay\0a") + segment(0xEA)) * 20_000 + BASE[20:],
+        BASE[:20] + many_entries + (segment(0xE9, b"inlay\0a") + segment(0xEA)) * (million // 50) + BASE[20:],
         BASE[:-2] + segment(0xDA, b"\1\1\0\0\x3f\0") * million,
         b"\xff\xd8" + bytes(4 * million),
         b"\xff\xd8" + b"\xff\0" * (2 * million),
         b"\xff\xd8" + (bytes(100) + b"\xff" * 100 + segment(0xE9, b"inlay\0")) * (million // 50) + BASE[2:],
     ]
-    start = time.perf_counter()
+    begun = time.process_time()
     for data in hostile:
         failures("jpeg", data)
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - begun < seconds
 
 
 def test_number_of_segments_is_limited():

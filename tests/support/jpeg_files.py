@@ -114,12 +114,12 @@ def mpf(order, size, offset, entries=None):
     return b"MPF\0" + mark + struct.pack(order + "H", 3) + directory + bytes(4) + table
 
 
-def two_images(order, padding=0):
+def two_images(order, padding=0, first=None):
     """A file of two images with a correct MPF index, and the second image.
 
     padding: bytes behind the first image that belong to it.
     """
-    first, second = with_metadata(saved(picture())), saved(picture(40, 24, seed=2))
+    first, second = with_metadata(first or saved(picture())), saved(picture(40, 24, seed=2))
     at = first.index(b"\xff\xe2")
     size = len(first) + len(segment(0xE2, mpf(order, 0, 0))) + padding
     index = mpf(order, size, size - (at + 8))
@@ -200,4 +200,5 @@ OBSTACLES = [
     ("5 components", components(*[0x11] * 5)),
     ("fractional subsampling", components(0x31, 0x21, 0x11)),
 ]
-SMALL_FILES = [with_metadata(BASE), with_metadata(saved(SMALL_PICTURE, progressive=True)), two_images(">")[0]]
+# With metadata, to be damaged.
+SMALL_FILES = [with_metadata(BASE), with_metadata(saved(SMALL_PICTURE, progressive=True)), two_images(">", first=BASE)[0]]
