@@ -94,8 +94,8 @@ def _coded(rng: Random, network: Network) -> bytes:
     for _ in range(sets):
         coder.bits(parameters.COARSENESS_BITS, coarseness + parameters.COARSENESS_BIAS)
         levels = np.rint(draw.laplace(0, spread, network.size) * prior.spreads / 2.0 ** prior.steps(coarseness))
-        parameters._code_levels(coder, prior, coarseness, np.clip(levels, -65535, 65535).astype(int).tolist())
+        parameters.code_levels(coder, prior, coarseness, np.clip(levels, -65535, 65535).astype(int).tolist())
     if sets > 1:
         rows, columns = Areas.squares((rng.choice((1, 24, 64)), rng.choice((1, 33, 64))), parameters.LEAST_SIDE_PX)
-        parameters._code_areas(coder, sets, (rows, columns), draw.integers(0, sets, (rows, columns)).tolist())
+        parameters.code_areas(coder, sets, (rows, columns), draw.integers(0, sets, (rows, columns)).tolist())
     return coder.finish()

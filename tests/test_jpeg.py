@@ -39,7 +39,7 @@ from support.programs import output, program
 
 from inlaid.errors import FormatError, InlayError, LimitError, UnsupportedError
 from inlaid.formats import Metadata, by_content, jpeg
-from inlaid.formats._jpegfile import MAX_SEGMENTS, Edit, head, read_header, splice, walk
+from inlaid.formats._jpegfile import Edit, head, splice, walk
 
 
 def tables(data):
@@ -407,8 +407,8 @@ def test_time_is_linear(million, seconds):
 
 
 def test_number_of_segments_is_limited():
-    with pytest.raises(LimitError, match=str(MAX_SEGMENTS)):
-        jpeg.extract(b"\xff\xd8" + segment(0xEF) * (MAX_SEGMENTS + 1))
+    with pytest.raises(LimitError, match="more than 100000 segments"):
+        jpeg.extract(b"\xff\xd8" + segment(0xEF) * 100_001)
 
 
 def test_hostile_metadata_is_no_reason_to_refuse_the_picture():
@@ -856,11 +856,6 @@ def test_requantised_of_other_subsampling_and_mode():
 
 
 # ------------------------------------------------------------------------------------------------ the header
-
-
-def test_header_is_read_without_the_scan():
-    data = saved(picture(), progressive=True)
-    assert read_header(data[: header(data)[-1].end]) == read_header(data)
 
 
 def test_walk_covers_the_file_up_to_the_first_eoi():

@@ -26,7 +26,7 @@ def coded(operations, models):
         else:
             ideal_bits += what
             assert coder.bits(what, value) == value
-        assert LEAST <= coder._range <= TOP
+        assert LEAST <= coder.range <= TOP
     return coder.finish(), ideal_bits
 
 
@@ -35,8 +35,8 @@ def decoded(data, operations, models):
     coder, values = Decoder(data), []
     for kind, what, _ in operations:
         values.append(coder.bit(models[what]) if kind == "bit" else coder.bits(what))
-        assert LEAST <= coder._range <= TOP
-        assert 0 <= coder._code < coder._range
+        assert LEAST <= coder.range <= TOP
+        assert 0 <= coder.code < coder.range
     return values
 
 

@@ -36,7 +36,7 @@ class Fingerprint:
         """True if `luma` is the fingerprinted picture, up to a decoder's rounding."""
         unit = unit_size(self.unit)
         half_turn = MODULUS // 2 * unit
-        change = (_signed_sums(luma) - np.array(self.sums) * unit + half_turn) % (MODULUS * unit) - half_turn
+        change = (signed_sums(luma) - np.array(self.sums) * unit + half_turn) % (MODULUS * unit) - half_turn
         return bool((change.astype(np.float64) ** 2).sum() <= TOLERANCE * float(unit) ** 2)
 
 
@@ -53,20 +53,20 @@ def fingerprint(luma: NDArray[np.uint8]) -> Fingerprint:
     wanted = active**0.5 / UNITS_PER_GREY
     code = next((c for c in range(255) if unit_size(c) >= wanted), 255)
     unit = unit_size(code)
-    rounded = (_signed_sums(luma) + unit // 2) // unit % MODULUS
+    rounded = (signed_sums(luma) + unit // 2) // unit % MODULUS
     return Fingerprint(code, tuple(int(v) for v in rounded))
 
 
-def _signed_sums(luma: Luma) -> NDArray[np.int64]:
+def signed_sums(luma: Luma) -> NDArray[np.int64]:
     """(SUMS,): sum over y, x of a_k(y) b_k(x) luma(y, x), a and b being +1 or -1."""
     sums, columns, y = np.zeros(SUMS, np.int64), None, 0
     for band in _bands(luma):
         if columns is None:
-            columns = _signs(band.shape[1], 0x9E3779B9).T.astype(np.float32)
+            columns = signs(band.shape[1], 0x9E3779B9).T.astype(np.float32)
         # Exact in float32 in any order: 255 * 65500 < 2^24, so every partial sum is a whole number that it holds.
         with uncut():
             along = band.astype(np.float32) @ columns
-        sums += (along.astype(np.int64) * _signs(len(band), 0x7F4A7C15, y).T).sum(0)
+        sums += (along.astype(np.int64) * signs(len(band), 0x7F4A7C15, y).T).sum(0)
         y += len(band)
     return sums
 
@@ -78,7 +78,7 @@ def _bands(luma: Luma) -> Iterator[NDArray[np.uint8]]:
             yield part[y : y + 256]
 
 
-def _signs(count: int, salt: int, first: int = 0) -> NDArray[np.int64]:
+def signs(count: int, salt: int, first: int = 0) -> NDArray[np.int64]:
     """(SUMS, count) of +1 and -1: bits of a hash of the position, from `first` on (the finaliser of MurmurHash3, 32 bits)."""
     h = np.arange(first, first + count, dtype=np.uint64) ^ np.uint64(salt)
     mask = np.uint64(0xFFFFFFFF)

@@ -6,7 +6,7 @@ A picture can be divided into areas, each with one of several sets of parameters
 
 A prior gives for each parameter its value, the exponent of its step, and how far it is expected to stray (its spread).  The expected
 size of a level follows from the spread and from how far the parameters before it strayed; it picks the context of each coded bit.
-Encoder and decoder run the same `_code_levels`, so they cannot disagree.
+Encoder and decoder run the same `code_levels`, so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -122,11 +122,11 @@ def encode_sets(prior: Prior, sets: Sequence[tuple[Integers, int]], areas: Areas
         coder.bits(SIDE_BITS, (areas.side_px // LEAST_SIDE_PX).bit_length() - 1)
     for number, (levels, coarseness) in enumerate(sets):
         coder.bits(COARSENESS_BITS, coarseness + COARSENESS_BIAS)
-        _code_levels(coder, prior, coarseness, [int(v) for v in levels])
+        code_levels(coder, prior, coarseness, [int(v) for v in levels])
         if number == 0 and areas is not None:
             prior = relative_to(prior, apply(prior, levels, coarseness))
     if areas is not None:
-        _code_areas(coder, len(sets), areas.numbers.shape, areas.numbers.tolist())
+        code_areas(coder, len(sets), areas.numbers.shape, areas.numbers.tolist())
     return coder.finish()
 
 
@@ -148,13 +148,13 @@ def decode(
     found: list[NDArray[np.int16]] = []
     for number in range(count):
         coarseness = coder.bits(COARSENESS_BITS) - COARSENESS_BIAS
-        found.append(apply(prior, np.array(_code_levels(coder, prior, coarseness, None), np.int64), coarseness))
+        found.append(apply(prior, np.array(code_levels(coder, prior, coarseness, None), np.int64), coarseness))
         judge(prior.network, found[number])
         if number == 0:
             prior = relative_to(prior, found[0])
     if not several:
         return Sets(tuple(found))
-    numbers = _code_areas(coder, count, Areas.squares(shape, side_px), None)
+    numbers = code_areas(coder, count, Areas.squares(shape, side_px), None)
     return Sets(tuple(found), Areas(side_px, np.array(numbers, np.uint8)))
 
 
@@ -175,7 +175,7 @@ def _check_range(value: int) -> None:
         raise FormatError(f"a network parameter is {abs(value)}, expected at most 32767")
 
 
-def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels: list[int] | None) -> list[int]:
+def code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels: list[int] | None) -> list[int]:
     """Codes `levels`, or decodes them where they are None."""
     models: dict[tuple[int, int], Bit] = {}
 
@@ -211,7 +211,7 @@ def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels
     return out
 
 
-def _code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], numbers: list[list[int]] | None) -> list[list[int]]:
+def code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], numbers: list[list[int]] | None) -> list[list[int]]:
     """Codes the set of each square, or decodes them where `numbers` is None: as its left neighbour's, mostly."""
     alike, others = [Bit() for _ in range(3)], [Bit() for _ in range(count)]
     rows: list[list[int]] = []

@@ -45,28 +45,28 @@ class Encoder:
     def __init__(self) -> None:
         """Begin with the whole interval."""
         # The interval is [low, low + range) * 256^-shifted; LEAST <= range <= TOP between calls.
-        self._low, self._range, self._shifted = 0, TOP, 0
+        self._low, self.range, self._shifted = 0, TOP, 0
 
     def bit(self, model: Bit, bit: int) -> int:
         """Codes `bit` and lets the model learn it."""
-        self._narrow(bit, (self._range >> SCALE_BITS) * model.chance())
+        self._narrow(bit, (self.range >> SCALE_BITS) * model.chance())
         model.learn(bit)
         return bit
 
     def bits(self, count: int, value: int) -> int:
         """Codes `count` bits of a number, equally likely, the highest first."""
         for i in range(count - 1, -1, -1):
-            self._narrow(value >> i & 1, self._range >> 1)
+            self._narrow(value >> i & 1, self.range >> 1)
         return value
 
     def _narrow(self, bit: int, bound: int) -> None:
         # 0 < bound < range, because range >> 14 >= 2^10 and 0 < chance < 2^14
         if bit:
-            self._low, self._range = self._low + bound, self._range - bound
+            self._low, self.range = self._low + bound, self.range - bound
         else:
-            self._range = bound
-        while self._range < LEAST:
-            self._low, self._range, self._shifted = self._low << 8, self._range << 8, self._shifted + 1
+            self.range = bound
+        while self.range < LEAST:
+            self._low, self.range, self._shifted = self._low << 8, self.range << 8, self._shifted + 1
 
     def finish(self) -> bytes:
         """The shortest bytes that lie in the interval when zeros are read behind them."""
@@ -74,7 +74,7 @@ class Encoder:
         for keep in range(length + 1):
             unit = 1 << 8 * (length - keep)
             candidate = -(-self._low // unit) * unit
-            if candidate < self._low + self._range:
+            if candidate < self._low + self.range:
                 break
         return candidate.to_bytes(length, "big")[:keep].rstrip(b"\0")
 
@@ -86,11 +86,11 @@ class Decoder:
         """Begin at the first byte."""
         self._data, self._position = data, 4
         # 0 <= code < range: where the coded number lies in the interval.  Damaged bytes keep that, they only give other bits.
-        self._code, self._range = int.from_bytes(data[:4].ljust(4, b"\0"), "big"), TOP
+        self.code, self.range = int.from_bytes(data[:4].ljust(4, b"\0"), "big"), TOP
 
     def bit(self, model: Bit, _: int = 0) -> int:
         """The next bit of this model."""
-        bit = self._split((self._range >> SCALE_BITS) * model.chance())
+        bit = self._split((self.range >> SCALE_BITS) * model.chance())
         model.learn(bit)
         return bit
 
@@ -98,16 +98,16 @@ class Decoder:
         """The next number of `count` bits."""
         value = 0
         for _i in range(count):
-            value = value << 1 | self._split(self._range >> 1)
+            value = value << 1 | self._split(self.range >> 1)
         return value
 
     def _split(self, bound: int) -> int:
-        bit = int(self._code >= bound)
+        bit = int(self.code >= bound)
         if bit:
-            self._code, self._range = self._code - bound, self._range - bound
+            self.code, self.range = self.code - bound, self.range - bound
         else:
-            self._range = bound
-        while self._range < LEAST:
+            self.range = bound
+        while self.range < LEAST:
             byte = self._data[self._position] if self._position < len(self._data) else 0
-            self._code, self._range, self._position = self._code << 8 | byte, self._range << 8, self._position + 1
+            self.code, self.range, self._position = self.code << 8 | byte, self.range << 8, self._position + 1
         return bit
