@@ -49,7 +49,7 @@ def test_bands_see_the_base_around_them(network, side_px, monkeypatch):
     rng, base = np.random.default_rng(3), jpeg_of(texture(75, 203, seed=3), quality=90)
     luma = inlaid.decode(base)
     areas = Areas(side_px, rng.integers(0, 2, Areas.squares(luma.shape, side_px)).astype(np.uint8)) if side_px else None
-    parameters = tuple(STEP * rng.integers(-500, 501, network.size).astype(np.int16) for _ in range(2 if areas else 1))
+    parameters = tuple(STEP * rng.integers(-375, 376, network.size).astype(np.int16) for _ in range(2 if areas else 1))
     found = inlaid.decode(carrying(base, network, Sets(parameters, areas)))
     if areas is None:
         assert np.array_equal(found, reference.restore(network, parameters[0], luma))
