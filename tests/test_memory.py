@@ -55,7 +55,7 @@ def test_bands_see_the_base_around_them(network, side_px, monkeypatch):
         assert np.array_equal(found, reference.restore(network, parameters[0], luma))
     else:
         assert np.array_equal(found, decoder.restore(network, Sets(parameters, areas), luma))
-    assert (found != luma).mean() > 0.5
+    assert (found != luma).mean() > 0.2
 
 
 def test_a_stale_inlay_leaves_the_base_as_it_is():
