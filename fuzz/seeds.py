@@ -24,7 +24,7 @@ from .pieces import jpeg_segment, mp_index, tiff
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from textures import coloured, texture  # noqa: E402  # tests/ is no package: its path is set first
+from support.pictures import coloured, texture  # noqa: E402  # tests/ is no package: its path is set first
 
 GOLDEN = sorted(p for p in (ROOT / "tests" / "golden").iterdir() if p.suffix in (".jpg", ".jp2"))
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'/></x:xmpmeta>"

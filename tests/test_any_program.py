@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import file_of, textured
+from support.pictures import file_of, textured
 
 import inlaid
 from inlaid.encoding import encoder

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,68 @@ def test_no_fork_comes_during_linear_algebra(path):
 
 def test_what_forks_cut_is_found():
     assert cut_by_forks(ast.parse("a = np.linalg.eigh(b)\nwith uncut():\n    c = a @ b\nd = a @ b")) == [1, 4]
+
+
+# ------------------------------------------------------------------------------------------------ private names
+
+ROOT = Path(__file__).parents[1]
+OUTSIDE = [p for folder in ("tests", "benchmarks", "fuzz", "docs") for p in sorted((ROOT / folder).rglob("*.py"))]
+STILL_PRIVATE = {
+    "benchmarks/common.py": {"inlaid.encoding.encoder._Job"},
+    "tests/test_avx512.py": {"kernel._library"},
+    "tests/test_neon.py": {"kernel._c"},
+    "tests/test_jpeg.py": {"inlaid.formats._jpegfile"},
+}
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def private_names(tree):
+    """What a file uses of inlaid whose name begins with an underscore: modules, imported names, attributes of these.
+
+    Programs that stand in strings count too.
+    """
+    found, ours = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "inlaid":
+            ours |= {alias.asname or alias.name for alias in node.names}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names if is_private(alias.name)}
+            found |= {node.module for part in node.module.split(".") if is_private(part)}
+        elif isinstance(node, ast.Import):
+            modules = [alias for alias in node.names if alias.name.split(".")[0] == "inlaid"]
+            ours |= {alias.asname or "inlaid" for alias in modules}
+            found |= {alias.name for alias in modules if any(map(is_private, alias.name.split(".")))}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and ast.unparse(node).split(".")[0] in ours:
+            found.add(ast.unparse(node))
+        elif isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(name := node.args[1], ast.Constant):
+            place = ast.unparse(node.args[0])  # of getattr, setattr and monkeypatch.setattr
+            if isinstance(name.value, str) and is_private(name.value) and place.split(".")[0] in ours:
+                found.add(f"{place}.{name.value}")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "import" in node.value and "inlaid" in node.value:
+            with suppress(SyntaxError):
+                found |= private_names(ast.parse(node.value))
+    return found
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_outside_the_package_uses_what_is_private_in_it(path):
+    assert private_names(ast.parse(path.read_text("utf-8"))) <= STILL_PRIVATE.get(path.relative_to(ROOT).as_posix(), set())
+
+
+def test_private_names_are_found():
+    source = """
+import OURS.cli._a
+from OURS import kernel
+from OURS.formats import _b, jpeg as j
+from other import thing
+j._c(kernel.d._e)
+thing._f
+monkeypatch.setattr(kernel, "_g", None)
+PROGRAM = "from OURS import files; files._h()"
+"""
+    assert private_names(ast.parse(source.replace("OURS", "inlaid"))) == {
+        "inlaid.cli._a", "inlaid.formats._b", "j._c", "kernel.d._e", "kernel._g", "files._h",
+    }  # fmt: skip

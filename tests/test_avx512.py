@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from programs import output, program
+from support.programs import output, program
 from test_agreement import (  # noqa: F401  # run on the kernels below
     test_gradient_agrees_with_numpy,
     test_restore_agrees,

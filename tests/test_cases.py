@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from textures import psnr
+from support.pictures import psnr
 
 import inlaid
 from inlaid.encoding import pictures

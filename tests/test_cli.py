@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import file_of, textured
 from PIL import Image, ImageCms
+from support.pictures import file_of, textured
 
 import inlaid
 from inlaid.cli import messages

@@ -6,8 +6,9 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
-from programs import output, program
-from textures import coloured, halves, jpeg_of, psnr, texture
+from support.inlays import sealed
+from support.pictures import coloured, file_of, halves, jpeg_of, psnr, texture
+from support.programs import output, program
 
 import inlaid
 from inlaid import decoder, native, payload, priors, reference, restoration
@@ -364,9 +365,8 @@ def test_orientation_and_metadata_of_the_original():
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned by 90 degrees
     exif[0x010E] = "a description"
-    file = io.BytesIO()
-    Image.fromarray(COLOUR).save(file, "PNG", exif=exif, icc_profile=b"a profile" * 20)
-    encoded = encoder.encode(Image.open(file), quality=20, effort=1)
+    file = file_of(COLOUR, exif=exif, icc_profile=b"a profile" * 20)
+    encoded = encoder.encode(Image.open(io.BytesIO(file)), quality=20, effort=1)
     upright = np.rot90(COLOUR, -1)
     assert_whole(encoded, upright)
     assert inlaid.decode(encoded.data).shape == upright.shape
@@ -535,12 +535,6 @@ def test_another_pictures_segment(carrier):
     assert_base(data, "stale")
 
 
-def sealed(body):
-    import binascii
-
-    return body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
-
-
 def test_damaged_and_unsupported(carrier):
     raw, base = jpeg.container.extract(carrier), inlaid.strip(carrier)
     damaged = bytes([raw[0], raw[1], raw[2] ^ 1]) + raw[3:]
@@ -592,15 +586,15 @@ def test_a_payload_in_a_file_that_cannot_carry_one(carrier):
         lambda: inlaid.encode(np.zeros((1, 65501), np.uint8)),
         lambda: inlaid.encode(Image.new("F", (8, 8))),
         lambda: inlaid.encode(Image.new("I", (8, 8), 70000)),
-        lambda: inlaid.encode(Image.open(io.BytesIO(png()[:-300]))),
+        lambda: inlaid.encode(Image.open(io.BytesIO(file_of(GRAY)[:-300]))),
         lambda: inlaid.attach(b"", GRAY),
-        lambda: inlaid.attach(png(), GRAY),
+        lambda: inlaid.attach(file_of(GRAY), GRAY),
         lambda: inlaid.attach(jpeg_of(GRAY), GRAY, effort=10),
         lambda: inlaid.attach(jpeg_of(GRAY), GRAY.astype(float)),
         lambda: inlaid.attach(jpeg_of(GRAY)[:-500], GRAY),
         lambda: inlaid.attach(jpeg_of(GRAY)[:100], GRAY),
         lambda: inlaid.decode(b""),
-        lambda: inlaid.decode(png()),
+        lambda: inlaid.decode(file_of(GRAY)),
         lambda: inlaid.decode(jpeg_of(GRAY)[:300]),
         lambda: inlaid.decode(jpeg_of(GRAY), max_pixels=29_999),
         lambda: inlaid.info(b"\xff\xd8\xff"),
@@ -616,18 +610,12 @@ def test_every_error_is_an_inlay_error(call):
     assert isinstance(error.value, InlayError)
 
 
-def png():
-    file = io.BytesIO()
-    Image.fromarray(GRAY).save(file, "PNG")
-    return file.getvalue()
-
-
 def test_errors_say_which():
     with pytest.raises(LimitError, match="200x150 pixels, at most 29999 are allowed"):
         inlaid.decode(jpeg_of(GRAY), max_pixels=29_999)
     assert inlaid.decode(jpeg_of(GRAY), max_pixels=30_000).shape == (150, 200)
     with pytest.raises(FormatError, match="not a JPEG or JPEG2000 file: it begins with 89 50 4e 47"):
-        inlaid.decode(png())
+        inlaid.decode(file_of(GRAY))
     with pytest.raises(UnsupportedError, match="float32"):
         inlaid.encode(GRAY.astype(np.float32))
     with pytest.raises(InlayError, match="effort 10, expected 1 to 9"):

@@ -10,12 +10,12 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import file_of, textured
 from PIL import Image, ImageCms, ImageOps
-from programs import output, program
-from test_exif import TYPES, block, camera, values, with_odd_tag
-from test_jp2 import in_header
-from test_jpeg import segment
+from support.exif_blocks import TYPES, block, camera, values, with_odd_tag
+from support.jp2_files import box, in_header
+from support.jpeg_files import header, segment
+from support.pictures import file_of, textured
+from support.programs import output, program
 
 from inlaid import formats
 from inlaid.cli import export
@@ -238,7 +238,7 @@ def test_extended_xmp_is_written_and_read(tmp_path):
     data = big_xmp_file()
     back = jpeg.container.metadata(data)
     assert back.notes == () and b"HasExtendedXMP" not in back.items["xmp"]
-    bodies = [s.body(data) for s in jpeg.segments.head(data) if s.marker == 0xE1]
+    bodies = [s.body for s in header(data) if s.marker == 0xE1]
     assert [len(body) <= 65533 for body in bodies] == [True] * 4
     assert bodies[0].startswith(b"http://ns.adobe.com/xap/1.0/\0") and b'Rating="4"' in bodies[0]
     extended = b"".join(body[75:] for body in bodies[1:])
@@ -264,7 +264,7 @@ def test_exiv2_reads_extended_xmp(tmp_path):
 
 def test_incomplete_extended_xmp():
     data = big_xmp_file()
-    last = [s for s in jpeg.segments.head(data) if s.marker == 0xE1][-1]
+    last = [s for s in header(data) if s.marker == 0xE1][-1]
     for cut in (data[: last.offset] + data[last.end :], data[: last.end - 1] + b"?" + data[last.end :]):
         back = jpeg.container.metadata(cut)
         assert back.notes == ("the extended XMP is incomplete; the main part alone is kept",)
@@ -316,14 +316,8 @@ def test_resolution_of_jp2(dpi):
 
 
 def test_a_damaged_resolution_box():
-    plain = jp2.codec.encode(PICTURE, 40, {})
-    for content in (
-        b"",
-        b"\0\0\0\1",
-        jp2.boxes.box(b"resc", b"\0"),
-        jp2.boxes.box(b"resc", bytes(10)),
-        jp2.boxes.box(b"resc", b"\xff" * 10),
-    ):
+    plain = jp2.encode_base(PICTURE, 40, {})
+    for content in (b"", b"\0\0\0\1", box(b"resc", b"\0"), box(b"resc", bytes(10)), box(b"resc", b"\xff" * 10)):
         data = in_header(plain, lambda inner, content=content: [*inner, (b"res ", content)])
         jp2.container.metadata(data)
     assert jp2.container.metadata(plain).items == {}

@@ -3,17 +3,17 @@
 from functools import cache
 from itertools import pairwise
 
-import format_decoder as page
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from programs import output, program
-from textures import coloured, jpeg_of, texture
+from support import format_decoder as page
+from support.pictures import coloured, jpeg_of, texture
+from support.programs import output, program
 
 from inlaid import fingerprint as module
-from inlaid.fingerprint import SUMS, Fingerprint, fingerprint, signed_sums, signs, unit_size
+from inlaid.fingerprint import SUMS, Fingerprint, fingerprint, signed_sums, unit_size
 from inlaid.formats import jpeg
 
 SIZES = [(64, 64), (97, 131), (320, 240)]
@@ -23,6 +23,11 @@ sizes = pytest.mark.parametrize(("width", "height"), SIZES)
 @cache
 def luma(width, height, quality, seed=0):
     return jpeg.codec.decode(jpeg_of(coloured(width, height, seed), quality=quality)).luma
+
+
+def signs(width, height):
+    """FORMAT.md's signs of columns and rows, (12, width) and (12, height)."""
+    return page.signs(np.arange(width) ^ 0x9E3779B9), page.signs(np.arange(height) ^ 0x7F4A7C15)
 
 
 def moved(picture, change):
@@ -74,7 +79,7 @@ def test_units():
 def test_the_widest_picture_is_summed_exactly(height):
     """All 255, 65,500 wide, which is as far as float32 goes; and the picture that makes a partial sum as large as can be."""
     white = np.full((height, 65500), 255, np.uint8)
-    columns, rows = signs(65500, 0x9E3779B9), signs(height, 0x7F4A7C15)
+    columns, rows = signs(65500, height)
     aligned = np.where(columns[0] > 0, 255, 0).astype(np.uint8)[None].repeat(height, 0)
     noise = np.random.default_rng(2).integers(0, 256, white.shape, dtype=np.uint8)
     for picture in (white, aligned, 255 - aligned, noise):
@@ -94,7 +99,7 @@ def test_the_widest_picture_is_summed_exactly_whatever_the_signs(monkeypatch):
 def test_a_tall_picture_is_summed_exactly():
     """More rows than one band, up to the tallest JPEG file."""
     picture = np.random.default_rng(3).integers(0, 256, (65500, 7), dtype=np.uint8)
-    columns, rows = signs(7, 0x9E3779B9), signs(65500, 0x7F4A7C15)
+    columns, rows = signs(7, 65500)
     expected = np.einsum("yx,kx,ky->k", picture.astype(np.int64), columns, rows)
     assert np.array_equal(signed_sums(picture), expected)
 

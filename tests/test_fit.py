@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from textures import jpeg_of, texture
+from support.pictures import jpeg_of, texture
 
 from inlaid.encoding import floatnet, presets, rectangles
 from inlaid.encoding import gradient as float_kernel

@@ -4,9 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
-import format_decoder
 import numpy as np
 import pytest
+from support import format_decoder
 
 import inlaid
 from inlaid import decoder, native, priors

@@ -3,7 +3,6 @@
 In bounded time, and in memory that the picture's size justifies.
 """
 
-import binascii
 import json
 import pickle
 import subprocess
@@ -14,7 +13,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from textures import coloured, jpeg_of, texture
+from support.inlays import sealed
+from support.jpeg_files import marker_at, segment, segments
+from support.pictures import coloured, jpeg_of, texture
 
 import inlaid
 from inlaid import parameters, payload
@@ -28,6 +29,7 @@ from inlaid.payload import Payload
 
 SECONDS = 10.0  # a call; one takes some milliseconds, but a test machine may be busy
 FLIPS = 10_000
+APP9 = 0xE9
 
 
 def handmade(original, network, rng):
@@ -104,10 +106,6 @@ def outcome(data):
     return "restored" if state else "plain"
 
 
-def sealed(body):
-    return body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
-
-
 # ------------------------------------------------------------------------------------------------ the whole file
 
 
@@ -158,7 +156,7 @@ def test_ten_thousand_damages(files):
 def test_headers_that_lie(files):
     """Sizes and sampling factors of all kinds in the frame header: at every byte, every value that could be a trap."""
     for data in files.values():
-        frame = next(s for s in jpeg.segments.walk(data) if s.marker in (0xC0, 0xC1, 0xC2))
+        frame = next(s for s in segments(data) if s.marker in (0xC0, 0xC1, 0xC2))
         for at in range(frame.offset + 2, frame.end):
             for value in (0, 1, 2, 3, 4, 5, 8, 12, 16, 17, 0x22, 0x44, 127, 128, 254, 255):
                 outcome(data[:at] + bytes([value]) + data[at + 1 :])
@@ -179,14 +177,14 @@ def test_no_file_at_all():
 def test_many_segments(files):
     """The payload in thousands of pieces, empty ones among them, and a file of nothing but segments."""
     data = files["gray, prior only"]
-    base, raw = inlaid.strip(data), jpeg.container.extract(data)
-    pieces = [jpeg._segment(b"inlay\0" + raw[i : i + 1]) + jpeg._segment(b"inlay\0") * 100 for i in range(len(raw))]
+    base, raw = inlaid.strip(data), jpeg.extract(data)
+    pieces = [segment(APP9, b"inlay\0" + raw[i : i + 1]) + segment(APP9, b"inlay\0") * 100 for i in range(len(raw))]
     spread = base[:2] + b"".join(pieces) + base[2:]
     assert outcome(spread) == "restored"
     assert np.array_equal(inlaid.decode(spread), inlaid.decode(data))
     assert inlaid.strip(spread) == base
-    assert outcome(base[:2] + jpeg._segment(b"inlay\0") * 50_000 + base[2:]) == "base"
-    assert outcome(base[:2] + jpeg._segment(b"") * 120_000 + base[2:]) == "error"
+    assert outcome(base[:2] + segment(APP9, b"inlay\0") * 50_000 + base[2:]) == "base"
+    assert outcome(base[:2] + segment(APP9) * 120_000 + base[2:]) == "error"
 
 
 # ------------------------------------------------------------------------------------------------ the payload, its CRC made true again
@@ -312,7 +310,7 @@ def test_memory(files):
     """
     data = files["444, no prior"]
     damaged = [damage(data, np.random.default_rng((4, i))) for i in range(1500)]
-    frame = next(s for s in jpeg.segments.walk(data) if s.marker == 0xC0)
+    frame = marker_at(data, 0xC0)
     for height, width in ((65500, 65500), (4000, 4000), (600, 600), (1, 65500), (65500, 1), (256, 700)):
         size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
         damaged.append(data[: frame.offset + 5] + size + data[frame.offset + 9 :])

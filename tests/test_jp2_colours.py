@@ -4,17 +4,17 @@ The files are made here from Pillow's and boxes of our own; OpenJPEG's program a
 """
 
 import contextlib
-import io
 import itertools
-import shutil
 import struct
 import subprocess
 
-import format_decoder as page
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from textures import coloured, texture
+from support import format_decoder as page
+from support.jp2_files import CODESTREAM, SIGNATURE, box
+from support.pictures import coloured, file_of, texture
+from support.programs import program
 
 import inlaid
 from inlaid.errors import FormatError, InlayError, UnsupportedError
@@ -31,9 +31,7 @@ ANY = 65535
 
 def components(pixels):
     """The codestream of an array of 1 to 4 components of 8 bits, or one of 16, without loss, none mixed with another."""
-    out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(out, "JPEG2000", irreversible=False, mct=0, no_jp2=True)
-    return out.getvalue()
+    return file_of(np.ascontiguousarray(pixels), "JPEG2000", irreversible=False, mct=0, no_jp2=True)
 
 
 def of_depths(planes, depths):
@@ -60,9 +58,9 @@ def jp2_file(stream, space=None, *added, icc=None, size=None):
         inner.append((b"colr", b"\1\0\0" + struct.pack(">I", space)))
     if icc is not None:
         inner.append((b"colr", b"\2\0\0" + icc))
-    header = b"".join(jp2.boxes.box(*each) for each in (*inner, *added))
+    header = b"".join(box(*each) for each in (*inner, *added))
     boxes = [(b"ftyp", b"jp2 \0\0\0\0jp2 "), (b"jp2h", header), (b"jp2c", stream)]
-    return jp2.boxes.SIGNATURE + b"".join(jp2.boxes.box(*each) for each in boxes)
+    return SIGNATURE + b"".join(box(*each) for each in boxes)
 
 
 def cdef(*channels):
@@ -92,8 +90,8 @@ def scaled(levels, bits):
 
 def page_agrees(data):
     """The decoder written from FORMAT.md alone excludes the files that have an obstacle."""
-    if data.startswith(jp2.boxes.SIGNATURE):
-        assert (page.read_boxes(data)[1] is None) == (jp2.container.obstacle(data) is not None)
+    if data.startswith(SIGNATURE):
+        assert (page.read_boxes(data)[1] is None) == (jp2.obstacle(data) is not None)
 
 
 def is_shown(data, expected, tolerance=0):
@@ -109,12 +107,10 @@ def is_shown(data, expected, tolerance=0):
 
 def second(data, tmp_path):
     """What opj_decompress makes of it: (H, W, channels), 8 bits; or what it says."""
-    program = shutil.which("opj_decompress")
-    if program is None:
-        pytest.skip("opj_decompress is not installed")
-    name = "a.j2k" if data.startswith(jp2.boxes.CODESTREAM) else "a.jp2"
+    decompress = program("opj_decompress")
+    name = "a.j2k" if data.startswith(CODESTREAM) else "a.jp2"
     (tmp_path / name).write_bytes(data)
-    done = subprocess.run([program, "-i", name, "-o", "a.png"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([decompress, "-i", name, "-o", "a.png"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     if done.returncode or not (tmp_path / "a.png").exists():
         return done.stdout + done.stderr
     return np.atleast_3d(np.asarray(Image.open(tmp_path / "a.png")))
@@ -438,13 +434,10 @@ def test_the_first_space_counts():
 
 def subsampled(planes, steps, tmp_path, *switches):
     """The codestream that opj_compress makes of planes of their own sizes; the first has that of the picture."""
-    program = shutil.which("opj_compress")
-    if program is None:
-        pytest.skip("opj_compress is not installed")
     height, width = planes[0].shape
     (tmp_path / "a.raw").write_bytes(b"".join(plane.tobytes() for plane in planes))
     form = f"{width},{height},{len(planes)},8,u@" + ":".join(f"{across}x{down}" for across, down in steps)
-    command = [program, "-i", "a.raw", "-F", form, "-mct", "0", "-n", "1", *switches, "-o", "a.j2k"]
+    command = [program("opj_compress"), "-i", "a.raw", "-F", form, "-mct", "0", "-n", "1", *switches, "-o", "a.j2k"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return (tmp_path / "a.j2k").read_bytes()

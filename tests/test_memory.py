@@ -7,14 +7,14 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from textures import coloured, halves, jpeg_of, psnr, texture
+from support.inlays import STEP, carrying
+from support.pictures import coloured, halves, jpeg_of, psnr, texture
 
 import inlaid
 from inlaid import decoder, formats, reference, restoration
 from inlaid.encoding import encoder, limits, rate_slope
 from inlaid.encoding.pictures import Extent
 from inlaid.errors import LimitError
-from inlaid.formats import Base
 from inlaid.network import Network
 from inlaid.parameters import Areas, Sets
 
@@ -44,16 +44,18 @@ def test_bands_give_the_same_picture(name, monkeypatch):
 @pytest.mark.parametrize("network", [Network(), Network(3, 3, kernel=5, dilations=(8, 8, 3), inputs=3)], ids=["small halo", "halo of 42"])
 @pytest.mark.parametrize("side_px", [None, 32])
 def test_bands_see_the_base_around_them(network, side_px, monkeypatch):
-    """Also where a band is less high than what the network sees: what is restored above it must not be seen."""
-    monkeypatch.setattr(formats.base, "BAND_PX", 1)
-    rng, base = np.random.default_rng(3), texture(75, 203, seed=3)
-    sets = tuple(rng.integers(-500, 501, network.size).astype(np.int16) for _ in range(2))
-    areas = Areas(side_px, rng.integers(0, 2, Areas.squares(base.shape, side_px)).astype(np.uint8)) if side_px else None
-    found = restoration.restored_in_place(Base("gray", Image.fromarray(base)), network, Sets(sets, areas), None)
+    """Bands of one row, which is less than the network sees: it must not see what was restored above it."""
+    monkeypatch.setattr(formats, "BAND_PX", 1)
+    rng, base = np.random.default_rng(3), jpeg_of(texture(75, 203, seed=3), quality=90)
+    luma = inlaid.decode(base)
+    areas = Areas(side_px, rng.integers(0, 2, Areas.squares(luma.shape, side_px)).astype(np.uint8)) if side_px else None
+    parameters = tuple(STEP * rng.integers(-375, 376, network.size).astype(np.int16) for _ in range(2 if areas else 1))
+    found = inlaid.decode(carrying(base, network, Sets(parameters, areas)))
     if areas is None:
-        assert np.array_equal(found, reference.restore(network, sets[0], base))
+        assert np.array_equal(found, reference.restore(network, parameters[0], luma))
     else:
-        assert np.array_equal(found, restoration.restore(network, Sets(sets, areas), base))
+        assert np.array_equal(found, decoder.restore(network, Sets(parameters, areas), luma))
+    assert (found != luma).mean() > 0.2
 
 
 def test_a_stale_inlay_leaves_the_base_as_it_is():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import test_agreement
-from programs import output, program
+from support.programs import output, program
 from test_agreement import NETWORKS, test_restore_agrees, test_restore_agrees_at_the_bounds  # noqa: F401  # run on the kernels below
 
 from inlaid import colour, native

@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-import format_decoder as page
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from textures import jpeg_of, texture
+from support import format_decoder as page
+from support.pictures import jpeg_of, texture
 
 from inlaid import parameters, priors
 from inlaid.encoding import presets

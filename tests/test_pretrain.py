@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from textures import texture
+from support.pictures import texture
 
 from inlaid.encoding import floatnet
 from inlaid.encoding.floatnet import he_init, normed_gradient

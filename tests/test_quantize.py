@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from fitted import NETWORKS, fitted, pictures
-from textures import texture
+from support.fitted import NETWORKS, fitted, pictures
+from support.pictures import texture
 
 from inlaid import parameters, reference
 from inlaid.encoding import curvature, floatnet

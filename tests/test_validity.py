@@ -3,9 +3,10 @@
 import struct
 
 import pytest
-from conftest import file_of, textured
-from test_exif import block, camera
-from test_jpeg import VARIANTS, segment, two_images
+from support.exif_blocks import block, camera
+from support.jp2_files import box
+from support.jpeg_files import VARIANTS, segment, two_images
+from support.pictures import file_of, textured
 
 from inlaid.encoding import encoder
 from inlaid.formats import jp2, jpeg
@@ -39,7 +40,7 @@ def with_preview(order="<", header=b"", counted="block", far=0):
 
 def boxed(kind, body):
     at = JP2.index(b"jp2c") - 4
-    return JP2[:at] + jp2.boxes.box(kind, body) + JP2[at:]
+    return JP2[:at] + box(kind, body) + JP2[at:]
 
 
 FILES = {

@@ -8,8 +8,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from programs import output, program
-from test_jpeg import METADATA, PAYLOAD, VARIANTS, picture, saved, segment, two_images
+from support.jpeg_files import METADATA, PAYLOAD, VARIANTS, picture, saved, segment, two_images
+from support.programs import output, program
 
 from inlaid.formats import jpeg
 

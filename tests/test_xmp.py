@@ -1,9 +1,9 @@
 """XMP packets: claims about pictures that are gone, and packets in two parts."""
 
 import pytest
-from conftest import textured
 from hypothesis import given
 from hypothesis import strategies as st
+from support.pictures import textured
 
 from inlaid.formats import jp2, jpeg
 from inlaid.metadata import rdf, xmp

@@ -18,7 +18,7 @@ from PIL import Image
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from textures import coloured, halves, texture  # noqa: E402  # tests/ is no package: its path is set first
+from support.pictures import coloured, halves, texture  # noqa: E402  # tests/ is no package: its path is set first
 
 from inlaid import decoder, formats, parameters, payload  # noqa: E402  # the path is set first
 from inlaid.encoding import encoder  # noqa: E402  # the path is set first

@@ -127,7 +127,9 @@ def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
     mode = "L" if header.model == "gray" else "RGB"
     image = image if image.mode == mode else image.convert(mode)
     rate_bpp = 8 * (header.stream[1] - header.stream[0]) / (header.width * header.height)
-    least_side = min(*image.size, *header.tile)
+    # Of the last tiles too: OpenJPEG ends the process where a decomposition leaves nothing of a tile.
+    last = (side % tile or tile for side, tile in zip(image.size, header.tile, strict=True))
+    least_side = min(*image.size, *header.tile, *last)
     try:
         return _save(
             image,

@@ -1,6 +1,6 @@
 """Fitted parameters that tests start from: `fitted.json`, made once by
 
-    INLAID_PATH=avx2 python tests/fitted.py
+    cd tests && INLAID_PATH=avx2 python -m support.fitted
 
 A fit made on the spot ends elsewhere on each kernel path and with each number of threads, which add floats in other orders; a test that
 hangs on its last digits passes on one processor and fails on another.
@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from textures import jpeg_of, texture
 
 from inlaid.encoding.fit import Problem, fit
 from inlaid.encoding.floatnet import he_init
@@ -19,6 +18,7 @@ from inlaid.encoding.run import Run
 from inlaid.encoding.schedule import Schedule
 from inlaid.formats import jpeg
 from inlaid.network import Network
+from support.pictures import jpeg_of, texture
 
 STORED = Path(__file__).with_suffix(".json")
 UNIT = 1 << 16  # of the numbers in the file: a parameter of 1
