@@ -76,7 +76,7 @@ class Memory:
 
 def kernels() -> set[Path]:
     """The kernel libraries that this process has loaded."""
-    kernel.paths()  # loads it
+    native.library()
     maps = Path("/proc/self/maps").read_text().splitlines()
     return {Path(line.split(maxsplit=5)[5]) for line in maps if line.endswith("/_kernel.so")}
 

@@ -181,12 +181,7 @@ def test_what_forks_cut_is_found():
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE = [p for folder in ("tests", "benchmarks", "fuzz", "docs") for p in sorted((ROOT / folder).rglob("*.py"))]
-STILL_PRIVATE = {
-    "benchmarks/common.py": {"inlaid.encoding.encoder._Job"},
-    "tests/test_avx512.py": {"kernel._library"},
-    "tests/test_neon.py": {"kernel._c"},
-    "tests/test_jpeg.py": {"inlaid.formats._jpegfile"},
-}
+STILL_PRIVATE = {}
 
 
 def is_private(name):

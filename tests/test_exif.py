@@ -16,7 +16,9 @@ from support.exif_blocks import DIRECTORIES, TYPES, block, camera, values, with_
 from support.pictures import file_of, textured
 from support.programs import output, program
 
-from inlaid.metadata import exif
+from inlaid.encoding.pictures import tiff_tags
+from inlaid.encoding.pictures.raw_profiles import exif_of_info
+from inlaid.metadata import exif, tags
 
 ORDERS = pytest.mark.parametrize("order", "<>")
 

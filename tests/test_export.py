@@ -316,7 +316,7 @@ def test_resolution_of_jp2(dpi):
 
 
 def test_a_damaged_resolution_box():
-    plain = jp2.encode_base(PICTURE, 40, {})
+    plain = jp2.codec.encode(PICTURE, 40, {})
     for content in (b"", b"\0\0\0\1", box(b"resc", b"\0"), box(b"resc", bytes(10)), box(b"resc", b"\xff" * 10)):
         data = in_header(plain, lambda inner, content=content: [*inner, (b"res ", content)])
         jp2.container.metadata(data)

@@ -53,7 +53,7 @@ def test_the_battery_has_samples_of_every_format():
 @each_format
 def test_a_format_is_found_by_its_names(name):
     assert formats.by_name(name) is FORMATS[name]
-    extensions = FORMATS[name].EXTENSIONS
+    extensions = FORMATS[name].extensions
     assert extensions and all(formats.by_extension(each) is FORMATS[name] for each in extensions)
     assert all(each == each.lower() and each.startswith(".") for each in extensions)
 

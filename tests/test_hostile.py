@@ -177,7 +177,7 @@ def test_no_file_at_all():
 def test_many_segments(files):
     """The payload in thousands of pieces, empty ones among them, and a file of nothing but segments."""
     data = files["gray, prior only"]
-    base, raw = inlaid.strip(data), jpeg.extract(data)
+    base, raw = inlaid.strip(data), jpeg.container.extract(data)
     pieces = [segment(APP9, b"inlay\0" + raw[i : i + 1]) + segment(APP9, b"inlay\0") * 100 for i in range(len(raw))]
     spread = base[:2] + b"".join(pieces) + base[2:]
     assert outcome(spread) == "restored"

@@ -91,7 +91,7 @@ def scaled(levels, bits):
 def page_agrees(data):
     """The decoder written from FORMAT.md alone excludes the files that have an obstacle."""
     if data.startswith(SIGNATURE):
-        assert (page.read_boxes(data)[1] is None) == (jp2.obstacle(data) is not None)
+        assert (page.read_boxes(data)[1] is None) == (jp2.container.obstacle(data) is not None)
 
 
 def is_shown(data, expected, tolerance=0):

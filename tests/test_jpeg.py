@@ -39,7 +39,8 @@ from support.programs import output, program
 
 from inlaid.errors import FormatError, InlayError, LimitError, UnsupportedError
 from inlaid.formats import Metadata, by_content, jpeg
-from inlaid.formats._jpegfile import Edit, head, splice, walk
+from inlaid.formats.jpeg.edits import Edit, splice
+from inlaid.formats.jpeg.segments import head, walk
 
 
 def tables(data):
@@ -79,16 +80,16 @@ def test_nothing_but_one_segment_is_added(make):
 
 def test_place_is_behind_the_leading_app0_and_app1():
     data = with_metadata(saved(picture()))
-    markers = [s.marker for s in header(jpeg.embed(data, PAYLOAD))]
+    markers = [s.marker for s in header(jpeg.container.embed(data, PAYLOAD))]
     assert markers[:7] == [0xD8, 0xE0, 0xE1, 0xE1, 0xE1, 0xE9, 0xE2]
-    assert [s.marker for s in header(jpeg.embed(without_jfif(saved(picture())), PAYLOAD))][:2] == [0xD8, 0xE9]
+    assert [s.marker for s in header(jpeg.container.embed(without_jfif(saved(picture())), PAYLOAD))][:2] == [0xD8, 0xE9]
 
 
 @pytest.mark.parametrize("size", [0, 1, 65526, 65527, 65528, 2 * 65527, 200_000])
 def test_payload_over_several_segments(size):
     payload = np.random.default_rng(size).bytes(size)
     data = saved(picture())
-    embedded = jpeg.embed(data, payload)
+    embedded = jpeg.container.embed(data, payload)
     ours = [s for s in header(embedded) if s.marker == 0xE9]
     assert len(ours) == max(1, -(-size // 65527))
     assert all(a.end == b.offset for a, b in itertools.pairwise(ours))
@@ -168,7 +169,7 @@ def djpeg(data):
 @pytest.mark.parametrize("name", ["gray", "420", "progressive", "restarts", "metadata"])
 def test_extra_bytes_before_any_marker(name, extra):
     plain = VARIANTS[name]()
-    shown, described = np.asarray(jpeg.decode_image(plain)), jpeg.describe(plain)
+    shown, described = np.asarray(jpeg.codec.decode_image(plain)), jpeg.container.describe(plain)
     for number in range(1, len(segments(plain))):
         data = with_extra(plain, extra, number)
         embedded = jpeg.container.embed(data, PAYLOAD)
@@ -245,8 +246,8 @@ def test_mpf_index_stays_right_among_extra_bytes(order, number):
 @pytest.mark.parametrize("behind", [b"", b"\xe9\0\x0binlay\0abc", b"\xd9", b"\0", b"\xff\0"])
 def test_taking_a_segment_out_makes_no_marker_of_its_neighbours(before, behind):
     data = BASE[:20] + before + segment(0xE9, b"inlay\0" + PAYLOAD) + behind + BASE[20:]
-    stripped = jpeg.strip(data)
-    assert jpeg.strip(stripped) == stripped
+    stripped = jpeg.container.strip(data)
+    assert jpeg.container.strip(stripped) == stripped
     assert [s.marker for s in segments(stripped)] == [s.marker for s in segments(BASE)]
     assert stripped in (BASE[:20] + rest + behind + BASE[20:] for rest in (before, before.rstrip(b"\xff")))
     assert np.array_equal(jpeg.codec.decode_image(data), jpeg.codec.decode_image(BASE))
@@ -335,14 +336,14 @@ def test_edits_move_positions_alike():
 def test_a_truncated_file_takes_no_payload(progressive):
     """What ends before its first scan is not even read."""
     plain = with_metadata(saved(SMALL_PICTURE, progressive=progressive)) + b"trailer"
-    data = jpeg.embed(plain, PAYLOAD)
+    data = jpeg.container.embed(plain, PAYLOAD)
     for length in range(header(data)[-1].end):
-        for function in (jpeg.extract, jpeg.strip, jpeg.metadata):
+        for function in (jpeg.container.extract, jpeg.container.strip, jpeg.container.metadata):
             with pytest.raises(FormatError):
                 function(data[:length])
     for length in range(len(data) - len(b"trailer")):
         with pytest.raises(FormatError, match=r"truncated|not a JPEG"):
-            jpeg.embed(data[:length], PAYLOAD)
+            jpeg.container.embed(data[:length], PAYLOAD)
     for length in range(len(data) - len(b"trailer"), len(data)):
         assert not failures("jpeg", data[:length])
 
@@ -377,9 +378,9 @@ def test_any_bytes_behind_soi(junk):
 )
 def test_messages_name_the_damage(data, text):
     with pytest.raises(FormatError, match=text):
-        jpeg.obstacle(data)
-        jpeg.requantised(data, SMALL_PICTURE, 1.0)
-        jpeg.embed(data, PAYLOAD)
+        jpeg.container.obstacle(data)
+        jpeg.codec.requantised(data, SMALL_PICTURE, 1.0)
+        jpeg.container.embed(data, PAYLOAD)
 
 
 @pytest.mark.parametrize(("million", "seconds"), [(30_000, 10), pytest.param(1_000_000, 30, marks=pytest.mark.slow)])
@@ -408,7 +409,7 @@ def test_time_is_linear(million, seconds):
 
 def test_number_of_segments_is_limited():
     with pytest.raises(LimitError, match="more than 100000 segments"):
-        jpeg.extract(b"\xff\xd8" + segment(0xEF) * 100_001)
+        jpeg.container.extract(b"\xff\xd8" + segment(0xEF) * 100_001)
 
 
 def test_hostile_metadata_is_no_reason_to_refuse_the_picture():
@@ -421,7 +422,7 @@ def test_hostile_metadata_is_no_reason_to_refuse_the_picture():
     ]
     data = BASE[:20] + b"".join(bad) + BASE[20:]
     assert not failures("jpeg", data)
-    assert np.array_equal(jpeg.decode_image(data), jpeg.decode_image(BASE))
+    assert np.array_equal(jpeg.codec.decode_image(data), jpeg.codec.decode_image(BASE))
 
 
 # ------------------------------------------------------------------------------------------------ limits
@@ -623,13 +624,13 @@ def test_both_answers_occur():
 
 @pytest.mark.parametrize("data", [with_frame_marker(0xC1), components(0x22), components(0x41, 0x11, 0x11)])
 def test_unusual_frames_are_no_obstacle(data):
-    assert jpeg.obstacle(data) is None
+    assert jpeg.container.obstacle(data) is None
 
 
 @pytest.mark.parametrize(("reason", "data"), OBSTACLES)
 def test_what_cannot_be_restored_carries_a_payload(reason, data):
-    assert jpeg.obstacle(data).startswith(reason)
-    assert jpeg.extract(jpeg.embed(data, PAYLOAD)) == PAYLOAD
+    assert jpeg.container.obstacle(data).startswith(reason)
+    assert jpeg.container.extract(jpeg.container.embed(data, PAYLOAD)) == PAYLOAD
 
 
 def test_what_pillow_cannot_decode_either_is_unsupported_not_damaged():
@@ -844,7 +845,7 @@ def test_requantised_limits_steps_to_a_byte():
     image = picture()
     data = VARIANTS["16-bit tables"]()
     assert marker_at(data, 0xDB).body[0] >> 4 == 1
-    again = jpeg.requantised(data, image, 1.0)
+    again = jpeg.codec.requantised(data, image, 1.0)
     assert tables(again) == {0: [min(step, 255) for step in range(250, 314)]}
 
 

@@ -45,7 +45,7 @@ def test_bands_give_the_same_picture(name, monkeypatch):
 @pytest.mark.parametrize("side_px", [None, 32])
 def test_bands_see_the_base_around_them(network, side_px, monkeypatch):
     """Bands of one row, which is less than the network sees: it must not see what was restored above it."""
-    monkeypatch.setattr(formats, "BAND_PX", 1)
+    monkeypatch.setattr(formats.base, "BAND_PX", 1)
     rng, base = np.random.default_rng(3), jpeg_of(texture(75, 203, seed=3), quality=90)
     luma = inlaid.decode(base)
     areas = Areas(side_px, rng.integers(0, 2, Areas.squares(luma.shape, side_px)).astype(np.uint8)) if side_px else None
@@ -54,7 +54,7 @@ def test_bands_see_the_base_around_them(network, side_px, monkeypatch):
     if areas is None:
         assert np.array_equal(found, reference.restore(network, parameters[0], luma))
     else:
-        assert np.array_equal(found, decoder.restore(network, Sets(parameters, areas), luma))
+        assert np.array_equal(found, restoration.restore(network, Sets(parameters, areas), luma))
     assert (found != luma).mean() > 0.2
 
 

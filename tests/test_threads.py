@@ -115,7 +115,7 @@ def test_bands_give_the_same_bytes():
         assert np.array_equal(native.restore(Network(), parameters, base, threads=count), expected)
 
 
-def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted(monkeypatch):
+def test_what_the_native_was_given_outlives_a_caller_that_was_interrupted(monkeypatch):
     """A helping thread may still read and write there."""
     kept = []
 
@@ -123,10 +123,10 @@ def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted(monkey
         kept.append(work)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(kernel, "parallel", interrupted)
+    monkeypatch.setattr(native, "parallel", interrupted)
     base = np.zeros((3, 5), np.uint8)
     with suppress(KeyboardInterrupt):
-        kernel.restore(Network(), np.zeros(Network().size, np.int16), base)
+        native.restore(Network(), np.zeros(Network().size, np.int16), base)
     given = weakref.ref(base)
     del base
     gc.collect()

@@ -57,13 +57,13 @@ def fingerprint(luma: Pixels) -> Fingerprint:
     return Fingerprint(code, tuple(int(v) for v in rounded))
 
 
-def signed_sums(luma: Luma) -> NDArray[np.int64]:
-    """(SUMS,): sum over y, x of a_k(y) b_k(x) luma(y, x), a and b being +1 or -1."""
+def signed_sums(luma: Luma) -> Integers:
+    """(SUMS,): sum k is the sum over y, x of rows_k(y) columns_k(x) luma(y, x); rows_k and columns_k are +1 or -1."""
     sums, columns, y = np.zeros(SUMS, np.int64), None, 0
     for band in _bands(luma):
         if columns is None:
             columns = signs(band.shape[1], 0x9E3779B9).T.astype(np.float32)
-        # Exact in float32 in any order: 255 * 65500 < 2^24, so every partial sum is a whole number that it holds.
+        # Exact in float32 and in any order: 255 * 65500 < 2^24, and float32 holds every integer up to 2^24.
         with uncut():
             along = band.astype(np.float32) @ columns
         sums += (along.astype(np.int64) * signs(len(band), 0x7F4A7C15, y).T).sum(0)
@@ -78,8 +78,8 @@ def _bands(luma: Luma) -> Iterator[Pixels]:
             yield part[y : y + 256]
 
 
-def signs(count: int, salt: int, first: int = 0) -> NDArray[np.int64]:
-    """(SUMS, count) of +1 and -1: bits of a hash of the position, from `first` on (the finaliser of MurmurHash3, 32 bits)."""
+def signs(count: int, salt: int, first: int = 0) -> Integers:
+    """(SUMS, count): +1 or -1 for the positions from `first` on, each a bit of a hash (the 32-bit finaliser of MurmurHash3)."""
     h = np.arange(first, first + count, dtype=np.uint64) ^ np.uint64(salt)
     mask = np.uint64(0xFFFFFFFF)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):

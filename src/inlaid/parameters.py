@@ -6,9 +6,7 @@ A prior gives for each parameter a value, the exponent of its step, and a spread
 `code_levels` scales the spread by the ratio of the differences so far to their spreads.  The result, in steps, is the expected size of
 the level, and selects the contexts of its bits.  The same function encodes and decodes, so the two cannot disagree.
 
-A prior gives for each parameter its value, the exponent of its step, and how far it is expected to stray (its spread).  The expected
-size of a level follows from the spread and from how far the parameters before it strayed; it picks the context of each coded bit.
-Encoder and decoder run the same `code_levels`, so they cannot disagree.
+A picture can be cut in squares, each restored with one of several sets of parameters.  The sets after the first are relative to the first.
 """
 
 from __future__ import annotations
@@ -156,7 +154,7 @@ def decode(prior: Prior, coded: bytes, shape: tuple[int, int], *, check: Callabl
     for number in range(count):
         coarseness = coder.bits(COARSENESS_BITS) - COARSENESS_BIAS
         found.append(apply(prior, np.array(code_levels(coder, prior, coarseness, None), np.int64), coarseness))
-        judge(prior.network, found[number])
+        check(prior.network, found[number])
         if number == 0:
             prior = relative_to(prior, found[0])
     if not several:
@@ -183,7 +181,10 @@ def _check_range(value: int) -> None:
 
 
 def code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels: list[int] | None) -> list[int]:
-    """Codes `levels`, or decodes them where they are None."""
+    """Encodes `levels`, or decodes them where they are None; returns them.
+
+    `differences` and `spreads` are FORMAT.md's A and B: sums over the parameters so far, in which each step keeps 31/32 of the past.
+    """
     models: dict[tuple[int, int], Bit] = {}
 
     def model(group: int, step: int, counts: tuple[int, ...]) -> Bit:
@@ -219,7 +220,7 @@ def code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels:
 
 
 def code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], numbers: list[list[int]] | None) -> list[list[int]]:
-    """Codes the set of each square, or decodes them where `numbers` is None: as its left neighbour's, mostly."""
+    """Encodes the set of each square, or decodes it where `numbers` is None; a square mostly has the set of its left neighbour."""
     alike, others = [Bit() for _ in range(3)], [Bit() for _ in range(count)]
     rows: list[list[int]] = []
     for y in range(shape[0]):

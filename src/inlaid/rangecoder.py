@@ -51,12 +51,12 @@ class Encoder:
     """Turns bits into bytes.  `bit` and `bits` have a `Decoder`'s signature, so one function can encode and decode."""
 
     def __init__(self) -> None:
-        """Begin with the whole interval."""
-        # The interval is [low, low + range) * 256^-shifted; LEAST <= range <= TOP between calls.
-        self._low, self.range, self._shifted = 0, TOP, 0
+        """Starts with the whole interval."""
+        # The interval is [low, low + range) / 256^(4 + shifted).  Invariant between calls: LEAST <= range <= TOP.
+        self.low, self.range, self.shifted = 0, TOP, 0
 
     def bit(self, model: Bit, bit: int) -> int:
-        """Codes `bit` and lets the model learn it."""
+        """Codes `bit` by its model, which then learns it; returns `bit`."""
         self._narrow(bit, (self.range >> SCALE_BITS) * model.chance())
         model.learn(bit)
         return bit
@@ -70,19 +70,19 @@ class Encoder:
     def _narrow(self, bit: int, bound: int) -> None:
         # 0 < bound < range: range >> 14 is at least 2^10, and 0 < chance < 2^14.
         if bit:
-            self._low, self.range = self._low + bound, self.range - bound
+            self.low, self.range = self.low + bound, self.range - bound
         else:
             self.range = bound
         while self.range < LEAST:
-            self._low, self.range, self._shifted = self._low << 8, self.range << 8, self._shifted + 1
+            self.low, self.range, self.shifted = self.low << 8, self.range << 8, self.shifted + 1
 
     def finish(self) -> bytes:
         """The shortest bytes that name a number in the interval; a decoder reads zeros behind them."""
         length = self.shifted + 4  # the bytes of low: TOP has 4
         for keep in range(length + 1):
             unit = 1 << 8 * (length - keep)
-            candidate = -(-self._low // unit) * unit
-            if candidate < self._low + self.range:
+            candidate = -(-self.low // unit) * unit
+            if candidate < self.low + self.range:
                 break
         return candidate.to_bytes(length, "big")[:keep].rstrip(b"\0")
 
@@ -91,13 +91,14 @@ class Decoder:
     """Turns bytes into bits.  Behind their end it reads zeros."""
 
     def __init__(self, data: bytes) -> None:
-        """Begin at the first byte."""
-        self._data, self._position = data, 4
-        # 0 <= code < range: where the coded number lies in the interval.  Damaged bytes keep that, they only give other bits.
+        """Reads the first four bytes."""
+        self.data, self.position = data, 4
+        # Code is the message less the interval's lower end.  Invariant: 0 <= code < range, LEAST <= range <= TOP.  It holds for any
+        # bytes: `_split` keeps 0 <= code < range, and a byte that is shifted in is at most 255, so 256 code + byte < 256 range.
         self.code, self.range = int.from_bytes(data[:4].ljust(4, b"\0"), "big"), TOP
 
     def bit(self, model: Bit, _: int = 0) -> int:
-        """The next bit of this model."""
+        """The next bit, by its model, which then learns it."""
         bit = self._split((self.range >> SCALE_BITS) * model.chance())
         model.learn(bit)
         return bit
@@ -116,6 +117,6 @@ class Decoder:
         else:
             self.range = bound
         while self.range < LEAST:
-            byte = self._data[self._position] if self._position < len(self._data) else 0
-            self.code, self.range, self._position = self.code << 8 | byte, self.range << 8, self._position + 1
+            byte = self.data[self.position] if self.position < len(self.data) else 0
+            self.code, self.range, self.position = self.code << 8 | byte, self.range << 8, self.position + 1
         return bit

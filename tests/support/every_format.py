@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import NamedTuple
 
 from inlaid.errors import InlayError
@@ -10,16 +9,9 @@ from inlaid.formats import all_formats
 
 from . import jp2_files, jpeg_files
 
-FORMATS = {each.NAME: each for each in all_formats()}
-CONTAINERS = FORMATS
-CODECS = {
-    name: SimpleNamespace(
-        encode=each.encode_base,
-        decode=each.decode_base,
-        **{f: getattr(each, f) for f in ("decode_luma", "decode_image", "decode_original", "decoding_bytes", "requantised")},
-    )
-    for name, each in FORMATS.items()
-}
+FORMATS = {each.name: each for each in all_formats()}
+CONTAINERS = {name: each.container for name, each in FORMATS.items()}
+CODECS = {name: each.codec for name, each in FORMATS.items()}
 PAYLOAD = jpeg_files.PAYLOAD
 DECODERS = ("decode", "decode_luma", "decode_image", "decode_original")
 
