@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from test_architecture import MAY_IMPORT
 
 import inlaid
 
@@ -71,6 +72,11 @@ def test_shell_lines_of_the_readme(folder):
     plain, photo = (Path(name).read_bytes() for name in ("plain.jpg", "photo.jpg"))
     assert plain == inlaid.strip(photo) != photo
     assert inlaid.strip(Path("new.jpg").read_bytes()) == Path("old.jpg").read_bytes()
+
+
+def test_the_ground_plan_is_the_one_that_is_checked():
+    rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|$", (ROOT / "docs/design.md").read_text("utf-8"), re.MULTILINE)
+    assert {folder: set(re.findall(r"\w+", allowed)) for folder, allowed in rows} == MAY_IMPORT
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

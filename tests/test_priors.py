@@ -37,3 +37,8 @@ def test_a_changed_number_is_noticed(field):
     changed = np.array(getattr(prior, field))
     changed[-1] += 1
     assert digest(replace(prior, **{field: changed})) != HASHES["001"]
+
+
+if __name__ == "__main__":  # writes the lines of priors.sha256
+    for number in priors.files():
+        print(f"{digest(priors.prior(number))}  {number:03}")
