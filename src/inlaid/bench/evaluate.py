@@ -1,4 +1,4 @@
-"""The bench: real files, encoded and decoded again, measured, one JSON line a measurement (DESIGN.md, section 5).
+"""The bench: real files, encoded and decoded again, measured, one JSON line a measurement (docs/design.md, How results are measured).
 
 A measurement takes one picture's luma at one setting, writes the plain base file and the file with an inlay, decodes both
 from their bytes with the real decoder, and keeps sizes and what the pixels are worth; of a peer there is the plain file alone, and a

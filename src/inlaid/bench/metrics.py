@@ -1,4 +1,4 @@
-"""Numbers that compare pictures and codecs, defined once (DESIGN.md, section 5).
+"""Numbers that compare pictures and codecs, defined once (docs/design.md, How results are measured).
 
 Mean squared error and PSNR; SSIM, MS-SSIM and SSIMULACRA2 where a claim is about looks; BD-rate and BD-PSNR.
 """

@@ -1,4 +1,4 @@
-"""What a measurement hangs on: the code, the libraries and the machine (DESIGN.md, section 5)."""
+"""What a measurement hangs on: the code, the libraries and the machine (docs/design.md, How results are measured)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says, in which order, and the paper's figures that stand beside ours (DESIGN.md, section 5)."""
+"""What a report says, in which order, and the paper's figures that stand beside ours (docs/design.md, How results are measured)."""
 
 from __future__ import annotations
 

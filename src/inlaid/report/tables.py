@@ -1,4 +1,4 @@
-"""Tables from the stored lines of `inlaid bench`; no pixel is looked at again (DESIGN.md, section 5).
+"""Tables from the stored lines of `inlaid bench`; no pixel is looked at again (docs/design.md, How results are measured).
 
 Lines of equal settings make a table.  Each picture gives two curves over the qualities or rates, its plain base files (the anchor)
 and its files with an inlay (the test), every byte of the file counted.

@@ -1,0 +1,89 @@
+"""What README and the pages show works: shell lines, Python examples and their output, links."""
+
+import os
+import re
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from test_architecture import MAY_IMPORT
+
+import inlaid
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks(page):
+    """(language, text) of each fenced block."""
+    return FENCE.findall((ROOT / page).read_text("utf-8"))
+
+
+def run_python(fenced):
+    """Runs the Python blocks one after another, and compares what each prints with the text block behind it, if there is one."""
+    namespace, compared = {"__name__": "page"}, 0
+    for (language, source), (kind, expected) in zip(fenced, [*fenced[1:], ("", "")], strict=True):
+        if language == "python":
+            with redirect_stdout(StringIO()) as printed:
+                exec(compile(source, "page", "exec"), namespace)
+            assert printed.getvalue() == (expected if kind == "text" else ""), source
+            compared += kind == "text"
+    return compared
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, carrier):
+    """The working folder of the examples, with the files that they read."""
+    monkeypatch.chdir(tmp_path)
+    carrier.original.save("photo.png")
+    carrier.original.save("master.tif")
+    carrier.original.save("old.jpg", quality=30)
+    return tmp_path
+
+
+def test_python_page(folder):
+    assert run_python(blocks("docs/python.md")) >= 10
+
+
+def test_python_of_the_readme(folder, carrier):
+    (example,) = [source for language, source in blocks("README.md") if language == "python"]
+    run_python([("python", f"from PIL import Image\nimage = Image.open('photo.png')\n{example}")])
+
+
+def test_wrong_output_is_found():
+    with pytest.raises(AssertionError):
+        run_python([("python", "print(1)\n"), ("text", "2\n")])
+
+
+def test_shell_lines_of_the_readme(folder):
+    """Those on pictures; `.ci/run` runs the test command, and the demo has tests of its own."""
+    (lines,) = [text for language, text in blocks("README.md") if language == "sh" and "inlaid encode photo" in text]
+    command = folder / "bin" / "inlaid"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m inlaid "$@"\n')
+    command.chmod(0o755)
+    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-e", "-c", lines], env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    plain, photo = (Path(name).read_bytes() for name in ("plain.jpg", "photo.jpg"))
+    assert plain == inlaid.strip(photo) != photo
+    assert inlaid.strip(Path("new.jpg").read_bytes()) == Path("old.jpg").read_bytes()
+
+
+def test_the_ground_plan_is_the_one_that_is_checked():
+    rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|$", (ROOT / "docs/design.md").read_text("utf-8"), re.MULTILINE)
+    assert {folder: set(re.findall(r"\w+", allowed)) for folder, allowed in rows} == MAY_IMPORT
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = FENCE.sub("", page.read_text("utf-8"))
+    headings = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, heading = target.partition("#")
+        assert not path or path.startswith("https:") or (page.parent / path).exists(), target
+        assert path or heading in headings, target
