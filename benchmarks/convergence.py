@@ -19,11 +19,11 @@ from itertools import islice
 from statistics import fmean
 
 import numpy as np
-from common import Column, Line, at_most, best_prior, jpeg_of, originals
+from common import Column, Line, at_most, jpeg_of, originals, prior_for
 
-from inlaid.encoding.fit import Vector, fit, mean_squared_error
+from inlaid.arrays import Pixels, Vector
+from inlaid.encoding.fit import Problem, fit, mean_squared_error
 from inlaid.encoding.presets import FOLLOWED, SMALL
-from inlaid.kernel import Pixels
 from inlaid.parameters import UNIT
 
 REFERENCE = 2000
@@ -60,12 +60,12 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
 
 def _picture(original: Pixels, threads: int) -> Line:
     """Seconds and PSNR (dB) of every schedule."""
-    file, base = jpeg_of(original, 20)
-    prior = best_prior(SMALL, file, base, original)
+    base = jpeg_of(original, 20)[1]
+    prior = prior_for(SMALL, base, original)
     start = (prior.values / UNIT).astype(np.float32)
 
     def psnr(parameters: Vector) -> float:
-        return _psnr(mean_squared_error(SMALL, parameters, base=base, original=original, threads=threads))
+        return _psnr(mean_squared_error(Problem(SMALL, base, original), parameters, threads))
 
     numbers = {"base_db": _psnr(float(np.square(original - base.astype(np.float64)).mean())), "prior_db": psnr(start)}
     walk = partial(fit, SMALL, start, base=base, original=original, threads=threads)

@@ -1,4 +1,4 @@
-"""Restoring the luma of a JPEG file (`kernel.restore`, base pixels to restored ones, one thread) beside libjpeg-turbo decoding that very
+"""Restoring the luma of a JPEG file (`native.restore`, base pixels to restored ones, one thread) beside libjpeg-turbo decoding that very
 file (Pillow). The least of runs in turns, an untimed call before each timed one. First it is verified that the compiled kernel gives the
 bytes of the reference on every path that this processor runs.
 
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from common import Column, Line, at_least, at_most, best_prior, decode_by_pillow, jpeg_of, least_ms, made_up, originals, verify
+from common import Column, Line, at_least, at_most, decode_by_pillow, jpeg_of, least_ms, made_up, originals, prior_for, verify
 from peak import Spin, compiler
 
-from inlaid import kernel, reference
+from inlaid import native, reference
 from inlaid.encoding import presets
 
 COLUMNS = (
@@ -41,15 +41,15 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
         default = network == presets.SMALL
         for plane, quality in (*((original, q) for q in (QUALITIES if default else FEW_QUALITIES)), (small, QUALITIES[0])):
             data, base = jpeg_of(plane, quality)
-            parameters = best_prior(network, data, base, plane).values.astype(np.int16)
+            parameters = prior_for(network, base, plane).values.astype(np.int16)
             crop = base[:CROP, :CROP]
             expected = reference.restore(network, parameters, crop)
-            for path in kernel.paths():
-                same = np.array_equal(kernel.restore(network, parameters, crop, path=path), expected)
+            for path in native.paths():
+                same = np.array_equal(native.restore(network, parameters, crop, path=path), expected)
                 verify(same, f"path {path} does not restore what the reference does")
             verify(np.array_equal(np.asarray(decode_by_pillow(data)), base), "libjpeg decodes another base")
 
-            calls = {"libjpeg": partial(decode_by_pillow, data), "restore": partial(kernel.restore, network, parameters, base, threads=1)}
+            calls = {"libjpeg": partial(decode_by_pillow, data), "restore": partial(native.restore, network, parameters, base, threads=1)}
             spin = Spin("int16_macs", 1)
             if compiler():
                 calls["peak"] = spin

@@ -25,9 +25,9 @@ from common import HEIGHT, WIDTH, Column, Line, Pixels, Seconds, at_least, jpeg_
 from numpy.typing import NDArray
 from peak import Spin, compiler
 
-from inlaid import kernel
 from inlaid.bench.provenance import versions
-from inlaid.encoding import floatnet
+from inlaid.encoding import floatnet, rectangles
+from inlaid.encoding import gradient as float_kernel
 from inlaid.network import Network
 
 Step = Callable[[NDArray[np.float32]], tuple[float, NDArray[np.floating]]]
@@ -81,8 +81,8 @@ def inlay_steps(threads: int) -> dict[str, Step]:
     base, original, _, _ = problem()
 
     def step(rows: int, columns: int) -> Step:
-        rectangles = kernel.tiles(base.shape, rows, columns)
-        return lambda parameters: kernel.gradient(NETWORK, parameters, rectangles, base=base, target=original, threads=threads)
+        cut = rectangles.tiles(base.shape, rows, columns)
+        return lambda parameters: float_kernel.gradient(NETWORK, parameters, cut, base=base, target=original, threads=threads)
 
     return {f"tiles {rows}x{columns}": step(rows, columns) for rows, columns in ((512, 384), (256, 384), (256, 256), (128, 502))}
 

@@ -16,13 +16,14 @@ from functools import partial
 from statistics import median
 
 import numpy as np
-from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, at_least, best_prior, jpeg_of, made_up, turns, verify
+from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, at_least, jpeg_of, made_up, prior_for, turns, verify
 from numpy.typing import NDArray
 from peak import Spin, compiler
 
-from inlaid import kernel
-from inlaid.encoding import fit, presets
-from inlaid.kernel import Pixels
+from inlaid import native
+from inlaid.arrays import Pixels
+from inlaid.encoding import gradient as float_kernel
+from inlaid.encoding import presets, rectangles
 from inlaid.parameters import UNIT, Prior
 
 COLUMNS = (
@@ -43,8 +44,8 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
     if compiler():
         yield from _peaks(arguments)
     tile = made_up()
-    file, tile_base = jpeg_of(tile, 20)
-    small, large = (best_prior(network, file, tile_base, tile) for network in (presets.SMALL, presets.LARGE))
+    tile_base = jpeg_of(tile, 20)[1]
+    small, large = (prior_for(network, tile_base, tile) for network in (presets.SMALL, presets.LARGE))
     for shape in SIZES_PX:
         height, width = shape
         if height * width > 1e6 * arguments.largest:
@@ -54,13 +55,13 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
         size, asked = f"{width}x{height}", shape in SIZES_PX[:2]
         work = {f"restore {size}": (base.size, _restoring(small, base))}
         if asked:
-            whole = kernel.tiles(shape, *fit.WHOLE)
+            whole = rectangles.tiles(shape, *rectangles.WHOLE)
             work[f"gradient, whole {size}"] = (base.size, _gradient(small, base, original, whole))
             prior = small if base.size > presets.FOLLOWED.batch_px else large
             schedule = presets.PRESETS["default"].at(5, prior.network)
-            patches = fit.random_patches(np.random.default_rng(0), shape, schedule)
+            patches = rectangles.random_patches(np.random.default_rng(0), shape, schedule.batch_px, schedule.patch)
             name = f"gradient, {prior.network.weights} weights, {len(patches)} patches of {size}"
-            work[name] = (fit.area(patches), _gradient(prior, base, original, patches))
+            work[name] = (rectangles.area(patches), _gradient(prior, base, original, patches))
         for what, (pixels, run) in work.items():
             _verify(what, run(threads=1), run(threads=arguments.threads))
             repeats = min(arguments.repeats, FEW) if pixels > 13e6 else arguments.repeats
@@ -90,12 +91,12 @@ def _compared(one: list[float], every: list[float]) -> Line:
 
 
 def _restoring(prior: Prior, base: Pixels) -> Work:
-    return partial(kernel.restore, prior.network, prior.values.astype(np.int16), base)
+    return partial(native.restore, prior.network, prior.values.astype(np.int16), base)
 
 
 def _gradient(prior: Prior, base: Pixels, original: Pixels, rectangles: NDArray[np.int32]) -> Work:
     values = (prior.values / UNIT).astype(np.float32)
-    return partial(kernel.gradient, prior.network, values, rectangles, base=base, target=original)
+    return partial(float_kernel.gradient, prior.network, values, rectangles, base=base, target=original)
 
 
 def _verify(what: str, one: object, every: object) -> None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from inlaid import kernel, threads
+from inlaid import native, threads
 from inlaid.bench import provenance
 
 from . import minimise
@@ -53,7 +53,7 @@ def _line(campaign: Campaign) -> dict[str, Any]:
         "inputs": campaign.done(),
         "findings": {signature: len(found) for signature, found in campaign.findings.items()},
         "sanitizers": ["address", "undefined"] if campaign.sanitized else [],
-        "paths": list(kernel.paths()),
+        "paths": list(native.paths()),
         "calls": {call: sum(outcomes.values()) for call, outcomes in kinds.items()},
         "outcomes": kinds,
         "seconds": round(campaign.elapsed_s),

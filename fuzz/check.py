@@ -20,10 +20,10 @@ import numpy as np
 from PIL import Image
 
 import inlaid
-from inlaid import decoder, formats, kernel, payload, priors
+from inlaid import decoder, formats, native, payload, priors, restoration
 from inlaid.errors import InlayError, InlayWarning
-from inlaid.formats.jp2 import IDENTIFIER as BOX
-from inlaid.formats.jpeg import IDENTIFIER as SEGMENT
+from inlaid.formats.jp2.container import IDENTIFIER as BOX
+from inlaid.formats.jpeg.container import IDENTIFIER as SEGMENT
 
 from .seeds import picture
 
@@ -154,7 +154,7 @@ def _report(report: Any, stripped: Any, pixels: Any, base: Any, warned: bool) ->
 
 def _strip(data: bytes, stripped: bytes) -> None:
     require(inlaid.strip(stripped) == stripped, "strip of a stripped file changes it")
-    require(formats.by_content(stripped).extract(stripped) is None, "there is a payload in the stripped file")
+    require(formats.by_content(stripped).container.extract(stripped) is None, "there is a payload in the stripped file")
     require(removed_whole(data, stripped), "strip takes more, or less, than whole segments of ours")
 
 
@@ -208,21 +208,21 @@ def _blotted(data: bytes) -> bytes:
 def _embed(data: bytes, stripped: bytes) -> None:
     """`embed` refuses, or `extract` and `strip` undo it."""
     module, put = formats.by_content(data), bytes(range(40))
-    result = attempt(lambda: module.embed(data, put))
+    result = attempt(lambda: module.container.embed(data, put))
     if not isinstance(result, InlayError):
-        require(module.extract(result) == put, "the payload does not come back")
-        require(module.strip(result) == stripped, "the base does not come back from embedding")
+        require(module.container.extract(result) == put, "the payload does not come back")
+        require(module.container.strip(result) == stripped, "the base does not come back from embedding")
 
 
 def _paths(data: bytes) -> None:
     """Another path of the kernel, which one hangs on the bytes, restores the same luma."""
     module = formats.by_content(data)
-    luma, found = module.decode_luma(data), payload.read(module.extract(data) or b"", priors.network_of)
+    luma, found = module.codec.decode_luma(data), payload.read(module.container.extract(data) or b"", priors.network_of)
     sets = decoder.integer_parameters(found, (luma.shape[0], luma.shape[1]))
-    here, before = decoder.restore(found.network, sets, luma, threads=1), os.environ.get("INLAID_PATH")
-    other = kernel.paths()[zlib.crc32(data) % len(kernel.paths())]
+    here, before = restoration.restore(found.network, sets, luma, threads=1), os.environ.get("INLAID_PATH")
+    other = native.paths()[zlib.crc32(data) % len(native.paths())]
     os.environ["INLAID_PATH"] = other
-    there = decoder.restore(found.network, sets, luma, threads=1)
+    there = restoration.restore(found.network, sets, luma, threads=1)
     os.environ.pop("INLAID_PATH")
     os.environ.update({"INLAID_PATH": before} if before else {})
     require(np.array_equal(here, there), f"the paths {before} and {other} restore different pictures")
@@ -250,7 +250,7 @@ def _used(data: bytes) -> None:
 
 @cache
 def _base(format: str, width: int, height: int) -> bytes:
-    return formats.by_name(format).encode_base(picture(width, height), 30, {})
+    return formats.by_name(format).codec.encode(picture(width, height), 30, {})
 
 
 def any_original(data: bytes, counts: Counter[str]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from inlaid.formats.jp2 import IDENTIFIER
+from inlaid.formats.jp2.container import IDENTIFIER
 
 from .noise import any_field, damaged, field, number, rearranged, some_bytes
 from .pieces import CODESTREAM, SUPERBOXES, Box, Segment, boxes, segments

@@ -8,6 +8,7 @@ from random import Random
 import numpy as np
 
 from inlaid import formats, parameters
+from inlaid.arrays import Pixels
 from inlaid.errors import InlayError
 from inlaid.fingerprint import SUMS, fingerprint
 from inlaid.network import Network
@@ -23,11 +24,11 @@ def mutated(rng: Random, data: bytes, payloads: tuple[bytes, ...]) -> bytes:
     """`data` with another payload, its own one changed mostly, sealed again; where it belongs, or before any segment or box."""
     try:
         module = formats.by_content(data)
-        raw = module.extract(data)
+        raw = module.container.extract(data)
         if raw is None or rng.random() < 0.15:
-            raw = _moved(rng.choice(payloads), module.decode_luma(data))
+            raw = _moved(rng.choice(payloads), module.codec.decode_luma(data))
         new = _changed(rng, raw[:-2], payloads)
-        return module.embed(data, _sealed(new) if rng.random() < 0.95 else new)
+        return module.container.embed(data, _sealed(new) if rng.random() < 0.95 else new)
     except InlayError:
         return damaged(rng, data)
 
@@ -40,7 +41,7 @@ def _head(body: bytes) -> int:
     return BLANK_HEAD if body[1:2] == b"\0" else HEAD
 
 
-def _moved(raw: bytes, luma: parameters.NDArray[np.uint8]) -> bytes:
+def _moved(raw: bytes, luma: Pixels) -> bytes:
     """Another picture's payload with this one's fingerprint."""
     found, end = fingerprint(luma), _head(raw)
     sums = bytes.fromhex("".join(f"{v:x}" for v in found.sums))
@@ -94,8 +95,8 @@ def _coded(rng: Random, network: Network) -> bytes:
     for _ in range(sets):
         coder.bits(parameters.COARSENESS_BITS, coarseness + parameters.COARSENESS_BIAS)
         levels = np.rint(draw.laplace(0, spread, network.size) * prior.spreads / 2.0 ** prior.steps(coarseness))
-        parameters._code_levels(coder, prior, coarseness, np.clip(levels, -65535, 65535).astype(int).tolist())
+        parameters.code_levels(coder, prior, coarseness, np.clip(levels, -65535, 65535).astype(int).tolist())
     if sets > 1:
         rows, columns = Areas.squares((rng.choice((1, 24, 64)), rng.choice((1, 33, 64))), parameters.LEAST_SIDE_PX)
-        parameters._code_areas(coder, sets, (rows, columns), draw.integers(0, sets, (rows, columns)).tolist())
+        parameters.code_areas(coder, sets, (rows, columns), draw.integers(0, sets, (rows, columns)).tolist())
     return coder.finish()

@@ -24,7 +24,7 @@ from .pieces import jpeg_segment, mp_index, tiff
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from textures import coloured, texture  # noqa: E402  # tests/ is no package: its path is set first
+from support.pictures import coloured, texture  # noqa: E402  # tests/ is no package: its path is set first
 
 GOLDEN = sorted(p for p in (ROOT / "tests" / "golden").iterdir() if p.suffix in (".jpg", ".jp2"))
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'/></x:xmpmeta>"
@@ -56,7 +56,7 @@ def saved(image: Image.Image, format: str = "JPEG", **settings: Any) -> bytes:
 def inlaid(base: bytes, prior: Prior, sets: int = 1, seed: int = 0) -> bytes:
     """`base` with parameters around the prior's, in areas where there are several sets."""
     module, rng = formats.by_content(base), np.random.default_rng(seed)
-    luma = module.decode_luma(base)
+    luma = module.codec.decode_luma(base)
     levels = [
         np.rint(rng.laplace(0, 0.3, prior.network.size) * prior.spreads / 2.0 ** prior.steps(2)).astype(np.int64) for _ in range(sets)
     ]
@@ -65,7 +65,7 @@ def inlaid(base: bytes, prior: Prior, sets: int = 1, seed: int = 0) -> bytes:
         rows, columns = Areas.squares((luma.shape[0], luma.shape[1]), parameters.LEAST_SIDE_PX)
         areas = Areas(parameters.LEAST_SIDE_PX, rng.integers(0, sets, (rows, columns)).astype(np.uint8))
     coded = parameters.encode_sets(prior, [(each, 2) for each in levels], areas)
-    return module.embed(base, payload.write(payload.Payload(prior.number, prior.network, 1.0, fingerprint(luma), coded)))
+    return module.container.embed(base, payload.write(payload.Payload(prior.number, prior.network, 1.0, fingerprint(luma), coded)))
 
 
 def _blank(base: bytes, network: Network, sets: int = 1) -> bytes:
@@ -112,8 +112,8 @@ def _jpegs() -> list[bytes]:
     lines = saved(gray, quality=30)
     frame = lines.index(b"\xff\xc0")
     files.append(lines[: frame + 5] + b"\0\0" + lines[frame + 7 : -2] + jpeg_segment(0xDC, b"\0\x18") + lines[-2:])  # its height by DNL
-    raw = formats.by_name("jpeg").extract(files[0]) or b""
-    return [*files, formats.by_name("jpeg").embed(saved(small.convert("CMYK"), quality=50), raw)]
+    raw = formats.by_name("jpeg").container.extract(files[0]) or b""
+    return [*files, formats.by_name("jpeg").container.embed(saved(small.convert("CMYK"), quality=50), raw)]
 
 
 def _jp2s() -> list[bytes]:
@@ -128,7 +128,7 @@ def _jp2s() -> list[bytes]:
         _blank(saved(gray, "JPEG2000", **coarse), NETWORKS[0]),
         _blank(saved(colour, "JPEG2000", irreversible=True, mct=1, tile_size=(16, 16), **coarse), NETWORKS[1]),
         _blank(saved(picture(64, 64), "JPEG2000", num_resolutions=3, codeblock_size=(8, 8), progression="RPCL", **coarse), NETWORKS[4], 2),
-        _blank(module.encode_base(tagged, 20, {}), NETWORKS[2]),
+        _blank(module.codec.encode(tagged, 20, {}), NETWORKS[2]),
         saved(colour.convert("RGBA"), "JPEG2000", **coarse),
         saved(gray.convert("LA"), "JPEG2000", **coarse),
         saved(gray.convert("I;16"), "JPEG2000", **coarse),
@@ -173,7 +173,7 @@ def seeds() -> Seeds:
 
 def _payload(data: bytes) -> bytes | None:
     try:
-        return formats.by_content(data).extract(data)
+        return formats.by_content(data).container.extract(data)
     except InlayError:
         return None
 

@@ -18,7 +18,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any
 
-from inlaid import kernel
+from inlaid import native
 
 from . import check, mutate
 from .seeds import Seeds
@@ -74,11 +74,18 @@ class Memory:
         check.require(peak <= most, f"too much memory: {peak >> 20} MB for {pixels} pixels")
 
 
+def kernels() -> set[Path]:
+    """The kernel libraries that this process has loaded."""
+    native.library()
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    return {Path(line.split(maxsplit=5)[5]) for line in maps if line.endswith("/_kernel.so")}
+
+
 def run(task: dict[str, Any], progress: mmap, out: Any) -> None:
     """Inputs [first, last) of a campaign; counts and faults go to `out`, a line of JSON each."""
     seeds = Seeds(*pickle.loads(Path(task["seeds"]).read_bytes()))
     counts: Counter[str] = Counter()
-    paths = kernel.paths()
+    paths = native.paths()
     check.remember_parameters()
     for data in seeds.files[:8]:  # warm: what is loaded but once is nobody's memory
         check.any_file(data, Counter())
@@ -106,7 +113,7 @@ def main() -> None:
     """The task is a file's JSON; the last argument is the file that says how far it is."""
     task = json.loads(Path(sys.argv[1]).read_text())
     if task["sanitized"]:
-        if b"__asan_init" not in Path(kernel._library()._name).read_bytes():
+        if not any(b"__asan_init" in library.read_bytes() for library in kernels()):
             raise SystemExit("the kernel was not built with sanitizers")
         check.HANG_S *= SANITIZERS_SLOW_DOWN
     out = os.fdopen(os.dup(1), "w")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inlaid import kernel, reference
+from inlaid import native, reference
 from inlaid.encoding import floatnet
+from inlaid.encoding import gradient as float_kernel
 from inlaid.errors import FormatError
 from inlaid.network import Network, check_bounds
 
@@ -44,12 +45,12 @@ def pictures(shape: tuple[int, int], rng: np.random.Generator) -> list[np.ndarra
     ]
 
 
-@pytest.fixture(params=kernel.ALL_PATHS)
+@pytest.fixture(params=native.ALL_PATHS)
 def kernels(request: pytest.FixtureRequest) -> SimpleNamespace:
     """The functions of inlaid.kernel on one path; test_neon.py has others of the kind."""
-    if request.param not in kernel.paths():
+    if request.param not in native.paths():
         pytest.skip(f"this machine or build has no {request.param} path")
-    functions = (kernel.restore, kernel.gradient, kernel.squared_error, kernel.answers)
+    functions = (native.restore, float_kernel.gradient, float_kernel.squared_error, float_kernel.answers)
     return SimpleNamespace(threads=(1, 2), **{f.__name__: partial(f, path=request.param) for f in functions})
 
 
@@ -91,7 +92,7 @@ def test_restore_agrees_on_anything(height: int, width: int, seed: int, spread: 
         check_bounds(network, parameters)
     except FormatError:
         return
-    assert np.array_equal(kernel.restore(network, parameters, base), reference.restore(network, parameters, base))
+    assert np.array_equal(native.restore(network, parameters, base), reference.restore(network, parameters, base))
 
 
 def test_bounds_refuse_what_could_overflow() -> None:
@@ -133,5 +134,5 @@ def test_gradient_agrees_with_numpy(network: Network, kernels: SimpleNamespace) 
 
 def test_all_these_paths_were_tested(capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
-        print(f"\nkernel paths tested here: {', '.join(kernel.paths())}")
-    assert "portable" in kernel.paths()
+        print(f"\nkernel paths tested here: {', '.join(native.paths())}")
+    assert "portable" in native.paths()

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import file_of, textured
+from support.pictures import file_of, textured
 
 import inlaid
 from inlaid.encoding import encoder
@@ -279,7 +279,9 @@ def test_fits_after_a_fork(ends):
     """The threads of OpenBLAS begin anew in the child."""
     ends("""
 import numpy as np
-from inlaid.encoding.fit import Schedule, fit, he_init
+from inlaid.encoding.schedule import Schedule
+from inlaid.encoding.fit import fit
+from inlaid.encoding.floatnet import he_init
 from inlaid.network import Network
 
 network = Network(4, layers=1)

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ MAY_IMPORT = {
     "cli": {"cli", "report", "bench", "pretraining", "encoding", "top", "formats", "metadata", "priors"},
 }
 # Of the top level, a folder below it may import these alone.
-TOP_BELOW = {"formats": {"errors", "kernel", "threads"}, "priors": {"errors", "network", "parameters"}}
+TOP_BELOW = {"formats": {"arrays", "colour", "errors", "threads"}, "priors": {"errors", "network", "parameters"}}
 DECODER = ("metadata", "formats", "priors", "top")
 FACES = {"__init__", "__main__"}  # of the package: they import what they offer when it is asked for
 
@@ -115,8 +116,7 @@ def test_the_decoder_needs_numpy_and_pillow_alone(path):
 def test_imports_go_one_way():
     """No circle: modules can be put in an order in which each imports only those before it."""
     needs = {dotted(p): imported(p) - {"", dotted(p)} for p in sources() if p.parent != PACKAGE or p.stem not in FACES}
-    for name in needs:  # a package's `__init__` finds its modules when it is asked for them
-        needs[name] -= {m for m in needs[name] if m.startswith(f"{name}.") and name in ("formats",)}
+    needs["formats"] -= {"formats.jpeg", "formats.jp2"}  # which `all_formats` imports when it is called
     while needs:
         free = {name for name, above in needs.items() if not above & set(needs)}
         assert free, f"a circle among {sorted(needs)}"
@@ -144,7 +144,7 @@ def test_import_pulls_in_no_framework():
 def test_decoding_needs_only_numpy_pillow_and_the_decode_side():
     golden = Path(__file__).parent / "golden" / "fitted-420.jpg"
     loaded = modules_after(f"import inlaid; inlaid.decode(open({str(golden)!r}, 'rb').read())")
-    assert {"numpy", "PIL", "inlaid.kernel"} <= loaded
+    assert {"numpy", "PIL", "inlaid.native"} <= loaded
     assert not loaded & {"torch", "jax", "scipy", "skimage", "matplotlib", "click", "rich", "constriction", "bjontegaard"}
     above = set(MAY_IMPORT) - set(DECODER)
     assert not {m for m in loaded if m.startswith("inlaid.") and m.split(".")[1] in above}
@@ -175,3 +175,63 @@ def test_no_fork_comes_during_linear_algebra(path):
 
 def test_what_forks_cut_is_found():
     assert cut_by_forks(ast.parse("a = np.linalg.eigh(b)\nwith uncut():\n    c = a @ b\nd = a @ b")) == [1, 4]
+
+
+# ------------------------------------------------------------------------------------------------ private names
+
+ROOT = Path(__file__).parents[1]
+OUTSIDE = [p for folder in ("tests", "benchmarks", "fuzz", "docs") for p in sorted((ROOT / folder).rglob("*.py"))]
+STILL_PRIVATE = {}
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def private_names(tree):
+    """What a file uses of inlaid whose name begins with an underscore: modules, imported names, attributes of these.
+
+    Programs that stand in strings count too.
+    """
+    found, ours = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "inlaid":
+            ours |= {alias.asname or alias.name for alias in node.names}
+            found |= {f"{node.module}.{alias.name}" for alias in node.names if is_private(alias.name)}
+            found |= {node.module for part in node.module.split(".") if is_private(part)}
+        elif isinstance(node, ast.Import):
+            modules = [alias for alias in node.names if alias.name.split(".")[0] == "inlaid"]
+            ours |= {alias.asname or "inlaid" for alias in modules}
+            found |= {alias.name for alias in modules if any(map(is_private, alias.name.split(".")))}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and ast.unparse(node).split(".")[0] in ours:
+            found.add(ast.unparse(node))
+        elif isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(name := node.args[1], ast.Constant):
+            place = ast.unparse(node.args[0])  # of getattr, setattr and monkeypatch.setattr
+            if isinstance(name.value, str) and is_private(name.value) and place.split(".")[0] in ours:
+                found.add(f"{place}.{name.value}")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "import" in node.value and "inlaid" in node.value:
+            with suppress(SyntaxError):
+                found |= private_names(ast.parse(node.value))
+    return found
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_outside_the_package_uses_what_is_private_in_it(path):
+    assert private_names(ast.parse(path.read_text("utf-8"))) <= STILL_PRIVATE.get(path.relative_to(ROOT).as_posix(), set())
+
+
+def test_private_names_are_found():
+    source = """
+import OURS.cli._a
+from OURS import kernel
+from OURS.formats import _b, jpeg as j
+from other import thing
+j._c(kernel.d._e)
+thing._f
+monkeypatch.setattr(kernel, "_g", None)
+PROGRAM = "from OURS import files; files._h()"
+"""
+    assert private_names(ast.parse(source.replace("OURS", "inlaid"))) == {
+        "inlaid.cli._a", "inlaid.formats._b", "j._c", "kernel.d._e", "kernel._g", "files._h",
+    }  # fmt: skip

@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image
-from test_spaces import RGB_SPACES, cmyk_profile, linear, master
-from textures import coloured, jpeg_of, psnr, texture
+from support.masters import RGB_SPACES, cmyk_profile, linear, master
+from support.pictures import coloured, jpeg_of, psnr, texture
 
 import inlaid
 from inlaid.encoding import encoder, pictures

@@ -7,14 +7,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from programs import output, program
+from support.programs import output, program
 from test_agreement import (  # noqa: F401  # run on the kernels below
     test_gradient_agrees_with_numpy,
     test_restore_agrees,
     test_restore_agrees_at_the_bounds,
 )
 
-from inlaid import kernel
+from inlaid import native
+from inlaid.encoding import gradient as float_kernel
 
 TESTS = Path(__file__).parent
 SOURCES = TESTS.parent / "src" / "kernel"
@@ -41,9 +42,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 @pytest.fixture(params=PATHS)
 def kernels(request: pytest.FixtureRequest, library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    monkeypatch.setattr(kernel, "_library", lambda: library)
-    monkeypatch.setattr(kernel, "paths", lambda: tuple(PATHS)[::-1])
-    functions = (kernel.restore, kernel.gradient, kernel.squared_error, kernel.answers)
+    monkeypatch.setattr(native, "library", lambda: library)
+    monkeypatch.setattr(native, "paths", lambda: tuple(PATHS)[::-1])
+    functions = (native.restore, float_kernel.gradient, float_kernel.squared_error, float_kernel.answers)
     return SimpleNamespace(threads=(1,), **{f.__name__: partial(f, path=request.param) for f in functions})
 
 

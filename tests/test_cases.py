@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from textures import psnr
+from support.pictures import psnr
 
 import inlaid
 from inlaid.encoding import pictures
@@ -83,7 +83,7 @@ def test_metadata_of_the_decoded_picture(name, suffix, done):
     if suffix == "jp2":
         from inlaid.formats import jp2
 
-        found.info |= jp2.metadata(out.read_bytes()).items
+        found.info |= jp2.container.metadata(out.read_bytes()).items
     assert found.info.get("icc_profile") == source.info.get("icc_profile")
     tags = found.getexif()
     assert tags.get_ifd(0x8769)[0x9003] == "2024:01:02 03:04:05"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import file_of, textured
 from PIL import Image, ImageCms
+from support.pictures import file_of, textured
 
 import inlaid
 from inlaid.cli import messages
@@ -80,7 +80,7 @@ def test_encode_decode_info_strip(run, tmp_path, carrier):
     assert (done.exit_code, done.output) == (0, "")
     assert np.array_equal(pixels(tmp_path / "restored.png"), inlaid.decode(out.read_bytes()))
     assert run("decode", out, "-o", tmp_path / "base.png", "--base").exit_code == 0
-    assert np.array_equal(pixels(tmp_path / "base.png"), jpeg.decode_image(out.read_bytes()))
+    assert np.array_equal(pixels(tmp_path / "base.png"), jpeg.codec.decode_image(out.read_bytes()))
     original = np.asarray(carrier.original).astype(float)
     restored, base = (((pixels(tmp_path / f"{n}.png") - original) ** 2).mean() for n in ("restored", "base"))
     assert restored < base
@@ -203,14 +203,14 @@ def test_decode_keeps_metadata(suffix, run, tmp_path):
         kept = opened.info.get("xmp") or opened.info.get("XML:com.adobe.xmp")
         assert (kept.encode() if isinstance(kept, str) else kept) == XMP
         if suffix in ("png", "webp"):
-            assert np.array_equal(np.asarray(opened), jpeg.decode_image(base))
+            assert np.array_equal(np.asarray(opened), jpeg.codec.decode_image(base))
 
 
 def test_decode_turns_where_exif_has_no_place(run, tmp_path):
     base = file_of(textured(40, 32), "JPEG", exif=exif(orientation=6))
     (tmp_path / "in.jpg").write_bytes(base)
     assert run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.ppm").exit_code == 0
-    assert np.array_equal(pixels(tmp_path / "out.ppm"), np.rot90(jpeg.decode_image(base), -1))
+    assert np.array_equal(pixels(tmp_path / "out.ppm"), np.rot90(jpeg.codec.decode_image(base), -1))
 
 
 def test_decode_drops_a_profile_of_another_kind(run, tmp_path):
@@ -229,12 +229,12 @@ def test_decode_survives_damaged_metadata(run, tmp_path):
 
 def stale(carrier):
     turned = carrier.original.transpose(Image.Transpose.ROTATE_180)
-    return jpeg.embed(file_of(turned, "JPEG", quality=40), jpeg.extract(carrier.data))
+    return jpeg.container.embed(file_of(turned, "JPEG", quality=40), jpeg.container.extract(carrier.data))
 
 
 def damaged(carrier):
-    payload = jpeg.extract(carrier.data)
-    return jpeg.embed(carrier.base, payload[:20])
+    payload = jpeg.container.extract(carrier.data)
+    return jpeg.container.embed(carrier.base, payload[:20])
 
 
 @pytest.mark.parametrize("change", [stale, damaged])
@@ -244,7 +244,7 @@ def test_unusable_inlay(change, run, tmp_path, carrier):
     done = run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.png")
     assert done.exit_code == 0 and done.stderr.startswith(f"inlaid: {tmp_path / 'in.jpg'}: ")
     assert done.stderr.count("\n") == 1 and "the base is shown" in done.stderr
-    assert np.array_equal(pixels(tmp_path / "out.png"), jpeg.decode_image(data))
+    assert np.array_equal(pixels(tmp_path / "out.png"), jpeg.codec.decode_image(data))
     assert json.loads(run("info", tmp_path / "in.jpg", "--json").stdout)["inlay"]["state"] == change.__name__
     assert change.__name__ in run("info", tmp_path / "in.jpg").stdout
     quiet = run("decode", tmp_path / "in.jpg", "-o", tmp_path / "out.png", "--base")
@@ -514,10 +514,10 @@ def test_what_a_plain_jpeg_would_need():
     from inlaid.cli.demo import OPTIONS, best_crop, plain_bytes_for
 
     image = textured(96, 80).convert("L")
-    data = jpeg.encode_base(image, 40, OPTIONS)
-    reached = psnr_db(jpeg.decode_base(data).luma, np.asarray(image))
+    data = jpeg.codec.encode(image, 40, OPTIONS)
+    reached = psnr_db(jpeg.codec.decode(data).luma, np.asarray(image))
     assert plain_bytes_for(image, 20, reached) == len(data)
-    assert len(data) < plain_bytes_for(image, 20, reached + 0.01) <= len(jpeg.encode_base(image, 41, OPTIONS))
+    assert len(data) < plain_bytes_for(image, 20, reached + 0.01) <= len(jpeg.codec.encode(image, 41, OPTIONS))
     assert plain_bytes_for(image, 20, 200.0) is None
     better = image.copy()
     worse = image.point(lambda v: 255 - v)
@@ -633,7 +633,7 @@ def test_decode_with_damaged_exif(run, tmp_path):
     picture = textured(96, 88)
     picture.info["exif"] = b"Exif\0\0garbage"
     for name, format, quality in (("a.jp2", "jpeg2000", 60), ("a.jpg", "jpeg", 60)):
-        (tmp_path / name).write_bytes(by_name(format).encode_base(picture, quality, {}))
+        (tmp_path / name).write_bytes(by_name(format).codec.encode(picture, quality, {}))
         done = run("decode", tmp_path / name, "-o", tmp_path / "out.ppm")
         assert done.exit_code == 0 and (tmp_path / "out.ppm").exists()
 

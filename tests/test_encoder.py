@@ -6,11 +6,12 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
-from programs import output, program
-from textures import coloured, halves, jpeg_of, psnr, texture
+from support.inlays import sealed
+from support.pictures import coloured, file_of, halves, jpeg_of, psnr, texture
+from support.programs import output, program
 
 import inlaid
-from inlaid import decoder, kernel, payload, priors, reference
+from inlaid import decoder, native, payload, priors, reference, restoration
 from inlaid.encoding import encoder, pictures, presets
 from inlaid.errors import FormatError, InlayError, InlayWarning, LimitError, UnsupportedError
 from inlaid.formats import jpeg
@@ -37,8 +38,8 @@ def shown(data):
 
 def restored_luma(data):
     """By the reference decoder, from the bytes of the file."""
-    found = payload.read(jpeg.extract(data), priors.network_of)
-    luma = jpeg.decode_base(data).luma
+    found = payload.read(jpeg.container.extract(data), priors.network_of)
+    luma = jpeg.codec.decode(data).luma
     sets = decoder.integer_parameters(found, luma.shape)
     assert sets.areas is None
     return reference.restore(found.network, sets.parameters[0], luma)
@@ -46,7 +47,7 @@ def restored_luma(data):
 
 def pixels_as_format_says(data):
     """FORMAT.md, section 7, in plain integers."""
-    base, luma = jpeg.decode_base(data), restored_luma(data).astype(np.int64)
+    base, luma = jpeg.codec.decode(data), restored_luma(data).astype(np.int64)
     planes = np.asarray(base.image).astype(np.int64)
     if base.model == "gray":
         return luma
@@ -67,7 +68,7 @@ def decoded_with_warning(data):
 def assert_whole(encoded, original):
     """What every file with an inlay must be."""
     data, base = encoded.data, inlaid.strip(encoded.data)
-    assert jpeg.extract(base) is None
+    assert jpeg.container.extract(base) is None
     assert len(base) == encoded.base_bytes
     assert len(data) == encoded.base_bytes + encoded.payload_bytes
     # Any viewer sees the base.
@@ -80,7 +81,7 @@ def assert_whole(encoded, original):
     assert np.array_equal(pixels, pixels_as_format_says(data))
     assert pixels.dtype == np.uint8
     assert psnr(luma, original_luma) == pytest.approx(encoded.psnr_db, abs=1e-9)
-    assert psnr(jpeg.decode_base(base).luma, original_luma) == pytest.approx(encoded.psnr_base_db, abs=1e-9)
+    assert psnr(jpeg.codec.decode(base).luma, original_luma) == pytest.approx(encoded.psnr_base_db, abs=1e-9)
     assert encoded.psnr_db > encoded.psnr_base_db
     # And it can be read what.
     report = inlaid.info(data)
@@ -98,12 +99,12 @@ def assert_no_plain_base_is_better(encoded, original, quality):
     rivals = [base for base in bases if len(base) <= len(encoded.data)]
     assert len(rivals[0]) == encoded.base_bytes
     for base in rivals:
-        assert psnr(jpeg.decode_base(base).luma, luma_of(original)) <= encoded.psnr_db
+        assert psnr(jpeg.codec.decode(base).luma, luma_of(original)) <= encoded.psnr_db
 
 
 def assert_plain(encoded, *words):
     """No inlay, and the reason."""
-    assert jpeg.extract(encoded.data) is None
+    assert jpeg.container.extract(encoded.data) is None
     assert encoded.payload is None
     assert encoded.payload_bytes == 0
     assert encoded.reason.startswith("no inlay: ")
@@ -151,7 +152,7 @@ def test_encode(name):
 def test_the_base_is_what_pillow_writes():
     settings = {"quality": 25, "progressive": True, "optimize": True}
     data = inlaid.encode(COLOUR, quality=25, effort=1, subsampling="422", progressive=True)
-    assert jpeg.extract(data) is not None
+    assert jpeg.container.extract(data) is not None
     assert inlaid.strip(data) == jpeg_of(COLOUR, subsampling=1, **settings)
 
 
@@ -197,7 +198,7 @@ def test_deterministic(preset):
     options = {"quality": 20, "effort": 2, "preset": preset, "threads": 2, "seed": 3}
     first, second = (inlaid.encode(COLOUR, **options) for _ in range(2))
     assert first == second
-    assert (jpeg.extract(first) is not None) or preset == "paper"
+    assert (jpeg.container.extract(first) is not None) or preset == "paper"
 
 
 def test_threads_are_the_callers_affair():
@@ -208,9 +209,9 @@ def test_threads_are_the_callers_affair():
         assert np.array_equal(inlaid.decode(encoded.data, threads=1), inlaid.decode(encoded.data, threads=3))
 
 
-@pytest.mark.parametrize("path", kernel.ALL_PATHS)
+@pytest.mark.parametrize("path", native.ALL_PATHS)
 def test_every_path_decodes_to_the_same_bytes(path, monkeypatch):
-    if path not in kernel.paths():
+    if path not in native.paths():
         pytest.skip(f"this machine or build has no {path} path")
     data = inlaid.encode(COLOUR, quality=20, effort=1)
     monkeypatch.setenv("INLAID_PATH", path)
@@ -302,7 +303,7 @@ def test_tiny_pictures(shape, effort):
 def test_flat_base_of_an_original_that_is_not():
     """The base has lost all there was; a fit has nothing to go by, and must not fail."""
     original = np.clip(128 + np.random.default_rng(1).normal(0, 1.5, (64, 64)), 0, 255).round().astype(np.uint8)
-    assert len(np.unique(jpeg.decode_base(jpeg_of(original, quality=5)).luma)) == 1
+    assert len(np.unique(jpeg.codec.decode(jpeg_of(original, quality=5)).luma)) == 1
     for preset in ("default", "paper"):
         encoded = encoder.encode(original, quality=5, effort=2, preset=preset)
         assert encoded.psnr_db >= encoded.psnr_base_db
@@ -313,7 +314,7 @@ def test_cmyk_comes_out_plain():
     encoded = encoder.encode(picture, quality=30, effort=2)
     assert_plain(encoded, "CMYK")
     assert encoded.psnr_db is None
-    assert jpeg.describe(encoded.data)["components"] == 4
+    assert jpeg.container.describe(encoded.data)["components"] == 4
 
 
 # ------------------------------------------------------------------------------------------------ kinds of originals
@@ -321,7 +322,7 @@ def test_cmyk_comes_out_plain():
 
 def test_arrays_and_images_are_the_same():
     expected = inlaid.encode(COLOUR, quality=20, effort=1)
-    assert jpeg.extract(expected) is not None
+    assert jpeg.container.extract(expected) is not None
     assert inlaid.encode(Image.fromarray(COLOUR), quality=20, effort=1) == expected
     assert inlaid.encode(np.asfortranarray(COLOUR), quality=20, effort=1) == expected
     assert inlaid.encode(COLOUR[::1].astype(np.uint16) * 257, quality=20, effort=1) == expected
@@ -364,9 +365,8 @@ def test_orientation_and_metadata_of_the_original():
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned by 90 degrees
     exif[0x010E] = "a description"
-    file = io.BytesIO()
-    Image.fromarray(COLOUR).save(file, "PNG", exif=exif, icc_profile=b"a profile" * 20)
-    encoded = encoder.encode(Image.open(file), quality=20, effort=1)
+    file = file_of(COLOUR, exif=exif, icc_profile=b"a profile" * 20)
+    encoded = encoder.encode(Image.open(io.BytesIO(file)), quality=20, effort=1)
     upright = np.rot90(COLOUR, -1)
     assert_whole(encoded, upright)
     assert inlaid.decode(encoded.data).shape == upright.shape
@@ -404,7 +404,7 @@ def test_attach(settings):
     assert_whole(encoded, COLOUR)
     scan = base.index(b"\xff\xda")
     assert encoded.data.endswith(base[scan:])
-    assert jpeg.describe(encoded.data)["model"] == ("rgb" if "keep_rgb" in settings else "ycbcr")
+    assert jpeg.container.describe(encoded.data)["model"] == ("rgb" if "keep_rgb" in settings else "ycbcr")
 
 
 def test_attach_to_gray():
@@ -439,7 +439,7 @@ def test_attach_twice_replaces():
 def test_attach_where_none_pays_takes_the_old_one_away():
     """The base is all that is left: an inlay for another original would be a lie."""
     first = attached(jpeg_of(GRAY, quality=20), GRAY).data
-    assert jpeg.extract(first) is not None
+    assert jpeg.container.extract(first) is not None
     noise = np.random.default_rng(1).integers(0, 256, GRAY.shape, dtype=np.uint8)
     encoded = attached(first, noise, effort=1)
     assert_plain(encoded)
@@ -466,7 +466,7 @@ def test_attach_to_a_turned_base(orientation):
     encoded = attached(base, upright, effort=1)
     assert encoded.payload is not None, encoded.reason
     # The luma is restored as it is stored.
-    assert psnr(restored_luma(encoded.data), luma_of(COLOUR)) > psnr(jpeg.decode_base(base).luma, luma_of(COLOUR)) + 0.3
+    assert psnr(restored_luma(encoded.data), luma_of(COLOUR)) > psnr(jpeg.codec.decode(base).luma, luma_of(COLOUR)) + 0.3
     assert inlaid.decode(encoded.data).shape == COLOUR.shape
 
 
@@ -512,7 +512,7 @@ def assert_base(data, state):
 def test_transformed_without_loss(carrier, options):
     """What jpegtran does to the pixels makes the inlay stale, though it copies the segment."""
     data = output(program("jpegtran"), "-copy", "all", *options, data=carrier)
-    assert jpeg.extract(data) == jpeg.extract(carrier)
+    assert jpeg.container.extract(data) == jpeg.container.extract(carrier)
     assert "belongs to another picture" in assert_base(data, "stale")
 
 
@@ -526,39 +526,33 @@ def test_transcoded_without_loss(carrier, options):
 
 @pytest.mark.parametrize("quality", [15, 21, 30])
 def test_encoded_again_with_the_old_segment(carrier, quality):
-    data = jpeg.embed(jpeg_of(shown(carrier), quality=quality), jpeg.extract(carrier))
+    data = jpeg.container.embed(jpeg_of(shown(carrier), quality=quality), jpeg.container.extract(carrier))
     assert "belongs to another picture" in assert_base(data, "stale")
 
 
 def test_another_pictures_segment(carrier):
-    data = jpeg.embed(jpeg_of(coloured(192, 144, seed=9), quality=20), jpeg.extract(carrier))
+    data = jpeg.container.embed(jpeg_of(coloured(192, 144, seed=9), quality=20), jpeg.container.extract(carrier))
     assert_base(data, "stale")
 
 
-def sealed(body):
-    import binascii
-
-    return body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
-
-
 def test_damaged_and_unsupported(carrier):
-    raw, base = jpeg.extract(carrier), inlaid.strip(carrier)
+    raw, base = jpeg.container.extract(carrier), inlaid.strip(carrier)
     damaged = bytes([raw[0], raw[1], raw[2] ^ 1]) + raw[3:]
-    assert "damaged" in assert_base(jpeg.embed(base, damaged), "damaged")
-    assert_base(jpeg.embed(base, b""), "damaged")
-    assert "version 2" in assert_base(jpeg.embed(base, sealed(b"\2" + raw[1:-2])), "unsupported")
-    assert "prior 255" in assert_base(jpeg.embed(base, sealed(raw[:1] + b"\xff" + raw[2:-2])), "unsupported")
+    assert "damaged" in assert_base(jpeg.container.embed(base, damaged), "damaged")
+    assert_base(jpeg.container.embed(base, b""), "damaged")
+    assert "version 2" in assert_base(jpeg.container.embed(base, sealed(b"\2" + raw[1:-2])), "unsupported")
+    assert "prior 255" in assert_base(jpeg.container.embed(base, sealed(raw[:1] + b"\xff" + raw[2:-2])), "unsupported")
     too_far = sealed(raw[: -2 - len(payload.read(raw, priors.network_of).coded)] + b"\xff" * 300)
-    assert "parameter" in assert_base(jpeg.embed(base, too_far), "damaged")
+    assert "parameter" in assert_base(jpeg.container.embed(base, too_far), "damaged")
     # Nothing of this is in the way of the base, of stripping it, or of a new inlay.
-    for data in (jpeg.embed(base, damaged), jpeg.embed(base, too_far)):
+    for data in (jpeg.container.embed(base, damaged), jpeg.container.embed(base, too_far)):
         assert np.array_equal(inlaid.decode(data, base=True), shown(base))
         assert inlaid.strip(data) == base
 
 
 def test_a_payload_in_a_file_that_cannot_carry_one(carrier):
     cmyk = jpeg_of(Image.fromarray(coloured(192, 144)).convert("CMYK"), quality=30)
-    data = jpeg.embed(cmyk, jpeg.extract(carrier))
+    data = jpeg.container.embed(cmyk, jpeg.container.extract(carrier))
     assert "CMYK" in assert_base(data, "unsupported")
     arithmetic = output(program("jpegtran"), "-copy", "all", "-arithmetic", data=carrier)
     assert "arithmetic" in assert_base(arithmetic, "unsupported")
@@ -592,15 +586,15 @@ def test_a_payload_in_a_file_that_cannot_carry_one(carrier):
         lambda: inlaid.encode(np.zeros((1, 65501), np.uint8)),
         lambda: inlaid.encode(Image.new("F", (8, 8))),
         lambda: inlaid.encode(Image.new("I", (8, 8), 70000)),
-        lambda: inlaid.encode(Image.open(io.BytesIO(png()[:-300]))),
+        lambda: inlaid.encode(Image.open(io.BytesIO(file_of(GRAY)[:-300]))),
         lambda: inlaid.attach(b"", GRAY),
-        lambda: inlaid.attach(png(), GRAY),
+        lambda: inlaid.attach(file_of(GRAY), GRAY),
         lambda: inlaid.attach(jpeg_of(GRAY), GRAY, effort=10),
         lambda: inlaid.attach(jpeg_of(GRAY), GRAY.astype(float)),
         lambda: inlaid.attach(jpeg_of(GRAY)[:-500], GRAY),
         lambda: inlaid.attach(jpeg_of(GRAY)[:100], GRAY),
         lambda: inlaid.decode(b""),
-        lambda: inlaid.decode(png()),
+        lambda: inlaid.decode(file_of(GRAY)),
         lambda: inlaid.decode(jpeg_of(GRAY)[:300]),
         lambda: inlaid.decode(jpeg_of(GRAY), max_pixels=29_999),
         lambda: inlaid.info(b"\xff\xd8\xff"),
@@ -616,18 +610,12 @@ def test_every_error_is_an_inlay_error(call):
     assert isinstance(error.value, InlayError)
 
 
-def png():
-    file = io.BytesIO()
-    Image.fromarray(GRAY).save(file, "PNG")
-    return file.getvalue()
-
-
 def test_errors_say_which():
     with pytest.raises(LimitError, match="200x150 pixels, at most 29999 are allowed"):
         inlaid.decode(jpeg_of(GRAY), max_pixels=29_999)
     assert inlaid.decode(jpeg_of(GRAY), max_pixels=30_000).shape == (150, 200)
     with pytest.raises(FormatError, match="not a JPEG or JPEG2000 file: it begins with 89 50 4e 47"):
-        inlaid.decode(png())
+        inlaid.decode(file_of(GRAY))
     with pytest.raises(UnsupportedError, match="float32"):
         inlaid.encode(GRAY.astype(np.float32))
     with pytest.raises(InlayError, match="effort 10, expected 1 to 9"):
@@ -692,5 +680,5 @@ def test_areas_have_no_seams(network, side_px):
     each_pixel = np.kron(numbers, np.ones((side_px, side_px), int))[: base.shape[0], : base.shape[1]]
     expected = np.take_along_axis(whole, each_pixel[None], 0)[0]
     for threads in (1, 2):
-        found = decoder.restore(network, Sets(sets, Areas(side_px, numbers)), base, threads=threads)
+        found = restoration.restore(network, Sets(sets, Areas(side_px, numbers)), base, threads=threads)
         assert np.array_equal(found, expected)

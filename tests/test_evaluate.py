@@ -56,7 +56,7 @@ def test_a_line_says_what_the_file_gives(folder: Path) -> None:
     """Everything in the line is computed here once more, without the bench."""
     rgb = np.asarray(Image.open(folder / "colour.png"))
     luma = np.asarray(Image.fromarray(rgb).convert("YCbCr"))[..., 0]
-    plain = formats.by_name("jpeg").encode_base(Image.fromarray(luma), 20, {"optimize": False})
+    plain = formats.by_name("jpeg").codec.encode(Image.fromarray(luma), 20, {"optimize": False})
     file = encoder.encode(luma, quality=20, effort=1, optimize=False, threads=1).data
     line = evaluate.measure(folder / "colour.png", Settings(quality=20, effort=1))
     assert (line["image"], line["set"], line["quality"]) == ("colour.png", "tiny", 20)
@@ -216,7 +216,7 @@ def test_settings_that_cannot_be_measured(folder: Path, tmp_path: Path, settings
 
 def test_a_rate(folder: Path) -> None:
     luma = np.asarray(Image.open(folder / "gray.png"))
-    plain = formats.by_name("jpeg2000").encode_base(Image.fromarray(luma), None, {"rate_bpp": 1.0})
+    plain = formats.by_name("jpeg2000").codec.encode(Image.fromarray(luma), None, {"rate_bpp": 1.0})
     line = evaluate.measure(folder / "gray.png", Settings("jpeg2000", None, effort=1, rate_bpp=1.0))
     assert (line["codec"], line["quality"], line["rate_bpp"]) == ("jpeg2000", None, 1.0)
     assert line["plain_bytes"] == len(plain)
@@ -232,7 +232,7 @@ def test_a_linear_filter(folder: Path) -> None:
     line = evaluate.measure(folder / "gray.png", Settings("jpeg", 10, "wiener", effort=5))
     assert (line["preset"], line["effort"], line["prior"], line["network"]) == ("wiener", 0, None, None)
     assert line["payload_bytes"] == line["file_bytes"] - line["plain_bytes"] == 10 + wiener.PAYLOAD_BYTES
-    base = formats.by_name("jpeg").decode_base(formats.by_name("jpeg").encode_base(Image.fromarray(luma), 10, {"optimize": False})).luma
+    base = formats.by_name("jpeg").codec.decode(formats.by_name("jpeg").codec.encode(Image.fromarray(luma), 10, {"optimize": False})).luma
     restored = wiener.restored(base, luma)
     assert line["gain_db"] == pytest.approx(metrics.psnr_db(restored, luma) - metrics.psnr_db(base, luma), abs=1e-6)
     assert line["gain_db"] > 0.1
@@ -313,7 +313,7 @@ def test_metrics_and_crops_are_added(folder: Path, tmp_path: Path) -> None:
     assert plain["ssim"] is None and plain["crop"] is None
     luma = np.asarray(Image.open(folder / "gray.png"))
     file = encoder.encode(luma, quality=20, effort=1, optimize=False, threads=1).data
-    base = formats.by_name("jpeg").strip(file)
+    base = formats.by_name("jpeg").container.strip(file)
     pixels = {"original": luma, "plain": decoder.decode(base).pixels, "restored": decoder.decode(file).pixels}
     assert line["ssim"] == pytest.approx(metrics.ssim(luma, pixels["restored"]), abs=1e-6)
     assert line["ssim_plain"] == pytest.approx(metrics.ssim(luma, pixels["plain"]), abs=1e-6)

@@ -8,73 +8,19 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import file_of, textured
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageOps
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
-from programs import output, program
+from support.exif_blocks import DIRECTORIES, TYPES, block, camera, values, with_odd_tag
+from support.pictures import file_of, textured
+from support.programs import output, program
 
+from inlaid.encoding.pictures import tiff_tags
+from inlaid.encoding.pictures.raw_profiles import exif_of_info
 from inlaid.metadata import exif, tags
 
-DIRECTORIES = ("IFD0", "Exif", "GPS", "Interop", "IFD1")
-POINTERS = {"Exif": ("IFD0", 0x8769), "GPS": ("IFD0", 0x8825), "Interop": ("Exif", 0xA005)}
-TYPES = [*range(21), 65535]
 ORDERS = pytest.mark.parametrize("order", "<>")
-
-
-def camera(order, turn=6):
-    """The tags of a camera: (tag, type, count, value) by directory."""
-    return {
-        "IFD0": [(0x010F, 2, 6, b"Maker\0"), (0x0112, 3, 1, struct.pack(order + "H", turn)),
-                 (0x011A, 5, 1, struct.pack(order + "II", 300, 1)),
-                 (0x011B, 5, 1, struct.pack(order + "II", 300, 1)), (0x0128, 3, 1, struct.pack(order + "H", 2))],
-        "Exif": [(0x829A, 5, 1, struct.pack(order + "II", 1, 250)), (0x9003, 2, 20, b"2024:01:02 03:04:05\0"),
-                 (0x9204, 10, 1, struct.pack(order + "ii", 0, 1)), (0x927C, 7, 20, b"note: see byte 0x20\0"),
-                 (0xA432, 5, 4, struct.pack(order + "8I", 24, 1, 70, 1, 0, 0, 0, 0)), (0xA434, 2, 8, b"RF24-70\0")],
-        "GPS": [(1, 2, 2, b"N\0"), (2, 5, 3, struct.pack(order + "6I", 48, 1, 8, 1, 15, 1))],
-        "Interop": [(1, 2, 4, b"R98\0")],
-        "IFD1": [(0x0103, 3, 1, struct.pack(order + "H", 6))],
-    }  # fmt: skip
-
-
-def block(order="<", rows_of=None, *, prefix=b"Exif\0\0"):
-    """The bytes of these directories, laid out one after the other, their longer values behind all."""
-    rows_of = rows_of or camera(order)
-    rows = {name: list(rows_of[name]) for name in DIRECTORIES}
-    for child, (parent, tag) in POINTERS.items():
-        if not any(row[0] == tag for row in rows[parent]):
-            rows[parent].append((tag, 4, 1, child))
-    places, at = {}, 8
-    for name in DIRECTORIES:
-        places[name] = at
-        at += 6 + 12 * len(rows[name])
-    data, values = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8), b""
-    for name in DIRECTORIES:
-        data += struct.pack(order + "H", len(rows[name]))
-        for tag, kind, count, value in sorted(rows[name]):
-            value = struct.pack(order + "I", places[value]) if isinstance(value, str) else value
-            data += struct.pack(order + "HHI", tag, kind, count)
-            data += value.ljust(4, b"\0") if len(value) <= 4 else struct.pack(order + "I", at + len(values))
-            values += value + b"\0" * (len(value) % 2) if len(value) > 4 else b""
-        data += struct.pack(order + "I", places["IFD1"] if name == "IFD0" else 0)
-    return prefix + data + values
-
-
-def with_odd_tag(order, where, tag, kind, count, value, turn=6):
-    rows_of = camera(order, turn)
-    rows_of[where] = [row for row in rows_of[where] if row[0] != tag] + [(tag, kind, count, value)]
-    return block(order, rows_of)
-
-
-def values(data):
-    """{(directory, tag): (type, bytes)} of a block."""
-    parsed = tags.parse(data)
-    return {
-        (name, tag.number): (tag.type, parsed.data[tag.place : tag.place + tag.size])
-        for name, each in parsed.directories.items()
-        for tag in each.tags
-    }
 
 
 def sane(data):
@@ -177,6 +123,20 @@ def test_loops_and_overlapping_directories(order):
         sane(bytes(data))
 
 
+@ORDERS
+def test_a_link_that_leads_to_no_directory_goes_and_a_tag_of_number_0_stays(order):
+    rows_of = camera(order)
+    rows_of["IFD0"].insert(0, (0, 3, 1, b"\1\1"))
+    data, end, gone = bytearray(block(order, rows_of)), 6 + 8 + 2 + 12 * 8, 0
+    for offset in range(1, 400):
+        data[end : end + 4] = struct.pack(order + "I", offset)
+        directories = tags.parse(bytes(data)).directories
+        first = directories["IFD0"]
+        assert first.find(0) and first.next == (offset if "IFD1" in directories else 0)
+        gone += first.next == 0
+    assert 0 < gone < 399
+
+
 @given(st.binary(max_size=200), st.sampled_from([b"", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b"Exif\0\0", b"Exif\0\0II*\0\x08\0\0\0\2\0"]))
 def test_any_bytes(data, start):
     sane(start + data)
@@ -223,13 +183,13 @@ def test_raw_profiles_of_png(kind, length):
     data = block()
     lines = "\n".join(data.hex()[i : i + 72] for i in range(0, 2 * len(data), 72))
     info = {f"Raw profile type {kind}": f"\n{'exif' if kind == 'exif' else 'generic profile'}\n{len(data) - length:8}\n{lines}\n"}
-    assert exif.from_png(info) == data
-    assert exif.from_png(info | {"exif": b"its own"}) == b"its own"
+    assert exif_of_info(info) == data
+    assert exif_of_info(info | {"exif": b"its own"}) == b"its own"
 
 
 @pytest.mark.parametrize("text", ["", "\nexif\n", "\nexif\n  4\nzz", "\nexif\n  4\n00112233", "\nexif\n -4\n", b"\xff", None, 7])
 def test_no_raw_profile(text):
-    assert exif.from_png({"Raw profile type exif": text}) == b""
+    assert exif_of_info({"Raw profile type exif": text}) == b""
 
 
 # ------------------------------------------------------------------------------------------------ TIFF
@@ -256,7 +216,7 @@ def test_exif_of_a_tiff_file(loaded):
     image.fp.seek(3)
     if loaded:
         image.load()
-    data, notes = exif.from_tiff(image)
+    data, notes = tiff_tags.exif_of(image)
     assert loaded or image.fp.tell() == 3
     assert notes == () and exif.damage(data) is None and exif.orientation(data) == 1
     found = values(data)
@@ -276,7 +236,7 @@ def test_exif_of_a_tiff_file(loaded):
 def test_exiftool_reads_the_same_in_the_tiff_and_of_it(tmp_path):
     tool = program("exiftool")
     (tmp_path / "a.tif").write_bytes(tiff())
-    data, _ = exif.from_tiff(Image.open(tmp_path / "a.tif"))
+    data, _ = tiff_tags.exif_of(Image.open(tmp_path / "a.tif"))
     (tmp_path / "b.jpg").write_bytes(file_of(textured(16, 8), "JPEG", exif=data))
     groups = ("-ExifIFD:all", "-GPS:all", "-InteropIFD:all", "-IFD0:Make", "-IFD0:Model", "-IFD0:XPTitle", "-IFD0:XResolution")
     first, second = (json.loads(output(tool, "-j", "-a", "-G1", *groups, tmp_path / name))[0] for name in ("a.tif", "b.jpg"))
@@ -289,7 +249,7 @@ def test_broken_tags_of_a_tiff_file_take_none_along():
     """Every entry of every directory in turn with every type and with a value beyond the file."""
     whole = tiff()
     image = Image.open(io.BytesIO(whole))
-    expected = values(exif.from_tiff(image)[0])
+    expected = values(tiff_tags.exif_of(image)[0])
     starts = [struct.unpack_from("<I", whole, 4)[0], image.tag_v2[0x8769], image.tag_v2[0x8825]]
     seen = 0
     for start in starts:
@@ -305,7 +265,7 @@ def test_broken_tags_of_a_tiff_file_take_none_along():
             except Exception:  # no picture, and no matter of metadata
                 assert start == starts[0]
                 continue
-            block, notes = exif.from_tiff(opened)
+            block, notes = tiff_tags.exif_of(opened)
             assert exif.damage(block) is None if block else number
             found = values(block) if block else {}
             missing = {key for key in expected if key not in found and key[1] != number}
@@ -315,5 +275,5 @@ def test_broken_tags_of_a_tiff_file_take_none_along():
 
 
 def test_a_picture_that_is_no_tiff_has_none():
-    assert exif.from_tiff(textured(8, 8)) == (b"", ())
-    assert exif.from_tiff(Image.open(io.BytesIO(file_of(textured(8, 8), "PNG")))) == (b"", ())
+    assert tiff_tags.exif_of(textured(8, 8)) == (b"", ())
+    assert tiff_tags.exif_of(Image.open(io.BytesIO(file_of(textured(8, 8), "PNG")))) == (b"", ())

@@ -10,18 +10,18 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import file_of, textured
 from PIL import Image, ImageCms, ImageOps
-from programs import output, program
-from test_exif import TYPES, block, camera, values, with_odd_tag
-from test_jp2 import in_header
-from test_jpeg import segment
+from support.exif_blocks import TYPES, block, camera, values, with_odd_tag
+from support.jp2_files import box, in_header
+from support.jpeg_files import header, segment
+from support.pictures import file_of, textured
+from support.programs import output, program
 
 from inlaid import formats
 from inlaid.cli import export
 from inlaid.encoding import encoder
 from inlaid.errors import UnsupportedError
-from inlaid.formats import Metadata, _jp2file, jp2, jpeg
+from inlaid.formats import Metadata, jp2, jpeg
 from inlaid.metadata import exif, xmp
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -49,14 +49,14 @@ def source(picture=PICTURE, **items):
 def exported(data, format):
     """The file, and the notes."""
     out = io.BytesIO()
-    notes = export.write(jpeg.decode_image(data), data, format, out)
+    notes = export.write(jpeg.codec.decode_image(data), data, format, out)
     return out.getvalue(), notes
 
 
 def items_of(data):
     """{name: value} of what a file of any format holds, as Pillow, or inlaid itself, reads it."""
     if data.startswith((b"\xff\xd8", b"\0\0\0\x0cjP")):
-        return formats.by_content(data).metadata(data).items
+        return formats.by_content(data).container.metadata(data).items
     if data.startswith((b"II*\0", b"MM\0*")):
         opened = Image.open(io.BytesIO(data))
         found = {"exif": data} | {key: opened.info[key] for key in ("icc_profile", "xmp", "dpi") if key in opened.info}
@@ -72,7 +72,7 @@ def shown(data):
     """The picture as a viewer that turns it shows it."""
     with Image.open(io.BytesIO(data)) as opened:
         if opened.format == "JPEG2000":  # of which Pillow reads no EXIF
-            turn = exif.orientation(jp2.metadata(data).items.get("exif", b""))
+            turn = exif.orientation(jp2.container.metadata(data).items.get("exif", b""))
             return opened.convert("RGB") if turn == 1 else opened.convert("RGB").transpose(exif.UPRIGHT[turn])
         return ImageOps.exif_transpose(opened).convert("RGB")
 
@@ -130,7 +130,7 @@ def test_exiftool_reads_the_camera_in_every_format(format, tmp_path):
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_a_viewer_sees_it_turned_once(format, turn):
     before = source(exif=block(rows_of=camera("<", turn)))
-    plain = jpeg.decode_image(before)
+    plain = jpeg.codec.decode_image(before)
     upright = plain if turn == 1 else plain.transpose(exif.UPRIGHT[turn])
     data, notes = exported(before, format)
     assert_shown(data, upright, format in LOSSLESS)
@@ -155,7 +155,7 @@ def test_one_broken_item_takes_none_along(format):
 
 
 def plain_upright(data):
-    picture, turn = jpeg.decode_image(data), exif.orientation(jpeg.metadata(data).items["exif"])
+    picture, turn = jpeg.codec.decode_image(data), exif.orientation(jpeg.container.metadata(data).items["exif"])
     return picture if turn == 1 else picture.transpose(exif.UPRIGHT[turn])
 
 
@@ -213,7 +213,7 @@ def long_exif():
 
 def test_exif_of_several_segments():
     before, whole = long_exif()
-    assert jpeg.metadata(before) == Metadata({"exif": whole, "dpi": (300, 300)})
+    assert jpeg.container.metadata(before) == Metadata({"exif": whole, "dpi": (300, 300)})
     for format in ("PNG", "WEBP", "JPEG2000"):
         data, notes = exported(before, format)
         assert notes == () and items_of(data)["exif"].removeprefix(b"Exif\0\0") == whole[6:]
@@ -221,7 +221,7 @@ def test_exif_of_several_segments():
     assert f"the EXIF has {len(whole)} bytes, a JPEG file takes at most 65533; it was left out" in notes
     assert_shown(data, plain_upright(before), False)
     twice = source()[:20] + segment(0xE1, block()) + segment(0xE1, block(">")) + source()[20:]
-    assert jpeg.metadata(twice).items["exif"] == block()
+    assert jpeg.container.metadata(twice).items["exif"] == block()
 
 
 BIG = (XMP % ("x" * 150_000)).encode()
@@ -230,15 +230,15 @@ BIG = (XMP % ("x" * 150_000)).encode()
 def big_xmp_file():
     image = PICTURE.copy()
     image.info["xmp"] = BIG
-    assert jpeg.writable(image.info, "RGB") == Metadata({"xmp": BIG})
-    return jpeg.encode_base(image, 80, {})
+    assert jpeg.container.writable(image.info, "RGB") == Metadata({"xmp": BIG})
+    return jpeg.codec.encode(image, 80, {})
 
 
 def test_extended_xmp_is_written_and_read(tmp_path):
     data = big_xmp_file()
-    back = jpeg.metadata(data)
+    back = jpeg.container.metadata(data)
     assert back.notes == () and b"HasExtendedXMP" not in back.items["xmp"]
-    bodies = [s.body(data) for s in jpeg.head(data) if s.marker == 0xE1]
+    bodies = [s.body for s in header(data) if s.marker == 0xE1]
     assert [len(body) <= 65533 for body in bodies] == [True] * 4
     assert bodies[0].startswith(b"http://ns.adobe.com/xap/1.0/\0") and b'Rating="4"' in bodies[0]
     extended = b"".join(body[75:] for body in bodies[1:])
@@ -247,9 +247,9 @@ def test_extended_xmp_is_written_and_read(tmp_path):
         assert struct.unpack(">II", body[67:75]) == (len(extended), at)
     assert xmp.digest(extended).encode() in bodies[0]
     again, notes = exported(data, "JPEG")
-    assert notes == () and jpeg.metadata(again).notes == ()
+    assert notes == () and jpeg.container.metadata(again).notes == ()
     for part in (b'Rating="4"', b"<dc:source>" + b"x" * 150_000 + b"<"):
-        assert jpeg.metadata(again).items["xmp"].count(part) == back.items["xmp"].count(part) == 1
+        assert jpeg.container.metadata(again).items["xmp"].count(part) == back.items["xmp"].count(part) == 1
     tool = program("exiftool")
     (tmp_path / "a.jpg").write_bytes(data)
     tags = json.loads(output(tool, "-j", "-n", "-validate", "-warning", "-XMP:all", tmp_path / "a.jpg"))[0]
@@ -264,9 +264,9 @@ def test_exiv2_reads_extended_xmp(tmp_path):
 
 def test_incomplete_extended_xmp():
     data = big_xmp_file()
-    last = [s for s in jpeg.head(data) if s.marker == 0xE1][-1]
+    last = [s for s in header(data) if s.marker == 0xE1][-1]
     for cut in (data[: last.offset] + data[last.end :], data[: last.end - 1] + b"?" + data[last.end :]):
-        back = jpeg.metadata(cut)
+        back = jpeg.container.metadata(cut)
         assert back.notes == ("the extended XMP is incomplete; the main part alone is kept",)
         assert b'Rating="4"' in back.items["xmp"] and b"HasExtendedXMP" not in back.items["xmp"]
         written, notes = exported(cut, "PNG")
@@ -276,19 +276,21 @@ def test_incomplete_extended_xmp():
 def test_long_xmp_that_is_no_xml_is_dropped_and_the_rest_kept():
     image = PICTURE.copy()
     image.info |= {"xmp": b"<x:xmpmeta>" + b"a" * 70_000, "icc_profile": SRGB, "exif": block(), "dpi": (300, 300)}
-    assert jpeg.writable(image.info, "RGB").notes == ("the XMP has 70011 bytes, a JPEG file takes at most 65504; it was left out",)
-    kept = jpeg.metadata(jpeg.encode_base(image, 80, {}))
+    assert jpeg.container.writable(image.info, "RGB").notes == (
+        "the XMP has 70011 bytes, a JPEG file takes at most 65504; it was left out",
+    )
+    kept = jpeg.container.metadata(jpeg.codec.encode(image, 80, {}))
     assert kept == Metadata({"icc_profile": SRGB, "exif": block(), "dpi": (300, 300)})
 
 
 @pytest.mark.parametrize("module", [jpeg, jp2])
 def test_items_of_a_wrong_type_are_left_out(module):
     info = {"exif": 7, "xmp": ["x"], "icc_profile": "text" if module is jp2 else {"a": 1}, "dpi": "300"}
-    found = module.writable(info, "RGB")
+    found = module.container.writable(info, "RGB")
     assert found.items == {} and len(found.notes) == 3
     image = PICTURE.copy()
     image.info |= info
-    assert module.metadata(module.encode_base(image, 80, {})) == Metadata({})
+    assert module.container.metadata(module.codec.encode(image, 80, {})) == Metadata({})
 
 
 def test_encode_reports_what_it_left_out():
@@ -297,7 +299,7 @@ def test_encode_reports_what_it_left_out():
     for format in ("jpeg", "jpeg2000"):
         encoded = encoder.encode(image, format=format, quality=30, effort=1)
         assert "the EXIF is damaged; left out: 0x0100 (type 99) in IFD0" in encoded.notes
-        assert formats.by_content(encoded.data).metadata(encoded.data).items["xmp"] == PACKET
+        assert formats.by_content(encoded.data).container.metadata(encoded.data).items["xmp"] == PACKET
 
 
 # ------------------------------------------------------------------------------------------------ resolution
@@ -307,27 +309,27 @@ def test_encode_reports_what_it_left_out():
 def test_resolution_of_jp2(dpi):
     image = PICTURE.copy()
     image.info["dpi"] = dpi
-    data = jp2.encode_base(image, 40, {})
-    assert np.allclose(jp2.metadata(data).items["dpi"], dpi, rtol=1e-4)
+    data = jp2.codec.encode(image, 40, {})
+    assert np.allclose(jp2.container.metadata(data).items["dpi"], dpi, rtol=1e-4)
     assert np.allclose(Image.open(io.BytesIO(data)).info["dpi"], dpi, rtol=1e-4)
-    assert jp2.obstacle(data) is None
+    assert jp2.container.obstacle(data) is None
 
 
 def test_a_damaged_resolution_box():
-    plain = jp2.encode_base(PICTURE, 40, {})
-    for content in (b"", b"\0\0\0\1", _jp2file.box(b"resc", b"\0"), _jp2file.box(b"resc", bytes(10)), _jp2file.box(b"resc", b"\xff" * 10)):
+    plain = jp2.codec.encode(PICTURE, 40, {})
+    for content in (b"", b"\0\0\0\1", box(b"resc", b"\0"), box(b"resc", bytes(10)), box(b"resc", b"\xff" * 10)):
         data = in_header(plain, lambda inner, content=content: [*inner, (b"res ", content)])
-        jp2.metadata(data)
-    assert jp2.metadata(plain).items == {}
+        jp2.container.metadata(data)
+    assert jp2.container.metadata(plain).items == {}
 
 
 def test_resolution_by_the_metre_and_by_exif():
     plain = source(dpi=(100, 50))
     at = plain.index(b"JFIF\0") + 7
     metric = plain[:at] + b"\2" + plain[at + 1 :]
-    assert jpeg.metadata(metric).items["dpi"] == (254, 127)
-    assert jpeg.metadata(plain[:at] + b"\0" + plain[at + 1 :]).items == {}
-    assert jpeg.metadata(source(exif=block())).items["dpi"] == (300, 300)
+    assert jpeg.container.metadata(metric).items["dpi"] == (254, 127)
+    assert jpeg.container.metadata(plain[:at] + b"\0" + plain[at + 1 :]).items == {}
+    assert jpeg.container.metadata(source(exif=block())).items["dpi"] == (300, 300)
 
 
 def test_a_turned_picture_has_its_resolution_turned():
@@ -346,7 +348,7 @@ def test_odd_tags_never_cost_the_picture_or_its_orientation(format, capfd):
     places = {"IFD0": (0x0100, 0x010F, 0x011A, 0x014A, 0x9C9B), "Exif": (0x829A, 0x9286, 0xA005), "GPS": (2,), "IFD1": (0x0201,)}
     shapes = ((0, b""), (1, b"\1\2\3\4"), (1, bytes(range(1, 9))), (3, bytes(range(48))), (1 << 31, b"\0\0\1\0"))
     plain = source()
-    upright = jpeg.decode_image(plain).transpose(exif.UPRIGHT[6])
+    upright = jpeg.codec.decode_image(plain).transpose(exif.UPRIGHT[6])
     cases = [(w, t, k, s) for w, ts in places.items() for t in ts for k in TYPES for s in shapes]
     for number, (where, tag, kind, (count, value)) in enumerate(cases):
         if number % (13 if format == "AVIF" else 4) != WITH_EXIF.index(format) % 4:  # each format its share
@@ -379,7 +381,7 @@ def test_every_format_that_pillow_writes(format, mode):
     with Image.open(io.BytesIO(data)) as opened:
         assert opened.size == picture.size
         pixels = np.asarray(opened.convert(mode), int)
-    error = np.abs(pixels - np.asarray(jpeg.decode_image(source(picture)), int)).mean()
+    error = np.abs(pixels - np.asarray(jpeg.codec.decode_image(source(picture)), int)).mean()
     if format in ("JPEG", "MPO", "AVIF"):
         assert error < 6 and notes == ()
     else:
@@ -441,5 +443,5 @@ def test_a_tiff_of_either_order_holds_strips_and_long_values():
         picture = textured(*size)
         data, _ = exported(source(picture, exif=block(order, camera(order, 1)), icc_profile=SRGB, dpi=(72, 96)), "TIFF")
         with Image.open(io.BytesIO(data)) as opened:
-            assert np.array_equal(np.asarray(opened), np.asarray(jpeg.decode_image(source(picture))))
+            assert np.array_equal(np.asarray(opened), np.asarray(jpeg.codec.decode_image(source(picture))))
             assert opened.info["dpi"] == (72, 96) and data[:2] == {"<": b"II", ">": b"MM"}[order]

@@ -53,14 +53,14 @@ def test_an_input_is_the_same_again(made):
 
 def removed(data, payload=b"a payload"):
     module = check.formats.by_content(data)
-    plain = module.strip(data)
-    return module.embed(plain, payload), plain
+    plain = module.container.strip(data)
+    return module.container.embed(plain, payload), plain
 
 
 def test_strip_is_watched(made):
     """By bytes: what takes a byte too much or too little, or another segment, is told."""
     for data in made.files:
-        if check.formats.by_content(data).obstacle(data) is None:
+        if check.formats.by_content(data).container.obstacle(data) is None:
             with_one, plain = removed(data)
             assert check.removed_whole(with_one, plain) and check.removed_whole(plain, plain)
             assert not check.removed_whole(with_one, plain[:-1])

@@ -3,17 +3,17 @@
 from functools import cache
 from itertools import pairwise
 
-import format_decoder as page
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from programs import output, program
-from textures import coloured, jpeg_of, texture
+from support import format_decoder as page
+from support.pictures import coloured, jpeg_of, texture
+from support.programs import output, program
 
 from inlaid import fingerprint as module
-from inlaid.fingerprint import SUMS, Fingerprint, _signed_sums, fingerprint, unit_size
+from inlaid.fingerprint import SUMS, Fingerprint, fingerprint, signed_sums, unit_size
 from inlaid.formats import jpeg
 
 SIZES = [(64, 64), (97, 131), (320, 240)]
@@ -22,7 +22,12 @@ sizes = pytest.mark.parametrize(("width", "height"), SIZES)
 
 @cache
 def luma(width, height, quality, seed=0):
-    return jpeg.decode_base(jpeg_of(coloured(width, height, seed), quality=quality)).luma
+    return jpeg.codec.decode(jpeg_of(coloured(width, height, seed), quality=quality)).luma
+
+
+def signs(width, height):
+    """FORMAT.md's signs of columns and rows, (12, width) and (12, height)."""
+    return page.signs(np.arange(width) ^ 0x9E3779B9), page.signs(np.arange(height) ^ 0x7F4A7C15)
 
 
 def moved(picture, change):
@@ -36,7 +41,7 @@ def moved(picture, change):
 def test_the_sums_are_those_of_format_md(shape):
     picture = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     expected = page.signed_sums(picture)
-    assert _signed_sums(picture).tolist() == expected
+    assert signed_sums(picture).tolist() == expected
     found = fingerprint(picture)
     u = unit_size(found.unit)
     assert list(found.sums) == [(s + u // 2) // u % 16 for s in expected]
@@ -74,29 +79,29 @@ def test_units():
 def test_the_widest_picture_is_summed_exactly(height):
     """All 255, 65,500 wide, which is as far as float32 goes; and the picture that makes a partial sum as large as can be."""
     white = np.full((height, 65500), 255, np.uint8)
-    columns, rows = module._signs(65500, 0x9E3779B9), module._signs(height, 0x7F4A7C15)
+    columns, rows = signs(65500, height)
     aligned = np.where(columns[0] > 0, 255, 0).astype(np.uint8)[None].repeat(height, 0)
     noise = np.random.default_rng(2).integers(0, 256, white.shape, dtype=np.uint8)
     for picture in (white, aligned, 255 - aligned, noise):
         expected = ((picture.astype(np.int64) @ columns.T) * rows.T).sum(0)
-        assert np.array_equal(_signed_sums(picture), expected)
+        assert np.array_equal(signed_sums(picture), expected)
 
 
 def test_the_widest_picture_is_summed_exactly_whatever_the_signs(monkeypatch):
     """If all signs were one: 255 * 65,500 = 16,702,500, still below 2^24; odd numbers show that nothing was rounded."""
-    monkeypatch.setattr(module, "_signs", lambda count, salt, first=0: np.ones((SUMS, count), np.int64))
+    monkeypatch.setattr(module, "signs", lambda count, salt, first=0: np.ones((SUMS, count), np.int64))
     picture = np.full((2, 65500), 255, np.uint8)
-    assert _signed_sums(picture).tolist() == [2 * 16_702_500] * 12
+    assert signed_sums(picture).tolist() == [2 * 16_702_500] * 12
     picture[1, 65499] = 254
-    assert _signed_sums(picture).tolist() == [2 * 16_702_500 - 1] * 12
+    assert signed_sums(picture).tolist() == [2 * 16_702_500 - 1] * 12
 
 
 def test_a_tall_picture_is_summed_exactly():
     """More rows than one band, up to the tallest JPEG file."""
     picture = np.random.default_rng(3).integers(0, 256, (65500, 7), dtype=np.uint8)
-    columns, rows = module._signs(7, 0x9E3779B9), module._signs(65500, 0x7F4A7C15)
+    columns, rows = signs(7, 65500)
     expected = np.einsum("yx,kx,ky->k", picture.astype(np.int64), columns, rows)
-    assert np.array_equal(_signed_sums(picture), expected)
+    assert np.array_equal(signed_sums(picture), expected)
 
 
 # ------------------------------------------------------------------------------------------------ the same picture
@@ -135,7 +140,7 @@ def test_a_float_decoder(width, height, quality):
     data = jpeg_of(coloured(width, height), quality=quality)
     shown = output(program("djpeg"), "-dct", "float", "-grayscale", "-pnm", data=data)
     other = np.frombuffer(shown.split(b"\n", 3)[3], np.uint8).reshape(height, width)
-    picture = jpeg.decode_base(data).luma
+    picture = jpeg.codec.decode(data).luma
     assert (picture != other).mean() > 0.002  # the test is worth something
     assert fingerprint(picture).matches(other)
 
@@ -146,8 +151,8 @@ def test_a_lossless_transcode(width, height, option):
     data = jpeg_of(coloured(width, height), quality=30)
     transcoded = output(program("jpegtran"), "-copy", "all", option, data=data)
     assert transcoded != data
-    other = jpeg.decode_base(transcoded).luma
-    assert fingerprint(jpeg.decode_base(data).luma).matches(other)
+    other = jpeg.codec.decode(transcoded).luma
+    assert fingerprint(jpeg.codec.decode(data).luma).matches(other)
 
 
 # ------------------------------------------------------------------------------------------------ another picture
@@ -204,8 +209,8 @@ def test_another_picture_of_the_same_size():
 @sizes
 def test_encoded_again_at_another_quality(width, height, before, after):
     first = jpeg_of(coloured(width, height), quality=before)
-    second = jpeg_of(np.asarray(jpeg.decode_image(first)), quality=after)
-    assert not fingerprint(jpeg.decode_base(first).luma).matches(jpeg.decode_base(second).luma)
+    second = jpeg_of(np.asarray(jpeg.codec.decode_image(first)), quality=after)
+    assert not fingerprint(jpeg.codec.decode(first).luma).matches(jpeg.codec.decode(second).luma)
 
 
 def test_the_tolerance_is_between_a_third_of_a_grey_level_and_one_and_a_half():
@@ -213,10 +218,10 @@ def test_the_tolerance_is_between_a_third_of_a_grey_level_and_one_and_a_half():
     same = other = 0
     for seed, before in enumerate((5, 15, 30, 50, 75, 90, 95)):
         first = jpeg_of(texture(200, 150, seed), quality=before)
-        picture = jpeg.decode_base(first).luma
+        picture = jpeg.codec.decode(first).luma
         active = int((picture[:, 1:] != picture[:, :-1]).sum())
         for after in range(max(1, before - 10), min(100, before + 10) + 1):
-            again = jpeg.decode_base(jpeg_of(np.asarray(jpeg.decode_image(first)), quality=after)).luma
+            again = jpeg.codec.decode(jpeg_of(np.asarray(jpeg.codec.decode_image(first)), quality=after)).luma
             change = (((again.astype(float) - picture) ** 2).sum() / active) ** 0.5
             if change < 0.33:
                 same += 1

@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from textures import jpeg_of, texture
+from support.pictures import jpeg_of, texture
 
-from inlaid import kernel
-from inlaid.encoding import floatnet, presets
-from inlaid.encoding.fit import Adam, RateCost, Schedule, fit, he_init, mean_squared_error, random_patches
+from inlaid.encoding import floatnet, presets, rectangles
+from inlaid.encoding import gradient as float_kernel
+from inlaid.encoding.adam import Adam
+from inlaid.encoding.fit import Problem, fit, mean_squared_error
+from inlaid.encoding.floatnet import he_init
+from inlaid.encoding.rate_cost import RateCost
+from inlaid.encoding.rectangles import random_patches
+from inlaid.encoding.run import Run
+from inlaid.encoding.schedule import Schedule
 from inlaid.formats import jpeg
 from inlaid.network import Network
 from inlaid.parameters import UNIT, blank_prior
@@ -167,7 +173,7 @@ def test_kernel_gradient_against_jax(network, double_precision):
     y0, y1, x0, x1 = rectangle = (11, 40, 77, 150)
     target = (original.astype(float) - base)[y0:y1, x0:x1] / 128
     expected_loss, expected = in_jax(network, base, rectangle, target, False)(parameters.astype(np.float64))
-    loss, gradient = kernel.gradient(network, parameters, np.array([rectangle], np.int32), base=base, target=original)
+    loss, gradient = float_kernel.gradient(network, parameters, np.array([rectangle], np.int32), base=base, target=original)
     assert loss == pytest.approx(float(expected_loss), rel=1e-5)
     np.testing.assert_allclose(gradient, np.asarray(expected), rtol=2e-4, atol=2e-5 * np.abs(expected).max())
 
@@ -293,8 +299,7 @@ def test_cycles():
     st.integers(0, 1 << 32),
 )
 def test_patches_stay_inside(shape, patch, batch_px, seed):
-    schedule = Schedule(1, batch_px=batch_px, patch=patch)
-    patches = random_patches(np.random.default_rng(seed), shape, schedule)
+    patches = random_patches(np.random.default_rng(seed), shape, batch_px, patch)
     assert patches.dtype == np.int32
     y0, y1, x0, x1 = patches.T
     assert (y0 >= 0).all()
@@ -317,9 +322,8 @@ def test_patches_stay_inside(shape, patch, batch_px, seed):
 
 
 def test_patches_are_everywhere():
-    schedule = Schedule(1, batch_px=20 * 64, patch=(8, 8))
     rng = np.random.default_rng(0)
-    corners = np.concatenate([random_patches(rng, (32, 48), schedule) for _ in range(1000)])
+    corners = np.concatenate([random_patches(rng, (32, 48), 20 * 64, (8, 8)) for _ in range(1000)])
     assert corners[:, 0].min() == 0
     assert corners[:, 1].max() == 32
     assert corners[:, 2].min() == 0
@@ -330,7 +334,7 @@ def test_patches_are_everywhere():
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 400), st.integers(1, 1200), st.integers(1, 300), st.integers(1, 600))
 def test_tiles_cover_once(height, width, rows, columns):
-    found = kernel.tiles((height, width), rows, columns)
+    found = rectangles.tiles((height, width), rows, columns)
     seen = np.zeros((height, width), int)
     for a, b, c, d in found:
         assert 0 < b - a <= rows
@@ -345,11 +349,11 @@ def test_tiles_cover_once(height, width, rows, columns):
 
 def pair(width=96, height=64, quality=15, seed=0):
     original = texture(width, height, seed)
-    return jpeg.decode_base(jpeg_of(original, quality=quality)).luma, original
+    return jpeg.codec.decode(jpeg_of(original, quality=quality)).luma, original
 
 
 def error(network, parameters, base, original):
-    return mean_squared_error(network, parameters, base=base, original=original)
+    return mean_squared_error(Problem(network, base, original), parameters)
 
 
 PLAIN = Schedule(60, rate=0.02, batch_px=1 << 20)
@@ -381,7 +385,7 @@ def test_fit_brings_the_picture_nearer(name):
     start = he_init(network, np.random.default_rng(0))
     schedule, told = SCHEDULES[name], []
     kept = start.copy()
-    result = fit(network, start, schedule, base=base, original=original, progress=lambda *step: told.append(step))
+    result = fit(Problem(network, base, original), start, schedule, Run(progress=lambda *step: told.append(step)))
     assert np.array_equal(start, kept)
     before, after = (error(network, p, base, original) for p in (start, result.parameters))
     assert after < 0.97 * before
@@ -400,10 +404,10 @@ def test_fit_ends_where_a_cycle_gains_too_little():
     network, (base, original) = Network(), pair()
     start = he_init(network, np.random.default_rng(0))
     schedule = replace(SCHEDULES["cycles"], least_gain=0.999)
-    result = fit(network, start, schedule, base=base, original=original)
+    result = fit(Problem(network, base, original), start, schedule)
     assert result.reason == "steps 1 to 5 of 25 gained too little to go on"
     assert len(result.history) == 5
-    same = fit(network, start, replace(schedule, steps=5), base=base, original=original)
+    same = fit(Problem(network, base, original), start, replace(schedule, steps=5))
     assert np.array_equal(result.parameters, same.parameters)
 
 
@@ -413,7 +417,7 @@ def test_fit_is_deterministic(name):
     start = he_init(network, np.random.default_rng(1))
 
     def fitted(seed):
-        return fit(network, start, SCHEDULES[name], base=base, original=original, seed=seed, threads=2)
+        return fit(Problem(network, base, original), start, SCHEDULES[name], Run(seed=seed, threads=2))
 
     first, again = fitted(5), fitted(5)
     assert np.array_equal(first.parameters, again.parameters)
@@ -426,14 +430,14 @@ def test_fit_is_deterministic(name):
 def test_fit_of_other_networks(network):
     base, original = pair(48, 40)
     start = he_init(network, np.random.default_rng(2))
-    result = fit(network, start, PLAIN, base=base, original=original)
+    result = fit(Problem(network, base, original), start, PLAIN)
     assert error(network, result.parameters, base, original) < 0.99 * error(network, start, base, original)
 
 
 def test_no_steps():
     network, (base, original) = Network(), pair(16, 16)
     start = random_parameters(network).astype(np.float32)
-    result = fit(network, start, Schedule(0), base=base, original=original)
+    result = fit(Problem(network, base, original), start, Schedule(0))
     assert np.array_equal(result.parameters, start)
     assert result.history == []
     assert result.reason == "all 0 steps were made"
@@ -444,7 +448,7 @@ def test_no_steps():
 def test_a_rate_that_diverges_is_caught(norm):
     network, (base, original) = Network(), pair(32, 32)
     start = random_parameters(network).astype(np.float32)
-    result = fit(network, start, Schedule(30, rate=1e20, warmup=1, norm=norm), base=base, original=original)
+    result = fit(Problem(network, base, original), start, Schedule(30, rate=1e20, warmup=1, norm=norm))
     assert np.array_equal(result.parameters, start)
     assert "the error grew without bound at step" in result.reason
     assert "the start is kept" in result.reason
@@ -460,7 +464,7 @@ def test_a_last_step_that_diverges_is_caught_too():
     """No step comes after it that would see the error."""
     network, (base, original) = Network(), pair(32, 32)
     start = random_parameters(network).astype(np.float32)
-    result = fit(network, start, Schedule(1, rate=1e30, warmup=1), base=base, original=original)
+    result = fit(Problem(network, base, original), start, Schedule(1, rate=1e30, warmup=1))
     assert np.isfinite(error(network, result.parameters, base, original))
 
 
@@ -471,7 +475,7 @@ def test_tiny_pictures(name, shape):
     base = rng.integers(0, 256, shape, dtype=np.uint8)
     original = np.clip(base + rng.normal(0, 10, shape), 0, 255).astype(np.uint8)
     start = (random_parameters(network) * 0.3).astype(np.float32)
-    result = fit(network, start, SCHEDULES[name], base=base, original=original)
+    result = fit(Problem(network, base, original), start, SCHEDULES[name])
     assert np.isfinite(result.parameters).all()
     assert len(result.history) == SCHEDULES[name].steps
     if name == "whole picture":
@@ -484,7 +488,7 @@ def test_a_flat_base():
     base, original = np.full((24, 24), 128, np.uint8), np.full((24, 24), 131, np.uint8)
     for name, schedule in SCHEDULES.items():
         for start in (he_init(network, np.random.default_rng(0)), (random_parameters(network) * 0.3).astype(np.float32)):
-            result = fit(network, start, schedule, base=base, original=original)
+            result = fit(Problem(network, base, original), start, schedule)
             assert np.isfinite(result.parameters).all(), name
 
 
@@ -528,9 +532,9 @@ def test_what_costs_stays_nearer_to_the_prior():
     schedule = Schedule(40, rate=0.01, second_order=True)
     strayed, errors = [], []
     for mse_per_bit in (0.0, 0.01, 0.1):
-        found = fit(network, start, schedule, base=base, original=original, rate_cost=RateCost(prior, mse_per_bit)).parameters
+        found = fit(Problem(network, base, original, rate_cost=RateCost(prior, mse_per_bit)), start, schedule).parameters
         strayed.append(np.abs(found - start).sum())
-        errors.append(mean_squared_error(network, found, base=base, original=original))
+        errors.append(mean_squared_error(Problem(network, base, original), found))
     assert strayed[0] > strayed[1] > strayed[2]
     assert errors[0] < errors[2]
 
@@ -544,7 +548,7 @@ def test_only_active_parameters_move_and_only_what_is_within_counts():
     spoilt[:, 60:] = 0  # outside
     within = np.array([[0, base.shape[0], 0, 60]], np.int32)
     found = [
-        fit(network, start, Schedule(10, second_order=True), base=base, original=target, active=active, within=within).parameters
+        fit(Problem(network, base, target, active=active, within=within), start, Schedule(10, second_order=True)).parameters
         for target in (original, spoilt)
     ]
     assert np.array_equal(*found)

@@ -7,10 +7,10 @@ from collections import Counter, deque
 from contextlib import suppress
 from pathlib import Path
 
-import format_decoder as page
 import numpy as np
 import pytest
 from PIL import Image
+from support import format_decoder as page
 
 import inlaid
 

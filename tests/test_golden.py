@@ -4,12 +4,12 @@ import hashlib
 import json
 from pathlib import Path
 
-import format_decoder
 import numpy as np
 import pytest
+from support import format_decoder
 
 import inlaid
-from inlaid import decoder, kernel, priors
+from inlaid import decoder, native, priors
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORD = json.loads((GOLDEN / "golden.json").read_text())
@@ -25,10 +25,10 @@ def test_file_is_unchanged(name):
     assert hashlib.sha256((GOLDEN / RECORD[name]["file"]).read_bytes()).hexdigest() == RECORD[name]["sha256"]
 
 
-@pytest.mark.parametrize("path", kernel.ALL_PATHS)
+@pytest.mark.parametrize("path", native.ALL_PATHS)
 @pytest.mark.parametrize("name", RECORD)
 def test_decodes_to_the_recorded_bytes(name, path, monkeypatch):
-    if path not in kernel.paths():
+    if path not in native.paths():
         pytest.skip(f"this machine or build has no {path} path")
     monkeypatch.setenv("INLAID_PATH", path)
     data, record = (GOLDEN / RECORD[name]["file"]).read_bytes(), RECORD[name]

@@ -3,7 +3,6 @@
 In bounded time, and in memory that the picture's size justifies.
 """
 
-import binascii
 import json
 import pickle
 import subprocess
@@ -14,7 +13,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from textures import coloured, jpeg_of, texture
+from support.inlays import sealed
+from support.jpeg_files import marker_at, segment, segments
+from support.pictures import coloured, jpeg_of, texture
 
 import inlaid
 from inlaid import parameters, payload
@@ -28,6 +29,7 @@ from inlaid.payload import Payload
 
 SECONDS = 10.0  # a call; one takes some milliseconds, but a test machine may be busy
 FLIPS = 10_000
+APP9 = 0xE9
 
 
 def handmade(original, network, rng):
@@ -35,8 +37,8 @@ def handmade(original, network, rng):
     base = jpeg_of(original, quality=20)
     prior = blank_prior(network)
     levels = np.rint(rng.laplace(0, 0.3, network.size) * prior.spreads / 2.0 ** prior.steps(2)).astype(np.int64)
-    found = Payload(0, network, 1.0, fingerprint(jpeg.decode_base(base).luma), parameters.encode(prior, levels, 2))
-    return jpeg.embed(base, payload.write(found))
+    found = Payload(0, network, 1.0, fingerprint(jpeg.codec.decode(base).luma), parameters.encode(prior, levels, 2))
+    return jpeg.container.embed(base, payload.write(found))
 
 
 def made():
@@ -87,7 +89,7 @@ def outcome(data):
         assert base is not None
         assert report["base_bytes"] == len(base)
     if base is not None:
-        assert jpeg.extract(base) is None
+        assert jpeg.container.extract(base) is None
     if pixels is None:
         return "error"
     assert isinstance(pixels, np.ndarray)
@@ -102,10 +104,6 @@ def outcome(data):
         return "base"
     assert state in (None, "matches")
     return "restored" if state else "plain"
-
-
-def sealed(body):
-    return body + binascii.crc_hqx(body, 0).to_bytes(2, "big")
 
 
 # ------------------------------------------------------------------------------------------------ the whole file
@@ -158,7 +156,7 @@ def test_ten_thousand_damages(files):
 def test_headers_that_lie(files):
     """Sizes and sampling factors of all kinds in the frame header: at every byte, every value that could be a trap."""
     for data in files.values():
-        frame = next(s for s in jpeg.walk(data) if s.marker in (0xC0, 0xC1, 0xC2))
+        frame = next(s for s in segments(data) if s.marker in (0xC0, 0xC1, 0xC2))
         for at in range(frame.offset + 2, frame.end):
             for value in (0, 1, 2, 3, 4, 5, 8, 12, 16, 17, 0x22, 0x44, 127, 128, 254, 255):
                 outcome(data[:at] + bytes([value]) + data[at + 1 :])
@@ -179,14 +177,14 @@ def test_no_file_at_all():
 def test_many_segments(files):
     """The payload in thousands of pieces, empty ones among them, and a file of nothing but segments."""
     data = files["gray, prior only"]
-    base, raw = inlaid.strip(data), jpeg.extract(data)
-    pieces = [jpeg._segment(b"inlay\0" + raw[i : i + 1]) + jpeg._segment(b"inlay\0") * 100 for i in range(len(raw))]
+    base, raw = inlaid.strip(data), jpeg.container.extract(data)
+    pieces = [segment(APP9, b"inlay\0" + raw[i : i + 1]) + segment(APP9, b"inlay\0") * 100 for i in range(len(raw))]
     spread = base[:2] + b"".join(pieces) + base[2:]
     assert outcome(spread) == "restored"
     assert np.array_equal(inlaid.decode(spread), inlaid.decode(data))
     assert inlaid.strip(spread) == base
-    assert outcome(base[:2] + jpeg._segment(b"inlay\0") * 50_000 + base[2:]) == "base"
-    assert outcome(base[:2] + jpeg._segment(b"") * 120_000 + base[2:]) == "error"
+    assert outcome(base[:2] + segment(APP9, b"inlay\0") * 50_000 + base[2:]) == "base"
+    assert outcome(base[:2] + segment(APP9) * 120_000 + base[2:]) == "error"
 
 
 # ------------------------------------------------------------------------------------------------ the payload, its CRC made true again
@@ -196,10 +194,10 @@ def test_every_value_of_every_field(files):
     """Each byte before the coded ones takes all its values, or those at the ends of ranges: other networks, other fingerprints."""
     for name in ("gray, prior only", "gray, no prior", "444, no prior"):
         data, found = files[name], Counter()
-        base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
+        base, body = inlaid.strip(data), jpeg.container.extract(data)[:-2]
         for at in range(22 if "no prior" in name else 10):
             for value in range(256) if at < 6 else (0, 1, 7, 8, 9, 15, 16, 17, 127, 128, 240, 255):
-                found[outcome(jpeg.embed(base, sealed(body[:at] + bytes([value]) + body[at + 1 :])))] += 1
+                found[outcome(jpeg.container.embed(base, sealed(body[:at] + bytes([value]) + body[at + 1 :])))] += 1
         assert set(found) == {"restored", "base"}
         assert found["restored"] >= 12  # the gain is for information
         assert found["base"] >= 500
@@ -210,13 +208,13 @@ def test_damaged_parameters(files):
     found = Counter()
     for number, name in enumerate(("gray, fitted", "gray, no prior", "444, no prior")):
         data = files[name]
-        base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
+        base, body = inlaid.strip(data), jpeg.container.extract(data)[:-2]
         start = 22 if "no prior" in name else 10
         for i in range(400):
             rng, coded = np.random.default_rng((2, number, i)), bytearray(body[start:])
             for at in rng.integers(0, len(coded), int(rng.integers(1, 6))):
                 coded[at] = int(rng.integers(256))
-            found[outcome(jpeg.embed(base, sealed(body[:start] + bytes(coded))))] += 1
+            found[outcome(jpeg.container.embed(base, sealed(body[:start] + bytes(coded))))] += 1
     assert set(found) == {"restored", "base"}
     assert min(found.values()) >= 10
 
@@ -224,7 +222,7 @@ def test_damaged_parameters(files):
 def test_random_parameters_of_random_networks(files):
     """Networks of all shapes, coded bytes of all kinds: random, constant, none, very many."""
     data, found = files["gray, no prior"], Counter()
-    base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
+    base, body = inlaid.strip(data), jpeg.container.extract(data)[:-2]
     for i in range(250):
         rng = np.random.default_rng((3, i))
         layers = int(rng.integers(0, 9))
@@ -232,7 +230,7 @@ def test_random_parameters_of_random_networks(files):
         dilations = rng.integers(1, 9, layers).astype(np.uint8).tobytes() + rng.bytes(8 - layers)
         length = int(rng.choice([0, 1, 2, 5, 40, 3000]))
         coded = rng.bytes(length) if i % 3 else bytes([int(rng.choice([0, 0x40, 0x80, 0xFF]))]) * length
-        found[outcome(jpeg.embed(base, sealed(body[:2] + shape + dilations + body[14:22] + coded)))] += 1
+        found[outcome(jpeg.container.embed(base, sealed(body[:2] + shape + dilations + body[14:22] + coded)))] += 1
     assert set(found) == {"restored", "base"}
     assert min(found.values()) >= 20
 
@@ -241,13 +239,13 @@ def with_levels(base, body, network, levels, coarseness):
     shape = bytes([network.channels, network.layers, network.kernel, network.inputs])
     dilations = bytes((*network.dilations, *[0] * 8)[:8])
     coded = parameters.encode(blank_prior(network), levels, coarseness)
-    return jpeg.embed(base, sealed(body[:2] + shape + dilations + body[14:22] + coded))
+    return jpeg.container.embed(base, sealed(body[:2] + shape + dilations + body[14:22] + coded))
 
 
 def test_extreme_parameters(files):
     """As large as 16 bits hold, and as large as the bounds of the sums allow; one more is refused."""
     data = files["gray, no prior"]
-    base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
+    base, body = inlaid.strip(data), jpeg.container.extract(data)[:-2]
     for network in (Network(), Network(1, 0, 1), Network(2, 1, 5, (8,), 3)):
         full = np.ones(network.size, np.int64)
         for sign in (1, -1):
@@ -261,11 +259,11 @@ def test_extreme_parameters(files):
 def test_a_payload_of_a_megabyte(files):
     """Sixteen segments of coded bytes that no one needs: read, used and ignored in no time."""
     data = files["gray, fitted"]
-    base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
-    large = jpeg.embed(base, sealed(body + bytes(1 << 20)))
+    base, body = inlaid.strip(data), jpeg.container.extract(data)[:-2]
+    large = jpeg.container.embed(base, sealed(body + bytes(1 << 20)))
     assert outcome(large) == "restored"
     assert np.array_equal(inlaid.decode(large), inlaid.decode(data))
-    assert outcome(jpeg.embed(base, sealed(body[:10] + b"\xff" * (1 << 20)))) == "base"
+    assert outcome(jpeg.container.embed(base, sealed(body[:10] + b"\xff" * (1 << 20)))) == "base"
 
 
 # ------------------------------------------------------------------------------------------------ memory
@@ -312,7 +310,7 @@ def test_memory(files):
     """
     data = files["444, no prior"]
     damaged = [damage(data, np.random.default_rng((4, i))) for i in range(1500)]
-    frame = next(s for s in jpeg.walk(data) if s.marker == 0xC0)
+    frame = marker_at(data, 0xC0)
     for height, width in ((65500, 65500), (4000, 4000), (600, 600), (1, 65500), (65500, 1), (256, 700)):
         size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
         damaged.append(data[: frame.offset + 5] + size + data[frame.offset + 9 :])
@@ -325,7 +323,7 @@ def test_memory(files):
 def test_memory_of_the_largest_network(files):
     """Its rows, not its picture: 9 rings of 33 rows of 32 channels a thread, some 15 MB, are the most that a payload can ask for."""
     data = files["gray, no prior"]
-    base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
+    base, body = inlaid.strip(data), jpeg.container.extract(data)[:-2]
     network = Network(32, 8, 5, (8,) * 8, 3)
     largest = with_levels(base, body, network, np.ones(network.size, np.int64), 0)
     assert outcome(largest) == "restored"

@@ -2,203 +2,97 @@
 
 import contextlib
 import io
-import shutil
 import struct
-import subprocess
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
-from textures import coloured, psnr, texture
+from PIL import Image
+from support.jp2_files import COLOUR, EXIF, FILES, GRAY, OBSTACLES, SRGB, XMP, box, boxes, claiming, in_header, saved, split, with_boxes
+from support.pictures import coloured, psnr, texture
+from support.programs import output, program
 
 import inlaid
 from inlaid import payload, priors
 from inlaid.encoding import encoder, pictures
 from inlaid.errors import FormatError, InlayError, LimitError, UnsupportedError
 from inlaid.fingerprint import fingerprint
-from inlaid.formats import Metadata, _jp2file, by_content, jp2
-from inlaid.formats._jp2cost import check_cost
-from inlaid.formats._jp2file import read_header
+from inlaid.formats import Metadata, jp2
 
-GRAY, COLOUR = texture(160, 120, seed=1), coloured(192, 144, seed=2)
 PAYLOAD = bytes(range(256)) * 2
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-EXIF = Image.Exif()
-EXIF[0x010F] = "a camera"
-XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
-
-
-def saved(pixels, **settings):
-    out = io.BytesIO()
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    image.save(out, "JPEG2000", **({"irreversible": True, "quality_mode": "rates", "quality_layers": [16]} | settings))
-    return out.getvalue()
-
-
-def split(data):
-    """(before the codestream's box, the codestream)."""
-    stream = next(b for b in _jp2file.boxes(data) if b.type == b"jp2c")
-    return data[: stream.offset], stream.content(data)
-
-
-def with_boxes(data, *added):
-    """`data` with boxes before its codestream."""
-    head, stream = split(data)
-    return head + b"".join(_jp2file.box(*each) for each in added) + _jp2file.box(b"jp2c", stream)
-
-
-def in_header(data, edit):
-    """`data` with another list of (type, body) in its jp2h box."""
-    parts = []
-    for each in _jp2file.boxes(data):
-        if each.type == b"jp2h":
-            inner = [(b.type, b.content(data)) for b in _jp2file.boxes(data, each.body, each.end)]
-            parts.append(_jp2file.box(b"jp2h", b"".join(_jp2file.box(*b) for b in edit(inner))))
-        else:
-            parts.append(data[each.offset : each.end])
-    return b"".join(parts)
-
-
-def in_space(data, number):
-    return in_header(data, lambda inner: [(k, b"\1\0\0" + struct.pack(">I", number) if k == b"colr" else b) for k, b in inner])
-
-
-FULL = (
-    (b"xml ", b"<a>some</a>"),
-    (b"uuid", _jp2file.EXIF_UUID + EXIF.tobytes().removeprefix(b"Exif\0\0")),
-    (b"uuid", _jp2file.XMP_UUID + XMP),
-    (b"uuid", _jp2file.GEO_UUID + b"II*\0"),
-)
-FILES = {
-    "gray": saved(GRAY),
-    "colour": saved(COLOUR, mct=1),
-    "reversible, tiles": saved(COLOUR, irreversible=False, tile_size=(64, 64), quality_layers=[20, 10]),
-    "boxes": with_boxes(saved(GRAY), *FULL),
-    "to the end": split(saved(GRAY))[0] + b"\0\0\0\0jp2c" + split(saved(GRAY))[1],
-    "long length": split(saved(GRAY))[0] + struct.pack(">I4sQ", 1, b"jp2c", 16 + len(split(saved(GRAY))[1])) + split(saved(GRAY))[1],
-    "behind": saved(GRAY) + _jp2file.box(b"xml ", b"<b/>"),
-    "cut off": saved(GRAY)[:-200],
-}
 files = pytest.mark.parametrize("data", FILES.values(), ids=FILES)
 
 
 # ------------------------------------------------------------------------------------------------ boxes
 
 
-@files
-@pytest.mark.parametrize("payload", [b"", b"x", PAYLOAD, PAYLOAD * 300], ids=len)
-def test_embed_extract_strip(data, payload):
-    made = jp2.embed(data, payload)
-    assert by_content(made) is jp2
-    assert jp2.extract(made) == payload
-    assert jp2.strip(made) == data
-    assert len(made) == len(data) + jp2.OVERHEAD_BYTES + len(payload)
-    assert jp2.embed(made, b"another") == jp2.embed(data, b"another")
-    assert jp2.extract(data) is None and jp2.strip(data) == data
+def test_a_codestream_that_is_cut_off_carries_a_payload_and_is_not_decoded():
+    with pytest.raises(FormatError, match="cannot decode"):
+        jp2.codec.decode(jp2.container.embed(FILES["cut off"], PAYLOAD))
 
 
-@files
-def test_the_base_is_decoded_as_before(data):
-    made = jp2.embed(data, PAYLOAD)
-    if data is FILES["cut off"]:
-        with pytest.raises(FormatError, match="cannot decode"):
-            jp2.decode_base(made)
-        return
-    shown = np.asarray(Image.open(io.BytesIO(data)))
-    for file in (data, made):
-        assert np.array_equal(jp2.decode_image(file), shown)
-        base = jp2.decode_base(file)
-        assert base.luma.shape == shown.shape[:2]
-        assert base.model == ("gray" if shown.ndim == 2 else "rgb")
-        assert np.array_equal(base.image, shown) and np.array_equal(jp2.decode_luma(file), base.luma)
-    assert jp2.describe(made) == jp2.describe(data)
-
-
-def test_the_box_stands_right_before_the_header():
-    """So that the codestream stays right behind it."""
-    kinds = [b.type for b in _jp2file.boxes(jp2.embed(FILES["boxes"], PAYLOAD))]
+def test_the_box_stands_before_the_header_box():
+    """The codestream stays next to the header box."""
+    kinds = [b.type for b in boxes(jp2.container.embed(FILES["boxes"], PAYLOAD))]
     assert kinds == [b"jP  ", b"ftyp", b"uuid", b"jp2h", b"xml ", b"uuid", b"uuid", b"uuid", b"jp2c"]
     between = with_boxes(FILES["gray"], (b"xml ", b"<a/>"), (b"jp2h", b""))  # not allowed: the first one counts
-    kinds = [b.type for b in _jp2file.boxes(jp2.embed(between, PAYLOAD))]
+    kinds = [b.type for b in boxes(jp2.container.embed(between, PAYLOAD))]
     assert kinds == [b"jP  ", b"ftyp", b"uuid", b"jp2h", b"xml ", b"jp2h", b"jp2c"]
 
 
 def test_without_a_header_box_it_stands_before_the_codestream():
     """Such a file is none by the standard, but its picture is known."""
     head, stream = split(FILES["gray"])
-    start = next(b.offset for b in _jp2file.boxes(head) if b.type == b"jp2h")
-    for behind in (b"", _jp2file.box(b"jp2h", b"")):
-        data = head[:start] + _jp2file.box(b"jp2c", stream) + behind
-        made = jp2.embed(data, PAYLOAD)
-        assert [b.type for b in _jp2file.boxes(made)][:4] == [b"jP  ", b"ftyp", b"uuid", b"jp2c"]
-        assert jp2.strip(made) == data and jp2.extract(made) == PAYLOAD
-        assert np.array_equal(jp2.decode_image(made), jp2.decode_image(FILES["gray"]))
+    start = next(b.offset for b in boxes(head) if b.type == b"jp2h")
+    for behind in (b"", box(b"jp2h", b"")):
+        data = head[:start] + box(b"jp2c", stream) + behind
+        made = jp2.container.embed(data, PAYLOAD)
+        assert [b.type for b in boxes(made)][:4] == [b"jP  ", b"ftyp", b"uuid", b"jp2c"]
+        assert jp2.container.strip(made) == data and jp2.container.extract(made) == PAYLOAD
+        assert np.array_equal(jp2.codec.decode_image(made), jp2.codec.decode_image(FILES["gray"]))
 
 
 def test_a_box_anywhere_before_the_codestream_is_ours():
     """Where this program put it before, and where others may."""
     for data in (FILES["boxes"], FILES["gray"]):
-        ours = _jp2file.box(b"uuid", jp2.IDENTIFIER + PAYLOAD)
-        for each in list(_jp2file.boxes(data))[1:]:
+        ours = box(b"uuid", jp2.container.IDENTIFIER + PAYLOAD)
+        for each in boxes(data)[1:]:
             made = data[: each.offset] + ours + data[each.offset :]
-            assert jp2.extract(made) == PAYLOAD and jp2.strip(made) == data
-            assert jp2.embed(made, b"another") == jp2.embed(data, b"another")
-            assert np.array_equal(jp2.decode_image(made), jp2.decode_image(data))
+            assert jp2.container.extract(made) == PAYLOAD and jp2.container.strip(made) == data
+            assert jp2.container.embed(made, b"another") == jp2.container.embed(data, b"another")
+            assert np.array_equal(jp2.codec.decode_image(made), jp2.codec.decode_image(data))
 
 
 def test_pillow_still_finds_the_comment():
     data = saved(COLOUR, comment=b"made by hand")
-    for file in (data, jp2.embed(data, PAYLOAD)):
+    for file in (data, jp2.container.embed(data, PAYLOAD)):
         assert Image.open(io.BytesIO(file)).info["comment"] == b"made by hand"
 
 
 def test_boxes_behind_the_codestream_are_not_ours():
-    data = FILES["gray"] + _jp2file.box(b"uuid", jp2.IDENTIFIER + PAYLOAD)
-    assert jp2.extract(data) is None and jp2.strip(data) == data
+    data = FILES["gray"] + box(b"uuid", jp2.container.IDENTIFIER + PAYLOAD)
+    assert jp2.container.extract(data) is None and jp2.container.strip(data) == data
 
 
 def test_describe():
-    found = jp2.describe(FILES["reversible, tiles"])
+    found = jp2.container.describe(FILES["reversible, tiles"])
     assert found["wavelet"] == "5/3" and found["tile"] == [64, 64] and found["layers"] == 2 and found["components"] == 3
-    found = jp2.describe(jp2.embed(FILES["boxes"], PAYLOAD))
+    found = jp2.container.describe(jp2.container.embed(FILES["boxes"], PAYLOAD))
     assert found["metadata"] == ["XML", "EXIF", "XMP", "GeoJP2"]
     assert (found["width"], found["height"], found["wavelet"]) == (160, 120, "9/7")
 
 
 # ------------------------------------------------------------------------------------------------ what cannot carry one
 
-RGBA = saved(Image.fromarray(np.dstack([COLOUR, COLOUR[..., 0]])), mct=0)
-OBSTACLES = {
-    "a bare codestream": split(FILES["gray"])[1],
-    "alpha": RGBA,
-    "2 components": saved(Image.fromarray(np.dstack([GRAY, GRAY]), "LA")),
-    "16-bit": saved(Image.fromarray(GRAY.astype(np.uint16) * 257)),
-    "palette": in_header(FILES["gray"], lambda inner: [*inner, (b"pclr", b"\0\2\3\7\7\7" + bytes(6)), (b"cmap", bytes(12))]),
-    "sYCC": in_space(FILES["colour"], 18),
-    "colour space 12": in_space(FILES["colour"], 12),
-    "subsampled": FILES["colour"].replace(b"\7\1\1\7\1\1\7\1\1", b"\7\1\1\7\2\2\7\2\2"),
-    "signed": FILES["gray"].replace(b"\0\1\7\1\1", b"\0\1\x87\1\1"),
-    "'ftbl'": with_boxes(FILES["gray"], (b"ftbl", bytes(8))),
-}
-
 
 @pytest.mark.parametrize("reason", OBSTACLES)
-def test_obstacles(reason):
-    data = OBSTACLES[reason]
-    assert reason in jp2.obstacle(data)
-    assert jp2.strip(data) == data
+def test_what_cannot_be_restored_takes_no_payload(reason):
     with pytest.raises(UnsupportedError, match="cannot carry an inlay"):
-        jp2.embed(data, PAYLOAD)
-    with pytest.raises(UnsupportedError, match="cannot carry an inlay"):
-        jp2.decode_base(data)
-    described = jp2.describe(data)
-    encoded = encoder.attach(data, np.zeros((described["height"], described["width"]), np.uint8))
-    assert encoded.data == data and reason in encoded.reason
+        jp2.container.embed(OBSTACLES[reason], PAYLOAD)
 
 
-def test_those_are_shown_all_the_same():
+def test_what_cannot_be_restored_is_shown():
     for reason in ("a bare codestream", "alpha", "2 components", "16-bit"):
-        described = jp2.describe(OBSTACLES[reason])
+        described = jp2.container.describe(OBSTACLES[reason])
         assert inlaid.decode(OBSTACLES[reason]).shape[:2] == (described["height"], described["width"])
     assert np.array_equal(inlaid.decode(OBSTACLES["a bare codestream"]), inlaid.decode(FILES["gray"]))
     assert psnr(inlaid.decode(OBSTACLES["16-bit"]), GRAY) > 25
@@ -211,15 +105,15 @@ def test_those_are_shown_all_the_same():
 @pytest.mark.parametrize("knob", [{"rate_bpp": 0.5}, {"psnr_db": 32.0}, {"quality": 30}])
 def test_encode_base(pixels, knob):
     quality = knob.get("quality")
-    data = jp2.encode_base(Image.fromarray(pixels), quality, {} if quality else knob)
-    found = jp2.describe(data)
+    data = jp2.codec.encode(Image.fromarray(pixels), quality, {} if quality else knob)
+    found = jp2.container.describe(data)
     assert (found["height"], found["width"]) == pixels.shape[:2]
     assert found["model"] == ("gray" if pixels.ndim == 2 else "rgb")
     if pixels.size > 1000:
         if "rate_bpp" in knob:
             assert 8 * len(data) <= 0.52 * found["width"] * found["height"]
         else:
-            assert psnr(np.asarray(jp2.decode_image(data)), pixels) == pytest.approx(32, abs=0.7)
+            assert psnr(np.asarray(jp2.codec.decode_image(data)), pixels) == pytest.approx(32, abs=0.7)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +121,6 @@ def test_encode_base(pixels, knob):
     [
         (None, {}, "one of quality"),
         (30, {"rate_bpp": 1.0}, "one of quality"),
-        (0, {}, "quality 0"),
         (None, {"rate_bpp": 0.0}, "rate 0.0"),
         (None, {"rate_bpp": float("nan")}, "rate nan"),
         (None, {"psnr_db": -1}, "PSNR -1"),
@@ -236,34 +129,34 @@ def test_encode_base(pixels, knob):
 )
 def test_encode_base_refuses(quality, options, says):
     with pytest.raises(UnsupportedError, match=says):
-        jp2.encode_base(Image.fromarray(GRAY), quality, options)
+        jp2.codec.encode(Image.fromarray(GRAY), quality, options)
 
 
-def test_encode_base_refuses_cmyk():
-    with pytest.raises(UnsupportedError, match="CMYK"):
-        jp2.encode_base(Image.new("CMYK", (16, 16)), 30, {})
-
-
-def test_metadata_goes_in_and_comes_out():
+def test_metadata_is_described():
     image = Image.fromarray(COLOUR)
     image.info |= {"icc_profile": SRGB, "exif": EXIF.tobytes(), "xmp": XMP}
-    data = jp2.encode_base(image, 40, {})
-    assert jp2.metadata(data) == Metadata({"icc_profile": SRGB, "exif": EXIF.tobytes(), "xmp": XMP})
-    assert jp2.describe(data)["metadata"] == ["ICC", "EXIF", "XMP"]
-    assert jp2.obstacle(data) is None
-    assert jp2.metadata(jp2.embed(data, PAYLOAD)) == jp2.metadata(data)
-    assert jp2.metadata(FILES["gray"]) == jp2.metadata(OBSTACLES["a bare codestream"]) == Metadata({})
+    data = jp2.codec.encode(image, 40, {})
+    assert jp2.container.describe(data)["metadata"] == ["ICC", "EXIF", "XMP"]
+    assert jp2.container.obstacle(data) is None
+    assert jp2.container.metadata(FILES["gray"]) == jp2.container.metadata(OBSTACLES["a bare codestream"]) == Metadata({})
 
 
-def test_requantised():
+def test_requantised_keeps_wavelet_and_tiles():
     for data, pixels in ((FILES["gray"], GRAY), (FILES["colour"], COLOUR), (FILES["reversible, tiles"], COLOUR)):
         image = Image.fromarray(pixels)
-        same, finer = jp2.requantised(data, image, 1.0), jp2.requantised(data, image, 0.5)
+        same, finer = jp2.codec.requantised(data, image, 1.0), jp2.codec.requantised(data, image, 0.5)
         assert len(same) == pytest.approx(len(data), rel=0.12)
         assert len(finer) == pytest.approx(2 * len(same), rel=0.1)
-        assert jp2.describe(same)["wavelet"] == jp2.describe(data)["wavelet"]
-        assert jp2.describe(same)["tile"] == jp2.describe(data)["tile"]
-        assert psnr(np.asarray(jp2.decode_image(finer)), pixels) > psnr(np.asarray(jp2.decode_image(same)), pixels)
+        assert jp2.container.describe(same)["wavelet"] == jp2.container.describe(data)["wavelet"]
+        assert jp2.container.describe(same)["tile"] == jp2.container.describe(data)["tile"]
+        assert psnr(np.asarray(jp2.codec.decode_image(finer)), pixels) > psnr(np.asarray(jp2.codec.decode_image(same)), pixels)
+
+
+def test_requantised_where_a_last_tile_is_small():
+    """OpenJPEG would end the process: five decompositions leave nothing of the tile's 4 columns."""
+    data = bytearray(saved(coloured(64, 64), tile_size=(60, 64), num_resolutions=2))
+    data[data.index(b"\xff\x52") + 9] = 5  # as other encoders write it
+    assert jp2.container.describe(jp2.codec.requantised(bytes(data), Image.fromarray(coloured(64, 64)), 1.0))["tile"] == [60, 64]
 
 
 # ------------------------------------------------------------------------------------------------ end to end
@@ -288,7 +181,7 @@ def test_end_to_end(carrier, name):
     luma = [pictures.luma(Image.fromarray(pixels)) for pixels in (restored, base, original)]
     assert psnr(luma[0], luma[2]) > psnr(luma[1], luma[2]) + 0.05
     assert encoded.psnr_db > encoded.psnr_base_db + 0.05
-    assert inlaid.strip(encoded.data) == jp2.encode_base(Image.fromarray(original), None, {"rate_bpp": 1.5})
+    assert inlaid.strip(encoded.data) == jp2.codec.encode(Image.fromarray(original), None, {"rate_bpp": 1.5})
     info = inlaid.info(encoded.data)
     assert info["format"] == "jpeg2000" and info["inlay"]["state"] == "matches"
     again = inlaid.attach(inlaid.strip(encoded.data), original, effort=3)
@@ -297,7 +190,7 @@ def test_end_to_end(carrier, name):
 
 def test_another_picture_is_stale(carrier):
     encoded, original = carrier["gray"]
-    other = jp2.embed(saved(np.ascontiguousarray(original[::-1])), jp2.extract(encoded.data))
+    other = jp2.container.embed(saved(np.ascontiguousarray(original[::-1])), jp2.container.extract(encoded.data))
     with pytest.warns(inlaid.InlayWarning, match="another picture"):
         inlaid.decode(other)
 
@@ -339,12 +232,12 @@ def test_flipped_bytes(carrier):
 )
 def test_damaged_headers(data, says):
     with pytest.raises(FormatError, match=says):
-        jp2.describe(data)
+        jp2.container.describe(data)
 
 
 def test_a_huge_picture_is_refused_before_it_is_decoded():
     head, stream = split(FILES["gray"])
-    huge = head + _jp2file.box(b"jp2c", stream[:8] + struct.pack(">II", 1 << 20, 1 << 20) + stream[16:])
+    huge = head + box(b"jp2c", stream[:8] + struct.pack(">II", 1 << 20, 1 << 20) + stream[16:])
     with pytest.raises(LimitError, match="1048576x1048576"):
         inlaid.decode(huge)
 
@@ -352,13 +245,13 @@ def test_a_huge_picture_is_refused_before_it_is_decoded():
 def with_inlay(data, coded):
     """`data` with a payload of prior 6 that has these coded bytes."""
     made = payload.Payload(6, priors.network_of(6), 0.0, fingerprint(np.zeros((8, 8), np.uint8)), coded)
-    return jp2.embed(data, payload.write(made))
+    return jp2.container.embed(data, payload.write(made))
 
 
 def test_a_huge_picture_with_a_map_of_areas_is_refused_too():
     """One coded byte says that there are several sets; the map would have 10^15 squares."""
     head, stream = split(with_inlay(FILES["gray"], b"\x80"))
-    huge = head + _jp2file.box(b"jp2c", stream[:8] + struct.pack(">II", (1 << 31) - 1, (1 << 31) - 1) + stream[16:])
+    huge = head + box(b"jp2c", stream[:8] + struct.pack(">II", (1 << 31) - 1, (1 << 31) - 1) + stream[16:])
     for call in (inlaid.decode, inlaid.info):
         with pytest.raises(LimitError, match="2147483647x2147483647"):
             call(huge)
@@ -371,27 +264,27 @@ def test_a_box_that_contradicts_the_codestream():
     coloured = in_header(FILES["gray"], lambda inner: [(k, b[:8] + b"\0\3" + b[10:] if k == b"ihdr" else b) for k, b in inner])
     for data in (twice, coloured):
         with pytest.raises(FormatError):
-            jp2.decode_base(data)
+            jp2.codec.decode(data)
     with pytest.raises(FormatError, match="20000x20000"):
         inlaid.decode(twice)
 
 
 def test_odd_boxes():
     empty_colour = in_header(FILES["gray"], lambda inner: [*inner, (b"colr", b"")])
-    assert jp2.metadata(empty_colour) == Metadata({})
-    at_the_end = FILES["gray"] + _jp2file.box(b"jp2h", _jp2file.box(b"colr", b""))
-    assert jp2.metadata(at_the_end) == Metadata({})
+    assert jp2.container.metadata(empty_colour) == Metadata({})
+    at_the_end = FILES["gray"] + box(b"jp2h", box(b"colr", b""))
+    assert jp2.container.metadata(at_the_end) == Metadata({})
     for tail in (b"\0\0\0", b"\0\0\0\1xml ", b"\xff" * 20):  # damage behind the codestream does no harm
         data = FILES["gray"] + tail
         assert np.array_equal(inlaid.decode(data), inlaid.decode(FILES["gray"]))
-        assert jp2.strip(jp2.embed(data, PAYLOAD)) == data
-        assert jp2.describe(data) == jp2.describe(FILES["gray"])
+        assert jp2.container.strip(jp2.container.embed(data, PAYLOAD)) == data
+        assert jp2.container.describe(data) == jp2.container.describe(FILES["gray"])
 
 
 def test_many_boxes_of_ours():
-    many = with_boxes(FILES["gray"], *[(b"uuid", jp2.IDENTIFIER + b"x")] * 5000)
-    assert jp2.strip(many) == FILES["gray"]
-    assert jp2.extract(many) == b"x" * 5000
+    many = with_boxes(FILES["gray"], *[(b"uuid", jp2.container.IDENTIFIER + b"x")] * 5000)
+    assert jp2.container.strip(many) == FILES["gray"]
+    assert jp2.container.extract(many) == b"x" * 5000
 
 
 def test_attach_where_openjpeg_would_not_write_such_a_file():
@@ -400,7 +293,7 @@ def test_attach_where_openjpeg_would_not_write_such_a_file():
     at = data.index(b"\xff\x52")
     data[at + 9] = 5  # decompositions; the picture may not decode then, but nothing else than an InlayError may come of it
     with contextlib.suppress(InlayError):
-        assert jp2.requantised(bytes(data), Image.fromarray(texture(8, 8)), 1.0)
+        assert jp2.codec.requantised(bytes(data), Image.fromarray(texture(8, 8)), 1.0)
     small = saved(texture(8, 8), num_resolutions=4)
     assert encoder.attach(small, texture(8, 8)).base_bytes == len(small)
 
@@ -410,11 +303,8 @@ def test_attach_where_openjpeg_would_not_write_such_a_file():
 
 @pytest.mark.parametrize("name", ["gray", "colour"])
 def test_opj_decompress(carrier, name, tmp_path):
-    program = shutil.which("opj_decompress")
-    if program is None:
-        pytest.skip("opj_decompress is not installed")
     (tmp_path / "a.jp2").write_bytes(carrier[name][0].data)
-    subprocess.run([program, "-i", "a.jp2", "-o", "a.png"], cwd=tmp_path, check=True, capture_output=True)
+    output(program("opj_decompress"), "-i", tmp_path / "a.jp2", "-o", tmp_path / "a.png")
     shown = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
     assert np.abs(shown - inlaid.decode(carrier[name][0].data, base=True)).max() <= 1  # another build may round otherwise
 
@@ -424,7 +314,7 @@ def test_jpylyzer_says_it_is_valid(carrier, name, tmp_path):
     jpylyzer = pytest.importorskip("jpylyzer.jpylyzer", reason="jpylyzer is not installed")
     image = Image.fromarray(carrier[name][1])
     image.info |= {"exif": EXIF.tobytes(), "xmp": XMP} | ({"icc_profile": SRGB} if name == "colour" else {})
-    for data in (carrier[name][0].data, jp2.embed(jp2.encode_base(image, 40, {}), PAYLOAD)):
+    for data in (carrier[name][0].data, jp2.container.embed(jp2.codec.encode(image, 40, {}), PAYLOAD)):
         (tmp_path / "a.jp2").write_bytes(data)
         found = jpylyzer.checkOneFile(str(tmp_path / "a.jp2"))
         assert found.findtext("isValid") == "True", found.find("tests")
@@ -442,28 +332,25 @@ def test_glymur_reads_all_boxes(carrier, tmp_path):
 )
 def test_many_tiles_and_packets_that_are_there_are_decoded(settings):
     data = saved(texture(320, 240), **settings)
-    assert jp2.decode_image(data).size == (320, 240)
+    assert jp2.codec.decode_image(data).size == (320, 240)
 
 
 def test_tiles_and_packets_that_cannot_be_there_are_refused_before_memory_is_taken():
-    data = saved(GRAY, num_resolutions=1)
-    at = data.index(b"\xff\x4f\xff\x51")
-    size = data[at + 8 : at + 16]
-    tiles = data[: at + 24] + bytes((0, 0, 0, 1)) * 2 + data[at + 32 :]
+    head, stream = split(saved(GRAY, num_resolutions=1))
+    tiles = head + box(b"jp2c", stream[:24] + bytes((0, 0, 0, 1)) * 2 + stream[32:])
     assert GRAY.size > 1000
     with pytest.raises(FormatError, match=f"{GRAY.size} tiles need at least {14 * GRAY.size} bytes"):
-        jp2.decode_image(tiles)
-    large = (3000).to_bytes(4, "big") * 2  # in tiles of 160x120
-    style = data.index(b"\xff\x52", at)
-    length = int.from_bytes(data[style + 2 : style + 4], "big")
-    precincts = bytearray(data[: style + 2 + length] + b"\0" + data[style + 2 + length :])  # 1x1 at the only resolution
-    precincts[style + 3], precincts[style + 4] = length + 1, precincts[style + 4] | 1
-    grown = bytes(precincts).replace(size + bytes(8), large + bytes(8), 1)
-    with pytest.raises(FormatError, match="9120000 packets need at least as many bytes"):
-        check_cost(grown, read_header(grown))
-    in_a_tile = bytes(precincts[style : style + 3 + length])
-    part = data.index(b"\xff\x90", at) + 12
-    grown = (data[:part] + in_a_tile + data[part:]).replace(size + bytes(8), large + bytes(8), 1)
-    with pytest.raises(FormatError, match="9120000 packets"):
-        check_cost(grown, read_header(grown))
-    check_cost(data, read_header(data))
+        jp2.codec.decode_image(tiles)
+    style = stream.index(b"\xff\x52")
+    end = style + 2 + int.from_bytes(stream[style + 2 : style + 4], "big")
+    precincts = bytearray(stream[style:end] + b"\0")  # a coding style with precincts of 1x1 at the only resolution
+    precincts[3], precincts[4] = precincts[3] + 1, precincts[4] | 1
+    part = stream.index(b"\xff\x90") + 12
+    for changed in (
+        stream[:style] + bytes(precincts) + stream[end:],  # in the main header
+        stream[:part] + bytes(precincts) + stream[part:],  # in the header of a tile
+    ):
+        large = claiming(head + box(b"jp2c", changed), 3000, 3000)  # in tiles of 160x120
+        with pytest.raises(FormatError, match="9120000 packets need at least as many bytes"):
+            jp2.codec.decode_image(large)
+    assert jp2.codec.decode_image(head + box(b"jp2c", stream)).size == GRAY.shape[::-1]

@@ -4,21 +4,21 @@ The files are made here from Pillow's and boxes of our own; OpenJPEG's program a
 """
 
 import contextlib
-import io
 import itertools
-import shutil
 import struct
 import subprocess
 
-import format_decoder as page
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from textures import coloured, texture
+from support import format_decoder as page
+from support.jp2_files import CODESTREAM, SIGNATURE, box
+from support.pictures import coloured, file_of, texture
+from support.programs import program
 
 import inlaid
 from inlaid.errors import FormatError, InlayError, UnsupportedError
-from inlaid.formats import _jp2file, jp2
+from inlaid.formats import jp2
 
 RGB = coloured(48, 32, seed=3)
 ALPHA = np.linspace(0, 255, 48 * 32).reshape(32, 48).astype(np.uint8)
@@ -31,9 +31,7 @@ ANY = 65535
 
 def components(pixels):
     """The codestream of an array of 1 to 4 components of 8 bits, or one of 16, without loss, none mixed with another."""
-    out = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(out, "JPEG2000", irreversible=False, mct=0, no_jp2=True)
-    return out.getvalue()
+    return file_of(np.ascontiguousarray(pixels), "JPEG2000", irreversible=False, mct=0, no_jp2=True)
 
 
 def of_depths(planes, depths):
@@ -60,9 +58,9 @@ def jp2_file(stream, space=None, *added, icc=None, size=None):
         inner.append((b"colr", b"\1\0\0" + struct.pack(">I", space)))
     if icc is not None:
         inner.append((b"colr", b"\2\0\0" + icc))
-    header = b"".join(_jp2file.box(*each) for each in (*inner, *added))
+    header = b"".join(box(*each) for each in (*inner, *added))
     boxes = [(b"ftyp", b"jp2 \0\0\0\0jp2 "), (b"jp2h", header), (b"jp2c", stream)]
-    return _jp2file.SIGNATURE + b"".join(_jp2file.box(*each) for each in boxes)
+    return SIGNATURE + b"".join(box(*each) for each in boxes)
 
 
 def cdef(*channels):
@@ -92,15 +90,15 @@ def scaled(levels, bits):
 
 def page_agrees(data):
     """The decoder written from FORMAT.md alone excludes the files that have an obstacle."""
-    if data.startswith(_jp2file.SIGNATURE):
-        assert (page.read_boxes(data)[1] is None) == (jp2.obstacle(data) is not None)
+    if data.startswith(SIGNATURE):
+        assert (page.read_boxes(data)[1] is None) == (jp2.container.obstacle(data) is not None)
 
 
 def is_shown(data, expected, tolerance=0):
     """The file is shown as `expected`, by the API too; FORMAT.md and the program agree on whether it takes an inlay."""
     page_agrees(data)
     expected = np.asarray(expected)
-    image = jp2.decode_image(data)
+    image = jp2.codec.decode_image(data)
     assert image.mode == ("L" if expected.ndim == 2 else "RGB") and not image.info
     assert np.abs(np.asarray(image).astype(int) - expected).max() <= tolerance
     assert np.array_equal(inlaid.decode(data), image)
@@ -109,12 +107,10 @@ def is_shown(data, expected, tolerance=0):
 
 def second(data, tmp_path):
     """What opj_decompress makes of it: (H, W, channels), 8 bits; or what it says."""
-    program = shutil.which("opj_decompress")
-    if program is None:
-        pytest.skip("opj_decompress is not installed")
-    name = "a.j2k" if data.startswith(_jp2file.CODESTREAM) else "a.jp2"
+    decompress = program("opj_decompress")
+    name = "a.j2k" if data.startswith(CODESTREAM) else "a.jp2"
     (tmp_path / name).write_bytes(data)
-    done = subprocess.run([program, "-i", name, "-o", "a.png"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([decompress, "-i", name, "-o", "a.png"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     if done.returncode or not (tmp_path / "a.png").exists():
         return done.stdout + done.stderr
     return np.atleast_3d(np.asarray(Image.open(tmp_path / "a.png")))
@@ -122,14 +118,14 @@ def second(data, tmp_path):
 
 def refused(data, *words, error=UnsupportedError):
     """With these words, by all that decode; what does not look at pixels goes on."""
-    for decode in (jp2.decode_image, jp2.decode_original, inlaid.decode):
+    for decode in (jp2.codec.decode_image, jp2.codec.decode_original, inlaid.decode):
         with pytest.raises(error, match=".*".join(words)):
             decode(data)
-    assert jp2.describe(data)["width"] and jp2.strip(data) == data
+    assert jp2.container.describe(data)["width"] and jp2.container.strip(data) == data
     page_agrees(data)
-    assert jp2.obstacle(data)
+    assert jp2.container.obstacle(data)
     with pytest.raises(UnsupportedError, match="cannot carry an inlay"):
-        jp2.embed(data, b"payload")
+        jp2.container.embed(data, b"payload")
     return True
 
 
@@ -146,11 +142,11 @@ def test_colours_in_any_order(order, tmp_path):
         data = jp2_file(components(stored), SRGB, cdef(*[(k, 0, order[k]) for k in listed]))
         assert is_shown(data, RGB)
         assert np.array_equal(second(data, tmp_path), RGB)
-    assert (jp2.obstacle(data) is None) == (order == (1, 2, 3))
+    assert (jp2.container.obstacle(data) is None) == (order == (1, 2, 3))
     if order != (1, 2, 3):
-        assert "another order" in jp2.obstacle(data)
+        assert "another order" in jp2.container.obstacle(data)
         with pytest.raises(UnsupportedError, match="another order"):
-            jp2.embed(data, b"payload")
+            jp2.container.embed(data, b"payload")
         attached = inlaid.attach(data, RGB, effort=1)
         assert attached == data
 
@@ -182,18 +178,18 @@ def test_alpha_anywhere(colours, place, kind, association, tmp_path):
     stored, places = stored_alpha(np.dstack([colours, ALPHA]), place)
     definition = cdef(*[(at, 0, k + 1) for k, at in enumerate(places)], (place, kind, association))
     data = jp2_file(components(stored), SRGB if count == 3 else GRAYSCALE, definition)
-    assert f"{count + 1} components" in jp2.obstacle(data)
+    assert f"{count + 1} components" in jp2.container.obstacle(data)
     if place == count:  # elsewhere the program writes its components in an order of its own
         assert np.array_equal(second(data, tmp_path)[..., :count], np.atleast_3d(colours))
     if kind == ANY or association == ANY:  # which is no alpha
         assert is_shown(data, colours)
-        assert np.array_equal(jp2.decode_original(data), colours)
+        assert np.array_equal(jp2.codec.decode_original(data), colours)
     elif association == 1 and count == 3:
         assert refused(data, "opacity of colour 1 alone")
     else:
         white = on_white(colours, ALPHA, premultiplied=kind == 2)
         assert is_shown(data, white, tolerance=2 - kind)
-        original = np.asarray(jp2.decode_original(data))
+        original = np.asarray(jp2.codec.decode_original(data))
         assert np.array_equal(original[..., -1], ALPHA)
         assert np.abs(on_white(original[..., :-1].squeeze(), ALPHA) - white).max() <= 1
         if kind == 1:
@@ -207,7 +203,7 @@ def test_alpha_that_is_not_defined(colours, tmp_path):
     stream = components(pixels)
     for data in (stream, jp2_file(stream, SRGB if colours.ndim == 3 else GRAYSCALE), jp2_file(stream)):
         assert is_shown(data, on_white(colours, ALPHA), tolerance=1)
-        assert np.array_equal(jp2.decode_original(data), pixels)
+        assert np.array_equal(jp2.codec.decode_original(data), pixels)
         assert np.array_equal(second(data, tmp_path), pixels)
 
 
@@ -236,7 +232,7 @@ def test_definitions_that_are_cut_off():
     kind, body = cdef((0, 0, 3), (1, 0, 2), (2, 0, 1))
     for length in range(len(body)):
         with pytest.raises(InlayError) if 8 <= length < 20 else contextlib.nullcontext():
-            jp2.decode_image(jp2_file(components(RGB), SRGB, (kind, body[:length])))
+            jp2.codec.decode_image(jp2_file(components(RGB), SRGB, (kind, body[:length])))
 
 
 # ------------------------------------------------------------------------------------------------ depths
@@ -249,7 +245,7 @@ def test_gray_of_every_depth(bits, tmp_path):
     stream = of_depths(levels[..., None], [bits])
     for data in (stream, jp2_file(stream, GRAYSCALE)):
         assert is_shown(data, scaled(levels, bits))
-    assert jp2.obstacle(data) == (None if bits == 8 else f"{'signed ' if bits < 0 else ''}{abs(bits)}-bit components")
+    assert jp2.container.obstacle(data) == (None if bits == 8 else f"{'signed ' if bits < 0 else ''}{abs(bits)}-bit components")
     imagecodecs = pytest.importorskip("imagecodecs", reason="imagecodecs is not installed")
     assert np.array_equal(imagecodecs.jpeg2k_decode(data), levels)
 
@@ -267,7 +263,7 @@ def test_colours_of_every_depth(depths):
     stream = of_depths(levels, depths)
     for data in (stream, jp2_file(stream, SRGB)):
         assert is_shown(data, expected, tolerance=len(depths) - 3)
-        assert np.array_equal(jp2.decode_original(data), shown)
+        assert np.array_equal(jp2.codec.decode_original(data), shown)
 
 
 @pytest.mark.parametrize("bits", [9, 10, 12, 16])
@@ -299,7 +295,7 @@ THREE = [(0, 1, 0), (0, 1, 1), (0, 1, 2)]
 def test_palette(tmp_path):
     data = jp2_file(components(GRAY), SRGB, *palette(COLOURS[:, :3], [8, 8, 8], THREE))
     assert is_shown(data, COLOURS[GRAY][..., :3])
-    assert jp2.obstacle(data) == "a palette"
+    assert jp2.container.obstacle(data) == "a palette"
     assert np.array_equal(second(data, tmp_path), COLOURS[GRAY][..., :3])
 
 
@@ -380,7 +376,7 @@ def profile(signature):
 def test_sycc(tmp_path):
     data = jp2_file(components(YCC), SYCC)
     assert is_shown(data, from_ycc(YCC))
-    assert "sYCC" in jp2.obstacle(data)
+    assert "sYCC" in jp2.container.obstacle(data)
     assert np.abs(second(data, tmp_path) - from_ycc(YCC)).max() <= 2  # it cuts
     swapped = jp2_file(components(YCC[..., ::-1]), SYCC, cdef((0, 0, 3), (1, 0, 2), (2, 0, 1)))
     assert is_shown(swapped, from_ycc(YCC))
@@ -397,16 +393,16 @@ def test_cmyk(space):
     pixels = np.asarray(Image.fromarray(RGB).convert("CMYK"))
     data = jp2_file(components(pixels), **{"space": None} | space)
     assert is_shown(data, RGB, tolerance=1)
-    assert jp2.decode_original(data).mode == "CMYK"
-    assert np.array_equal(jp2.decode_original(data), pixels)
+    assert jp2.codec.decode_original(data).mode == "CMYK"
+    assert np.array_equal(jp2.codec.decode_original(data), pixels)
 
 
 def test_icc_profiles_of_the_usual_kinds():
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for icc in (srgb, b"", b"damaged"):
         data = jp2_file(components(RGB), icc=icc)
-        assert is_shown(data, RGB) and jp2.obstacle(data) is None
-        assert jp2.describe(data)["metadata"] == ["ICC"]
+        assert is_shown(data, RGB) and jp2.container.obstacle(data) is None
+        assert jp2.container.describe(data)["metadata"] == ["ICC"]
     assert is_shown(jp2_file(components(GRAY), icc=profile(b"GRAY")), GRAY)
     assert is_shown(jp2_file(components(GRAY)), GRAY)
 
@@ -430,7 +426,7 @@ def test_other_spaces_are_refused_by_name(pixels, space, words):
 def test_the_first_space_counts():
     other = b"colr", b"\1\0\0" + struct.pack(">I", 14)
     assert is_shown(jp2_file(components(RGB), SRGB, other), RGB)
-    assert jp2.obstacle(jp2_file(components(RGB), SRGB, other)) == "colour space 14"
+    assert jp2.container.obstacle(jp2_file(components(RGB), SRGB, other)) == "colour space 14"
 
 
 # ------------------------------------------------------------------------------------------------ subsampling
@@ -438,13 +434,10 @@ def test_the_first_space_counts():
 
 def subsampled(planes, steps, tmp_path, *switches):
     """The codestream that opj_compress makes of planes of their own sizes; the first has that of the picture."""
-    program = shutil.which("opj_compress")
-    if program is None:
-        pytest.skip("opj_compress is not installed")
     height, width = planes[0].shape
     (tmp_path / "a.raw").write_bytes(b"".join(plane.tobytes() for plane in planes))
     form = f"{width},{height},{len(planes)},8,u@" + ":".join(f"{across}x{down}" for across, down in steps)
-    command = [program, "-i", "a.raw", "-F", form, "-mct", "0", "-n", "1", *switches, "-o", "a.j2k"]
+    command = [program("opj_compress"), "-i", "a.raw", "-F", form, "-mct", "0", "-n", "1", *switches, "-o", "a.j2k"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return (tmp_path / "a.j2k").read_bytes()
@@ -463,7 +456,7 @@ def test_subsampled_sycc(step, switches, tmp_path):
     stream = subsampled([YCC[..., 0], *chroma], [(1, 1), step, step], tmp_path, *switches)
     for data in (stream, jp2_file(stream, SYCC)):
         assert is_shown(data, expected)
-    assert jp2.obstacle(data) == "subsampled components"
+    assert jp2.container.obstacle(data) == "subsampled components"
     if step in STEPS[:2]:  # the others it refuses
         assert np.abs(second(data, tmp_path) - expected).max() <= 2  # it cuts
 

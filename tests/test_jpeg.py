@@ -1,10 +1,8 @@
 import io
 import itertools
-import shutil
 import struct
 import subprocess
 import time
-import warnings
 
 import numpy as np
 import pytest
@@ -12,141 +10,52 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
+from support.every_format import failures
+from support.jpeg_files import (
+    BASE,
+    EXIF,
+    OBSTACLES,
+    PAYLOAD,
+    SMALL_PICTURE,
+    VARIANTS,
+    XMP,
+    components,
+    header,
+    marker_at,
+    mpf,
+    picture,
+    replaced,
+    rotated_422,
+    saved,
+    segment,
+    segments,
+    two_images,
+    with_frame_marker,
+    with_metadata,
+    with_sof,
+    without_jfif,
+)  # fmt: skip
+from support.programs import output, program
 
 from inlaid.errors import FormatError, InlayError, LimitError, UnsupportedError
 from inlaid.formats import Metadata, by_content, jpeg
-from inlaid.formats._jpegfile import MAX_SEGMENTS, Edit, head, read_header, splice, walk
-
-PAYLOAD = b"\x01" + bytes(range(256)) + b"\xff\xd9\xff\xda\xff\xff\x00"
-
-
-def picture(width=53, height=37, mode="RGB", seed=1):
-    """Smooth colours, an edge, and some noise; neither side a multiple of 8."""
-    y, x = np.mgrid[:height, :width]
-    waves = [np.sin(x / 7 + k) * np.cos(y / (5 + k)) for k in range(len(Image.new(mode, (1, 1)).getbands()))]
-    noise = np.random.default_rng(seed).normal(0, 6, (height, width, len(waves)))
-    planes = 128 + 90 * np.stack(waves, -1) + noise + 40 * (x > width // 2)[..., None]
-    return Image.frombytes(mode, (width, height), planes.clip(0, 255).astype(np.uint8).tobytes())
-
-
-def saved(image, **kw):
-    file = io.BytesIO()
-    image.save(file, "JPEG", **{"quality": 70, "subsampling": 0, **kw})
-    return file.getvalue()
-
-
-def segment(marker, body=b""):
-    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+from inlaid.formats.jpeg.edits import Edit, splice
+from inlaid.formats.jpeg.segments import head, walk
 
 
 def tables(data):
+    """The quantisation tables, by number."""
     return JpegImageFile(io.BytesIO(data)).quantization
-
-
-def marker_at(data, marker):
-    return next(s for s in walk(data) if s.marker == marker)
-
-
-def replaced(data, offset, new):
-    return data[:offset] + new + data[offset + len(new) :]
-
-
-def with_sof(data, offset, new):
-    """`data` with the bytes `new` at `offset` in its frame header's body: 0 bits, 1 height, 3 width, 5 components."""
-    sof = next(s for s in head(data) if s.marker in (0xC0, 0xC1, 0xC2))
-    return replaced(data, sof.offset + 4 + offset, new)
-
-
-EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"  # orientation 6
-XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
-METADATA = [
-    segment(0xE1, EXIF),
-    segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP),
-    segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(100)),
-    segment(0xE2, b"ICC_PROFILE\0\1\1" + bytes(range(200))),
-    segment(0xEB, b"JP\0\1\0\0\0\1\0\0\0\x10jumb" + bytes(8)),
-    segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x05hello\0"),
-    segment(0xEE, b"Adobe\0\x64\0\0\0\0\1"),
-    segment(0xFE, b"a comment \xff\xd9"),
-    segment(0xE9, b"carrier, but not by us"),
-    segment(0xE9, b"inlay"),
-    segment(0xEF, b""),
-]
-
-
-def with_metadata(data):
-    return data[:20] + b"".join(METADATA) + data[20:]  # behind SOI and JFIF
-
-
-def with_fill(data):
-    """`data` with fill bytes before every marker of its header but SOI."""
-    segments = head(data)[1:]
-    return data[:2] + b"".join(b"\xff\xff" + data[s.offset : s.end] for s in segments) + data[segments[-1].end :]
-
-
-def mpf(order, size, offset, entries=None):
-    """The body of an MPF APP2 segment for two images; `offset` counts from the byte order mark."""
-    first = struct.pack(order + "IIIHH", 0x030000, size, 0, 0, 0) + struct.pack(order + "IIIHH", 0, 0, offset, 0, 0)
-    table = entries if entries is not None else first
-    fields = [(0xB000, 7, 4, b"0100"), (0xB001, 4, 1, struct.pack(order + "I", 2))]
-    fields.append((0xB002, 7, len(table), struct.pack(order + "I", 8 + 2 + 3 * 12 + 4)))
-    directory = b"".join(struct.pack(order + "HHI", *field[:3]) + field[3] for field in fields)
-    mark = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8)
-    return b"MPF\0" + mark + struct.pack(order + "H", 3) + directory + bytes(4) + table
-
-
-def two_images(order, padding=0):
-    """A file of two images with a true MPF index, and the second image; `padding` bytes belong to the first."""
-    first, second = with_metadata(saved(picture())), saved(picture(40, 24, seed=2))
-    at = first.index(b"\xff\xe2")
-    size = len(first) + len(segment(0xE2, mpf(order, 0, 0))) + padding
-    index = mpf(order, size, size - (at + 8))
-    index = index[:-12] + struct.pack(order + "I", len(second)) + index[-8:]
-    return first[:at] + segment(0xE2, index) + first[at:] + bytes(padding) + second, second
 
 
 def entries(data):
     """((size, place of the first byte), ...) of the images of the MPF index in `data`."""
-    index = next(s for s in walk(data) if s.marker == 0xE2 and s.body(data).startswith(b"MPF\0"))
-    body = index.body(data)[4:]
+    index = next(s for s in segments(data) if s.marker == 0xE2 and s.body.startswith(b"MPF\0"))
+    body = index.body[4:]
     order = "<" if body[:2] == b"II" else ">"
     rows = [struct.unpack_from(order + "IIIHH", body, 50 + 16 * k) for k in range(2)]
     return tuple((row[1], row[2] + (index.offset + 8 if row[2] else 0)) for row in rows)
 
-
-def rotated_422():
-    if not shutil.which("jpegtran"):
-        pytest.skip("jpegtran is not installed")
-    done = subprocess.run(["jpegtran", "-rotate", "90"], input=saved(picture(64, 48), subsampling=1), capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def without_jfif(data):
-    jfif = marker_at(data, 0xE0)
-    return data[: jfif.offset] + data[jfif.end :]
-
-
-VARIANTS = {
-    "gray": lambda: saved(picture(mode="L")),
-    "444": lambda: saved(picture()),
-    "422": lambda: saved(picture(), subsampling=1),
-    "420": lambda: saved(picture(), subsampling=2),
-    "440": rotated_422,
-    "one pixel": lambda: saved(picture(1, 1), subsampling=2),
-    "progressive": lambda: saved(picture(), subsampling=2, progressive=True),
-    "optimised": lambda: saved(picture(), subsampling=2, optimize=True),
-    "restarts": lambda: saved(picture(), subsampling=2, restart_marker_rows=1),
-    "16-bit tables": lambda: saved(picture(), quality=-1, qtables=[list(range(250, 314))]),
-    "rgb": lambda: saved(picture(), keep_rgb=True),
-    "cmyk": lambda: saved(picture(mode="CMYK")),
-    "metadata": lambda: with_metadata(saved(picture())),
-    "no JFIF": lambda: without_jfif(saved(picture())),
-    "fill bytes": lambda: with_fill(with_metadata(saved(picture()))),
-    "trailer": lambda: saved(picture()) + b"Samsung\xff\xd8\xff\xe9\0\x09inlay\0\xff\xd9" + bytes(50),
-    "two images <": lambda: two_images("<")[0],
-    "two images >": lambda: two_images(">")[0],
-}
 
 variant = pytest.mark.parametrize("make", VARIANTS.values(), ids=VARIANTS.keys())
 
@@ -155,21 +64,9 @@ variant = pytest.mark.parametrize("make", VARIANTS.values(), ids=VARIANTS.keys()
 
 
 @variant
-def test_round_trip(make):
-    data = make()
-    embedded = jpeg.embed(data, PAYLOAD)
-    assert jpeg.extract(data) is None
-    assert jpeg.extract(embedded) == PAYLOAD
-    assert jpeg.strip(embedded) == data
-    assert jpeg.strip(data) == data
-    assert np.array_equal(jpeg.decode_image(embedded), jpeg.decode_image(data))
-    assert jpeg.describe(embedded) == jpeg.describe(data)
-
-
-@variant
 def test_nothing_but_one_segment_is_added(make):
     data = make()
-    embedded = jpeg.embed(data, PAYLOAD)
+    embedded = jpeg.container.embed(data, PAYLOAD)
     ours = segment(0xE9, b"inlay\0" + PAYLOAD)
     assert embedded.count(ours) == 1
     rest = embedded.replace(ours, b"")
@@ -183,47 +80,32 @@ def test_nothing_but_one_segment_is_added(make):
 
 def test_place_is_behind_the_leading_app0_and_app1():
     data = with_metadata(saved(picture()))
-    markers = [s.marker for s in head(jpeg.embed(data, PAYLOAD))]
+    markers = [s.marker for s in header(jpeg.container.embed(data, PAYLOAD))]
     assert markers[:7] == [0xD8, 0xE0, 0xE1, 0xE1, 0xE1, 0xE9, 0xE2]
-    assert [s.marker for s in head(jpeg.embed(without_jfif(saved(picture())), PAYLOAD))][:2] == [0xD8, 0xE9]
+    assert [s.marker for s in header(jpeg.container.embed(without_jfif(saved(picture())), PAYLOAD))][:2] == [0xD8, 0xE9]
 
 
 @pytest.mark.parametrize("size", [0, 1, 65526, 65527, 65528, 2 * 65527, 200_000])
 def test_payload_over_several_segments(size):
     payload = np.random.default_rng(size).bytes(size)
     data = saved(picture())
-    embedded = jpeg.embed(data, payload)
-    ours = [s for s in head(embedded) if s.marker == 0xE9]
+    embedded = jpeg.container.embed(data, payload)
+    ours = [s for s in header(embedded) if s.marker == 0xE9]
     assert len(ours) == max(1, -(-size // 65527))
     assert all(a.end == b.offset for a, b in itertools.pairwise(ours))
-    assert jpeg.extract(embedded) == payload
-    assert jpeg.strip(embedded) == data
-    assert np.array_equal(jpeg.decode_image(embedded), jpeg.decode_image(data))
-
-
-def test_an_older_payload_is_replaced():
-    data = with_metadata(saved(picture()))
-    once = jpeg.embed(data, PAYLOAD)
-    assert jpeg.embed(jpeg.embed(data, bytes(100_000)), PAYLOAD) == once
-    assert jpeg.embed(once, b"another") == jpeg.embed(data, b"another")
+    assert jpeg.container.extract(embedded) == payload
+    assert jpeg.container.strip(embedded) == data
+    assert np.array_equal(jpeg.codec.decode_image(embedded), jpeg.codec.decode_image(data))
 
 
 def test_segments_that_were_moved_apart_are_found_in_file_order():
     data = with_metadata(saved(picture()))
-    at = [s.offset for s in head(data)[2:6]]
+    at = [s.offset for s in header(data)[2:6]]
     scattered = data[: at[0]]
     for k, (start, end) in enumerate(itertools.pairwise([*at, len(data)])):
         scattered += segment(0xE9, b"inlay\0" + bytes([k])) + b"\xff" * 0 + data[start:end]
-    assert jpeg.extract(scattered) == b"\0\1\2\3"
-    assert jpeg.strip(scattered) == data
-
-
-@given(st.binary(max_size=1500))
-def test_any_payload_round_trips(payload):
-    data = BASE
-    embedded = jpeg.embed(data, payload)
-    assert jpeg.extract(embedded) == payload
-    assert jpeg.strip(embedded) == data
+    assert jpeg.container.extract(scattered) == b"\0\1\2\3"
+    assert jpeg.container.strip(scattered) == data
 
 
 @given(
@@ -247,18 +129,15 @@ def test_any_payload_round_trips(payload):
 def test_any_header_round_trips(segments, payload, trailer):
     inserted = b"".join(b"\xff" * fill + segment(marker, body) for fill, marker, body in segments)
     data = BASE[:20] + inserted + BASE[20:] + trailer
-    plain = jpeg.strip(data)
+    plain = jpeg.container.strip(data)
     try:
-        embedded = jpeg.embed(data, payload)
+        embedded = jpeg.container.embed(data, payload)
     except UnsupportedError:
         assert b"MPF\0" in data
         return
-    assert jpeg.extract(embedded) == payload
-    assert jpeg.strip(embedded) == plain
+    assert jpeg.container.extract(embedded) == payload
+    assert jpeg.container.strip(embedded) == plain
     assert embedded.endswith(trailer)
-
-
-BASE = saved(picture(16, 16), subsampling=2)
 
 
 # ------------------------------------------------------------------------------------------------ extra bytes before markers
@@ -276,15 +155,13 @@ EXTRA = {
 
 def with_extra(data, extra, number):
     """`data` with `extra` bytes before its marker of that number; SOI is number 0."""
-    at = list(walk(data))[number].offset
+    at = segments(data)[number].offset
     return data[:at] + extra + data[at:]
 
 
 def djpeg(data):
-    """What it shows, or says where it shows nothing."""
-    if not shutil.which("djpeg"):
-        pytest.skip("djpeg is not installed")
-    done = subprocess.run(["djpeg", "-dct", "int"], input=data, capture_output=True, timeout=60)
+    """The pixels that djpeg shows, or what it says where it shows none."""
+    done = subprocess.run([program("djpeg"), "-dct", "int"], input=data, capture_output=True, timeout=60)
     return np.asarray(Image.open(io.BytesIO(done.stdout))) if done.returncode in (0, 2) else done.stderr.decode()  # 2: with a warning
 
 
@@ -292,31 +169,31 @@ def djpeg(data):
 @pytest.mark.parametrize("name", ["gray", "420", "progressive", "restarts", "metadata"])
 def test_extra_bytes_before_any_marker(name, extra):
     plain = VARIANTS[name]()
-    shown, described = np.asarray(jpeg.decode_image(plain)), jpeg.describe(plain)
-    for number in range(1, len(list(walk(plain)))):
+    shown, described = np.asarray(jpeg.codec.decode_image(plain)), jpeg.container.describe(plain)
+    for number in range(1, len(segments(plain))):
         data = with_extra(plain, extra, number)
-        embedded = jpeg.embed(data, PAYLOAD)
-        assert jpeg.extract(data) is None
-        assert jpeg.extract(embedded) == PAYLOAD
-        assert len(embedded) == len(data) + jpeg.OVERHEAD_BYTES + len(PAYLOAD)
-        assert jpeg.strip(embedded) == data
-        assert jpeg.strip(data) == data
+        embedded = jpeg.container.embed(data, PAYLOAD)
+        assert jpeg.container.extract(data) is None
+        assert jpeg.container.extract(embedded) == PAYLOAD
+        assert len(embedded) == len(data) + jpeg.container.OVERHEAD_BYTES + len(PAYLOAD)
+        assert jpeg.container.strip(embedded) == data
+        assert jpeg.container.strip(data) == data
         for file in (data, embedded):
-            assert by_content(file) is jpeg
-            assert np.array_equal(jpeg.decode_image(file), shown)
-            assert np.array_equal(jpeg.decode_base(file).image, jpeg.decode_base(plain).image)
-            assert jpeg.describe(file) == described
-            assert jpeg.requantised(file, picture(), 1.0) == jpeg.requantised(plain, picture(), 1.0)
+            assert by_content(file) is jpeg.FORMAT
+            assert np.array_equal(jpeg.codec.decode_image(file), shown)
+            assert np.array_equal(jpeg.codec.decode(file).image, jpeg.codec.decode(plain).image)
+            assert jpeg.container.describe(file) == described
+            assert jpeg.codec.requantised(file, picture(), 1.0) == jpeg.codec.requantised(plain, picture(), 1.0)
 
 
 @pytest.mark.parametrize("extra", EXTRA.values(), ids=EXTRA)
 @pytest.mark.parametrize("name", ["gray", "420", "progressive"])
 def test_djpeg_skips_them_too(name, extra):
     plain = VARIANTS[name]()
-    for number in range(1, len(list(walk(plain)))):
+    for number in range(1, len(segments(plain))):
         data = with_extra(plain, extra, number)
-        for file in (data, jpeg.embed(data, PAYLOAD)):
-            assert np.array_equal(djpeg(file), jpeg.decode_image(file))
+        for file in (data, jpeg.container.embed(data, PAYLOAD)):
+            assert np.array_equal(djpeg(file), jpeg.codec.decode_image(file))
 
 
 @pytest.mark.parametrize("extra", [b"\0\xff\xd8", b"\0\xff\x02", b"\xff\xbf", b"\xff\xc5\0\2"])
@@ -324,27 +201,27 @@ def test_what_libjpeg_takes_for_a_wrong_marker_is_refused(extra):
     data = BASE[:20] + extra + BASE[20:]
     assert isinstance(djpeg(data), str)
     with pytest.raises(InlayError):
-        jpeg.decode_image(data)
+        jpeg.codec.decode_image(data)
 
 
 def test_extra_bytes_before_soi_are_refused_as_libjpeg_does():
     for extra in (b"\0", b"\xff"):
-        assert not jpeg.detect(extra + BASE)
+        assert not jpeg.container.detect(extra + BASE)
         with pytest.raises(FormatError, match="expected ff d8"):
-            jpeg.describe(extra + BASE)
+            jpeg.container.describe(extra + BASE)
 
 
 def test_the_segment_goes_before_extra_bytes():
     """Behind the leading run of APP0 and APP1, wherever extra bytes stand."""
     data = with_metadata(saved(picture()))
     ours = segment(0xE9, b"inlay\0" + PAYLOAD)
-    markers = list(walk(data))
+    markers = segments(data)
     for number in range(1, 6):
         extra = with_extra(data, b"\0\1\2", number)
         at = markers[4].end + (3 if number < 5 else 0)
-        assert jpeg.embed(extra, PAYLOAD) == extra[:at] + ours + extra[at:]
+        assert jpeg.container.embed(extra, PAYLOAD) == extra[:at] + ours + extra[at:]
     bare = with_extra(without_jfif(BASE), b"\0\1\2", 1)
-    assert jpeg.embed(bare, PAYLOAD) == bare[:2] + ours + bare[2:]
+    assert jpeg.container.embed(bare, PAYLOAD) == bare[:2] + ours + bare[2:]
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -353,27 +230,27 @@ def test_mpf_index_stays_right_among_extra_bytes(order, number):
     """`padding` stands for the extra bytes in the size of the first image."""
     data, second = two_images(order, len(EXTRA["any"]))
     at = len(data) - len(second) - len(EXTRA["any"])
-    place = list(walk(data))[number].offset
+    place = segments(data)[number].offset
     data = data[:place] + EXTRA["any"] + data[place:at] + second
     (size, _), (_, other) = entries(data)
-    index = next(s for s in walk(data) if s.body(data).startswith(b"MPF\0")).offset
+    index = next(s for s in segments(data) if s.body.startswith(b"MPF\0")).offset
     moved = len(EXTRA["any"]) if place <= index else 0  # the index counts from itself: what it says of the second image is then too much
     assert (size, other) == (len(data) - len(second), len(data) - len(second) + moved)
-    embedded = jpeg.embed(data, PAYLOAD)
+    embedded = jpeg.container.embed(data, PAYLOAD)
     grown = len(embedded) - len(data)
     assert entries(embedded) == ((size + grown, 0), (len(second), other + grown))
-    assert jpeg.strip(embedded) == data
+    assert jpeg.container.strip(embedded) == data
 
 
 @pytest.mark.parametrize("before", [b"", b"\xff", b"\xff\xff", b"\0", b"\0\xff", b"\xff\0", b"\xff\0\xff"])
 @pytest.mark.parametrize("behind", [b"", b"\xe9\0\x0binlay\0abc", b"\xd9", b"\0", b"\xff\0"])
 def test_taking_a_segment_out_makes_no_marker_of_its_neighbours(before, behind):
     data = BASE[:20] + before + segment(0xE9, b"inlay\0" + PAYLOAD) + behind + BASE[20:]
-    stripped = jpeg.strip(data)
-    assert jpeg.strip(stripped) == stripped
-    assert [s.marker for s in walk(stripped)] == [s.marker for s in walk(BASE)]
+    stripped = jpeg.container.strip(data)
+    assert jpeg.container.strip(stripped) == stripped
+    assert [s.marker for s in segments(stripped)] == [s.marker for s in segments(BASE)]
     assert stripped in (BASE[:20] + rest + behind + BASE[20:] for rest in (before, before.rstrip(b"\xff")))
-    assert np.array_equal(jpeg.decode_image(data), jpeg.decode_image(BASE))
+    assert np.array_equal(jpeg.codec.decode_image(data), jpeg.codec.decode_image(BASE))
 
 
 # ------------------------------------------------------------------------------------------------ MPF
@@ -383,11 +260,11 @@ def test_taking_a_segment_out_makes_no_marker_of_its_neighbours(before, behind):
 @pytest.mark.parametrize("padding", [0, 13])
 def test_mpf_index_stays_right(order, padding):
     data, second = two_images(order, padding)
-    embedded = jpeg.embed(data, PAYLOAD)
+    embedded = jpeg.container.embed(data, PAYLOAD)
     (size, start), (other_size, other_start) = entries(embedded)
     assert (size, start, other_size) == (len(embedded) - len(second), 0, len(second))
     assert embedded[other_start:] == second
-    assert jpeg.strip(embedded) == data
+    assert jpeg.container.strip(embedded) == data
 
     before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(embedded))
     assert (before.format, after.format, after.n_frames) == ("MPO", "MPO", 2)
@@ -404,24 +281,24 @@ def test_mpf_index_before_our_segment(order):
     data, second = two_images(order)
     (size, _), (other_size, other_start) = entries(data)
     ours = segment(0xE9, b"inlay\0" + PAYLOAD)
-    at = next(s for s in head(data) if s.marker == 0xEB).offset
+    at = next(s for s in header(data) if s.marker == 0xEB).offset
     embedded = splice(data, head(data), [Edit(at, at, ours)])
     assert entries(embedded) == ((size + len(ours), 0), (other_size, other_start + len(ours)))
     assert embedded[entries(embedded)[1][1] :] == second
-    assert jpeg.strip(embedded) == data
+    assert jpeg.container.strip(embedded) == data
 
 
 def test_mpf_size_beyond_32_bits():
     data = BASE[:20] + segment(0xE2, mpf("<", 2**32 - 1, 0)) + BASE[20:]
     with pytest.raises(UnsupportedError, match="32 bits"):
-        jpeg.embed(data, PAYLOAD)
+        jpeg.container.embed(data, PAYLOAD)
 
 
 def test_mpf_index_that_describes_itself_is_refused():
     # The image table overlaps the directory, so that correcting the one changes the other.
     body = b"MPF\0MM\0*" + struct.pack(">IHHHII", 8, 1, 0xB002, 0, 16, 4)
     with pytest.raises(UnsupportedError, match="contradicts"):
-        jpeg.embed(BASE[:20] + segment(0xE2, body) + BASE[20:], PAYLOAD)
+        jpeg.container.embed(BASE[:20] + segment(0xE2, body) + BASE[20:], PAYLOAD)
 
 
 @pytest.mark.parametrize(
@@ -438,9 +315,9 @@ def test_mpf_index_that_describes_itself_is_refused():
 )
 def test_mpf_without_meaning_is_left_alone(body):
     data = BASE[:20] + segment(0xE2, body) + BASE[20:]
-    embedded = jpeg.embed(data, PAYLOAD)
+    embedded = jpeg.container.embed(data, PAYLOAD)
     assert body in embedded
-    assert jpeg.strip(embedded) == data
+    assert jpeg.container.strip(embedded) == data
 
 
 def test_edits_move_positions_alike():
@@ -455,77 +332,26 @@ def test_edits_move_positions_alike():
 # ------------------------------------------------------------------------------------------------ damage
 
 
-EVERY = [
-    jpeg.detect,
-    jpeg.obstacle,
-    jpeg.decode_base,
-    jpeg.decode_image,
-    jpeg.extract,
-    jpeg.strip,
-    jpeg.describe,
-    lambda data: jpeg.embed(data, PAYLOAD),
-    lambda data: jpeg.requantised(data, SMALL, 1.3),
-]
-SMALL = picture(16, 16)
-
-
-def survives(data):
-    """Every function of the format returns, or raises an InlayError with a text; no warning either."""
-    failed = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for function in EVERY:
-            try:
-                function(data)
-            except InlayError as error:
-                assert str(error)
-                failed += 1
-    return failed
-
-
 @pytest.mark.parametrize("progressive", [False, True])
-def test_every_truncation(progressive):
-    plain = with_metadata(saved(picture(16, 16), progressive=progressive)) + b"trailer"
-    data = jpeg.embed(plain, PAYLOAD)
-    behind_head, end = head(data)[-1].end, len(data) - len(b"trailer")
-    for length in range(len(data)):
-        cut = data[:length]
-        failed = survives(cut)
-        if length < behind_head:
-            assert failed == len(EVERY) - 1  # all but `detect`
+def test_a_truncated_file_takes_no_payload(progressive):
+    """What ends before its first scan is not even read."""
+    plain = with_metadata(saved(SMALL_PICTURE, progressive=progressive)) + b"trailer"
+    data = jpeg.container.embed(plain, PAYLOAD)
+    for length in range(header(data)[-1].end):
+        for function in (jpeg.container.extract, jpeg.container.strip, jpeg.container.metadata):
             with pytest.raises(FormatError):
-                jpeg.extract(cut)
-        else:
-            assert jpeg.extract(cut) == PAYLOAD
-            assert jpeg.strip(cut) == plain[: length - (len(data) - len(plain))]
-            assert jpeg.describe(cut) == jpeg.describe(data)
-        if length < end:
-            with pytest.raises(FormatError, match=r"truncated|not a JPEG"):
-                jpeg.embed(cut, PAYLOAD)
-        else:
-            assert failed == 0
-
-
-def test_random_byte_flips():
-    rng = np.random.default_rng(2024)
-    sources = [
-        jpeg.embed(with_metadata(saved(picture(16, 16), subsampling=2)), PAYLOAD),
-        jpeg.embed(with_metadata(saved(picture(16, 16), progressive=True)), PAYLOAD),
-        jpeg.embed(two_images(">")[0], PAYLOAD),
-    ]
-    for k in range(2000):
-        data = bytearray(sources[k % len(sources)])
-        for _ in range(rng.integers(1, 4)):
-            # Two in three hit the header, where the structure is.
-            reach = len(data) if rng.integers(3) == 0 else head(sources[k % len(sources)])[-1].end
-            data[rng.integers(reach)] = rng.integers(256)
-        survives(bytes(data))
+                function(data[:length])
+    for length in range(len(data) - len(b"trailer")):
+        with pytest.raises(FormatError, match=r"truncated|not a JPEG"):
+            jpeg.container.embed(data[:length], PAYLOAD)
+    for length in range(len(data) - len(b"trailer"), len(data)):
+        assert not failures("jpeg", data[:length])
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_behind_soi(junk):
-    survives(b"\xff\xd8\xff" + junk)
+    failures("jpeg", b"\xff\xd8\xff" + junk)
 
 
 @pytest.mark.parametrize(
@@ -552,15 +378,15 @@ def test_any_bytes_behind_soi(junk):
 )
 def test_messages_name_the_damage(data, text):
     with pytest.raises(FormatError, match=text):
-        jpeg.obstacle(data)
-        jpeg.requantised(data, SMALL, 1.0)
-        jpeg.embed(data, PAYLOAD)
+        jpeg.container.obstacle(data)
+        jpeg.codec.requantised(data, SMALL_PICTURE, 1.0)
+        jpeg.container.embed(data, PAYLOAD)
 
 
-def test_time_is_linear():
-    """Each of these takes many minutes where the time is quadratic; one second or so, all together, where it is not."""
-    million = 1_000_000
-    scan = head(BASE)[-1].end
+@pytest.mark.parametrize(("million", "seconds"), [(30_000, 10), pytest.param(1_000_000, 30, marks=pytest.mark.slow)])
+def test_time_is_linear(million, seconds):
+    """In quadratic time, each of these files would take minutes."""
+    scan = header(BASE)[-1].end
     many_entries = segment(0xE2, mpf("<", 9, 9, entries=bytes(65_000)))
     hostile = [
         b"\xff\xd8" + b"\xff" * (4 * million),
@@ -569,21 +395,21 @@ def test_time_is_linear():
         BASE[:scan] + b"\xff\xd0" * (2 * million),
         b"\xff\xd8" + b"\xff\xd0" * million,
         b"\xff\xd8" + segment(0xE9, b"inlay\0") * million,
-        BASE[:20] + many_entries + (segment(0xE9, b"inlay\0a") + segment(0xEA)) * 20_000 + BASE[20:],
+        BASE[:20] + many_entries + (segment(0xE9, b"inlay\0a") + segment(0xEA)) * (million // 50) + BASE[20:],
         BASE[:-2] + segment(0xDA, b"\1\1\0\0\x3f\0") * million,
         b"\xff\xd8" + bytes(4 * million),
         b"\xff\xd8" + b"\xff\0" * (2 * million),
         b"\xff\xd8" + (bytes(100) + b"\xff" * 100 + segment(0xE9, b"inlay\0")) * (million // 50) + BASE[2:],
     ]
-    start = time.perf_counter()
+    begun = time.process_time()
     for data in hostile:
-        survives(data)
-    assert time.perf_counter() - start < 30
+        failures("jpeg", data)
+    assert time.process_time() - begun < seconds
 
 
 def test_number_of_segments_is_limited():
-    with pytest.raises(LimitError, match=str(MAX_SEGMENTS)):
-        jpeg.extract(b"\xff\xd8" + segment(0xEF) * (MAX_SEGMENTS + 1))
+    with pytest.raises(LimitError, match="more than 100000 segments"):
+        jpeg.container.extract(b"\xff\xd8" + segment(0xEF) * 100_001)
 
 
 def test_hostile_metadata_is_no_reason_to_refuse_the_picture():
@@ -595,8 +421,8 @@ def test_hostile_metadata_is_no_reason_to_refuse_the_picture():
         segment(0xE2, b"ICC_PROFILE\0"),
     ]
     data = BASE[:20] + b"".join(bad) + BASE[20:]
-    assert survives(data) == 0
-    assert np.array_equal(jpeg.decode_image(data), jpeg.decode_image(BASE))
+    assert not failures("jpeg", data)
+    assert np.array_equal(jpeg.codec.decode_image(data), jpeg.codec.decode_image(BASE))
 
 
 # ------------------------------------------------------------------------------------------------ limits
@@ -605,36 +431,26 @@ def test_hostile_metadata_is_no_reason_to_refuse_the_picture():
 def test_plausibility_bound():
     size = struct.pack(">HH", 8000, 8000)
     with pytest.raises(FormatError, match=r"8000x8000 pixels need at least 125000 bytes; the JPEG file has \d+ behind its header"):
-        jpeg.decode_image(with_sof(BASE, 1, size))
+        jpeg.codec.decode_image(with_sof(BASE, 1, size))
     # Of 4:2:0 the first component is the large one; where it is the small one, it has a quarter of the blocks.
     with pytest.raises(FormatError, match="at least 31250 bytes"):
-        jpeg.decode_image(with_sof(with_sof(with_sof(BASE, 1, size), 7, b"\x11"), 10, b"\x22"))
+        jpeg.codec.decode_image(with_sof(with_sof(with_sof(BASE, 1, size), 7, b"\x11"), 10, b"\x22"))
 
 
 def test_flat_pictures_pass_the_plausibility_bound():
     for mode, kw in itertools.product(("L", "RGB"), ({}, {"optimize": True}, {"progressive": True})):
         data = saved(Image.new(mode, (2048, 1024)), quality=1, subsampling=2 if mode == "RGB" else -1, **kw)
-        assert jpeg.decode_image(data).size == (2048, 1024)
-
-
-def test_pixel_limit_is_pillows(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 128)
-    assert jpeg.decode_base(BASE).luma.shape == (16, 16)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 127)
-    with pytest.raises(LimitError, match="16x16 pixels; at most 254"):
-        jpeg.decode_base(BASE)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    assert jpeg.decode_base(BASE).luma.shape == (16, 16)
+        assert jpeg.codec.decode_image(data).size == (2048, 1024)
 
 
 def test_number_of_scans_is_limited():
     data = saved(picture(16, 16), progressive=True)
-    scans = [s for s in walk(data) if s.marker == 0xDA]
+    scans = [s for s in segments(data) if s.marker == 0xDA]
     last = data[scans[-1].offset : -2]
     many = data[:-2] + last * (500 - len(scans)) + b"\xff\xd9"
-    assert jpeg.decode_image(many).size == (16, 16)
+    assert jpeg.codec.decode_image(many).size == (16, 16)
     with pytest.raises(LimitError, match="more than 500 scans"):
-        jpeg.decode_image(many[:-2] + last + b"\xff\xd9")
+        jpeg.codec.decode_image(many[:-2] + last + b"\xff\xd9")
 
 
 # ------------------------------------------------------------------------------------------------ decoding
@@ -643,7 +459,7 @@ def test_number_of_scans_is_limited():
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "cmyk"])
 def test_decode_base_gives_the_decoders_own_planes(name):
     data = VARIANTS[name]()
-    base = jpeg.decode_base(data)
+    base = jpeg.codec.decode(data)
     reference = Image.open(io.BytesIO(data))
     if base.model == "gray":
         assert np.array_equal(base.luma, np.asarray(reference))
@@ -656,23 +472,13 @@ def test_decode_base_gives_the_decoders_own_planes(name):
         gray.draft("L", None)
         assert np.array_equal(base.luma, np.asarray(gray))
         planes = np.asarray(base.image)
-        assert planes.shape == np.asarray(jpeg.decode_image(data)).shape
+        assert planes.shape == np.asarray(jpeg.codec.decode_image(data)).shape
         shown = np.asarray(Image.frombytes("YCbCr", reference.size, planes.tobytes()).convert("RGB"))
         assert np.abs(shown.astype(int) - np.asarray(reference)).max() <= 2  # Pillow's matrix rounds otherwise
     assert (base.model == "gray", base.model == "rgb") == (name == "gray", name == "rgb")
-    luma = jpeg.decode_luma(data)
+    luma = jpeg.codec.decode_luma(data)
     assert np.array_equal(luma, base.luma)
     assert luma.dtype == np.uint8 and luma.flags.c_contiguous and luma.flags.writeable
-
-
-@variant
-def test_decode_image_is_what_pillow_shows(make):
-    data = make()
-    shown = np.asarray(Image.open(io.BytesIO(data)))
-    if shown.ndim == 3 and shown.shape[2] == 4:
-        shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    image = jpeg.decode_image(data)
-    assert np.array_equal(image, shown) and not image.info
 
 
 NOISE = Image.fromarray(np.random.default_rng(5).integers(0, 256, (300, 400, 3), dtype=np.uint8))
@@ -683,24 +489,21 @@ NOISE = Image.fromarray(np.random.default_rng(5).integers(0, 256, (300, 400, 3),
 def test_coded_data_of_any_length(mode, coding):
     """Arithmetic decoding cannot pause for more bytes; Pillow hands over 64 kB at a time unless told otherwise."""
     switches = {"progressive": ["-progressive"], "arithmetic": ["-arithmetic"], "optimize": ["-optimize"], "restart": ["-restart", "2"]}
-    if not shutil.which("jpegtran"):
-        pytest.skip("jpegtran is not installed")
     plain = saved(NOISE.convert(mode), quality=92, subsampling=2 if mode == "RGB" else -1)
-    command = ["jpegtran", *(switch for word in coding.split() for switch in switches[word])]
-    data = subprocess.run(command, input=plain, capture_output=True, timeout=60, check=True).stdout
+    data = output(program("jpegtran"), *(switch for word in coding.split() for switch in switches[word]), data=plain)
     assert len(data) > 1 << 16
     data = data[:2] + segment(0xFE, bytes(65000)) * 3 + data[2:]
-    shown = jpeg.decode_image(data)
-    assert np.array_equal(shown, jpeg.decode_image(plain))
+    shown = jpeg.codec.decode_image(data)
+    assert np.array_equal(shown, jpeg.codec.decode_image(plain))
     assert np.array_equal(shown, djpeg(data))
-    assert jpeg.describe(data)["progressive"] == ("progressive" in coding)
+    assert jpeg.container.describe(data)["progressive"] == ("progressive" in coding)
     if "arithmetic" in coding:
-        assert jpeg.obstacle(data) == "arithmetic coding"
+        assert jpeg.container.obstacle(data) == "arithmetic coding"
 
 
 def test_the_buffer_of_pillow_is_left_as_it_was():
     usual = ImageFile.MAXBLOCK
-    jpeg.decode_image(saved(NOISE, quality=95))
+    jpeg.codec.decode_image(saved(NOISE, quality=95))
     assert usual == ImageFile.MAXBLOCK
 
 
@@ -718,7 +521,7 @@ def test_four_components_are_shown_as_djpeg_does(transform, progressive):
         data = data[: adobe.offset] + data[adobe.end :]
     else:
         data = replaced(data, adobe.offset + 15, bytes([transform]))
-    shown = jpeg.decode_image(data)
+    shown = jpeg.codec.decode_image(data)
     assert np.array_equal(shown, djpeg(data))
     if transform != 2:  # with it, the same samples mean other colours
         assert np.abs(np.asarray(shown).astype(int) - np.asarray(image.convert("RGB"))).mean() < 12
@@ -729,8 +532,8 @@ def test_ycck(subsampling):
     imagecodecs = pytest.importorskip("imagecodecs", reason="imagecodecs is not installed")
     inverted = 255 - np.asarray(picture(mode="CMYK"))  # as Adobe's files hold them
     data = imagecodecs.jpeg8_encode(inverted, 95, colorspace="cmyk", outcolorspace="ycck", subsampling=subsampling)
-    shown = jpeg.decode_image(data)
-    assert jpeg.obstacle(data) == "CMYK"
+    shown = jpeg.codec.decode_image(data)
+    assert jpeg.container.obstacle(data) == "CMYK"
     assert np.array_equal(shown, djpeg(data))
     assert np.abs(np.asarray(shown).astype(int) - np.asarray(picture(mode="CMYK").convert("RGB"))).mean() < 12
 
@@ -747,9 +550,9 @@ def test_ycck(subsampling):
 def test_refused_with_what_was_found(settings, pixels, reason):
     imagecodecs = pytest.importorskip("imagecodecs", reason="imagecodecs is not installed")
     data = imagecodecs.jpeg8_encode(pixels, 90, **settings)
-    assert jpeg.describe(data)["width"] == 24
+    assert jpeg.container.describe(data)["width"] == 24
     with pytest.raises(UnsupportedError, match=reason):
-        jpeg.decode_image(data)
+        jpeg.codec.decode_image(data)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -757,7 +560,7 @@ def test_lossless_is_shown_exactly_or_refused(mode):
     imagecodecs = pytest.importorskip("imagecodecs", reason="imagecodecs is not installed")
     pixels = np.asarray(picture(mode=mode))
     try:
-        shown = jpeg.decode_image(imagecodecs.jpeg8_encode(pixels, lossless=True))
+        shown = jpeg.codec.decode_image(imagecodecs.jpeg8_encode(pixels, lossless=True))
     except UnsupportedError as error:  # of a Pillow with libjpeg-turbo before 3.0
         assert "lossless" in str(error)
     else:
@@ -766,7 +569,7 @@ def test_lossless_is_shown_exactly_or_refused(mode):
 
 def test_cmyk_colours_are_not_inverted():
     data = saved(Image.new("CMYK", (16, 16), (0, 255, 255, 0)))
-    assert np.abs(np.asarray(jpeg.decode_image(data)).astype(int) - (255, 0, 0)).max() <= 3
+    assert np.abs(np.asarray(jpeg.codec.decode_image(data)).astype(int) - (255, 0, 0)).max() <= 3
 
 
 def coloured(jfif, adobe, ids):
@@ -795,12 +598,12 @@ def test_colour_model_is_libjpegs(jfif, adobe, ids):
     taken_for_rgb = np.array_equal(shown, planes)  # no conversion took place
     assert taken_for_rgb != np.array_equal(shown, np.asarray(Image.open(io.BytesIO(plain))))
 
-    base = jpeg.decode_base(data)
-    assert jpeg.describe(data)["model"] == base.model == ("rgb" if taken_for_rgb else "ycbcr")
+    base = jpeg.codec.decode(data)
+    assert jpeg.container.describe(data)["model"] == base.model == ("rgb" if taken_for_rgb else "ycbcr")
     if taken_for_rgb:
         assert np.array_equal(base.luma, Image.fromarray(planes).convert("L"))
     assert np.array_equal(base.image, planes)
-    assert np.array_equal(jpeg.decode_luma(data), base.luma)
+    assert np.array_equal(jpeg.codec.decode_luma(data), base.luma)
 
 
 def as_drafted(data):
@@ -810,62 +613,29 @@ def as_drafted(data):
 
 
 def test_both_answers_occur():
-    assert jpeg.describe(coloured(None, [0], b"\1\2\3"))["model"] == "rgb"
-    assert jpeg.describe(coloured(None, None, b"RGB"))["model"] == "rgb"
-    assert jpeg.describe(coloured("whole", [0], b"RGB"))["model"] == "ycbcr"
-    assert jpeg.describe(coloured(None, [1], b"RGB"))["model"] == "ycbcr"
+    assert jpeg.container.describe(coloured(None, [0], b"\1\2\3"))["model"] == "rgb"
+    assert jpeg.container.describe(coloured(None, None, b"RGB"))["model"] == "rgb"
+    assert jpeg.container.describe(coloured("whole", [0], b"RGB"))["model"] == "ycbcr"
+    assert jpeg.container.describe(coloured(None, [1], b"RGB"))["model"] == "ycbcr"
 
 
 # ------------------------------------------------------------------------------------------------ obstacles
 
 
-def with_frame_marker(marker):
-    return replaced(BASE, marker_at(BASE, 0xC0).offset, bytes((0xFF, marker)))
+@pytest.mark.parametrize("data", [with_frame_marker(0xC1), components(0x22), components(0x41, 0x11, 0x11)])
+def test_unusual_frames_are_no_obstacle(data):
+    assert jpeg.container.obstacle(data) is None
 
 
-def components(*factors):
-    """A frame header of any number of components, and a scan of nothing."""
-    body = b"\x08\0\x10\0\x10" + bytes([len(factors)]) + b"".join(bytes((k, hv, 0)) for k, hv in enumerate(factors))
-    return b"\xff\xd8" + segment(0xC0, body) + segment(0xDA, b"\1\0\0\0\x3f\0") + b"\0\xff\xd9"
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        *((with_frame_marker(m), "lossless") for m in (0xC3, 0xC7, 0xCB, 0xCF)),
-        *((with_frame_marker(m), "arithmetic coding") for m in (0xC9, 0xCA, 0xCD, 0xCE)),
-        *((with_frame_marker(m), "hierarchical") for m in (0xC5, 0xC6)),
-        (BASE[:20] + segment(0xDE, b"\x08\0\x08\0\x08\1\1\x11\0") + BASE[20:], "hierarchical"),
-        (with_frame_marker(0xF7), "JPEG-LS"),
-        (with_sof(BASE, 0, b"\x0c"), "12-bit samples"),
-        (with_sof(BASE, 1, b"\0\0"), "height given after the first scan"),
-        (saved(picture(mode="CMYK")), "CMYK"),
-        (components(0x11, 0x11), "2 components"),
-        (components(*[0x11] * 5), "5 components"),
-        (components(0x31, 0x21, 0x11), "fractional subsampling"),
-        (with_frame_marker(0xC1), None),
-        (components(0x22), None),
-        (components(0x41, 0x11, 0x11), None),
-    ],
-)
-def test_obstacle(data, reason):
-    found = jpeg.obstacle(data)
-    assert found == reason if reason is None else found.startswith(reason)
-    if reason:
-        for refused in (lambda: jpeg.decode_base(data), lambda: jpeg.requantised(data, SMALL, 1.0)):
-            with pytest.raises(UnsupportedError, match=reason):
-                refused()
-    assert jpeg.extract(jpeg.embed(data, PAYLOAD)) == PAYLOAD  # to carry is one thing, to filter another
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_no_obstacle(name):
-    assert jpeg.obstacle(VARIANTS[name]()) == ("CMYK" if name == "cmyk" else None)
+@pytest.mark.parametrize(("reason", "data"), OBSTACLES)
+def test_what_cannot_be_restored_carries_a_payload(reason, data):
+    assert jpeg.container.obstacle(data).startswith(reason)
+    assert jpeg.container.extract(jpeg.container.embed(data, PAYLOAD)) == PAYLOAD
 
 
 def test_what_pillow_cannot_decode_either_is_unsupported_not_damaged():
     with pytest.raises(UnsupportedError, match="12-bit"):
-        jpeg.decode_image(with_sof(BASE, 0, b"\x0c"))
+        jpeg.codec.decode_image(with_sof(BASE, 0, b"\x0c"))
 
 
 # ------------------------------------------------------------------------------------------------ describe
@@ -890,7 +660,7 @@ def test_what_pillow_cannot_decode_either_is_unsupported_not_damaged():
     ],
 )
 def test_describe(name, expected):
-    described = jpeg.describe(VARIANTS[name]())
+    described = jpeg.container.describe(VARIANTS[name]())
     assert {key: described[key] for key in expected} == expected
 
 
@@ -907,7 +677,7 @@ def test_describe(name, expected):
     ],
 )
 def test_subsampling_text(factors, text):
-    assert jpeg.describe(components(*factors))["subsampling"] == text
+    assert jpeg.container.describe(components(*factors))["subsampling"] == text
 
 
 # ------------------------------------------------------------------------------------------------ encoding
@@ -920,27 +690,27 @@ def test_subsampling_text(factors, text):
 def test_encode_base(mode, subsampling, progressive, optimize):
     image = picture(mode=mode)
     options = {"subsampling": subsampling, "progressive": progressive, "optimize": optimize}
-    data = jpeg.encode_base(image, 60, options)
-    described = jpeg.describe(data)
+    data = jpeg.codec.encode(image, 60, options)
+    described = jpeg.container.describe(data)
     text = {"L": "gray", "RGB": ":".join(subsampling), "CMYK": "1x1,1x1,1x1,1x1"}[mode]
     assert (described["subsampling"], described["progressive"]) == (text, progressive)
     assert described["optimized_huffman"] == (optimize or progressive)
     assert tables(data)[0] == tables(saved(image, quality=60))[0]
-    shown = np.asarray(jpeg.decode_image(data)).astype(int)
+    shown = np.asarray(jpeg.codec.decode_image(data)).astype(int)
     target = np.asarray(image if mode == "L" else image.convert("RGB"))
     assert np.abs(shown - target).mean() < 12
 
 
 def test_encode_base_defaults():
     image = picture()
-    assert jpeg.encode_base(image, 70, {}) == saved(image, subsampling=2, optimize=True)
+    assert jpeg.codec.encode(image, 70, {}) == saved(image, subsampling=2, optimize=True)
 
 
 def test_encode_base_keeps_metadata():
     image = picture()
     icc = bytes(range(256)) * 400  # two segments
     image.info.update(exif=EXIF, xmp=XMP, icc_profile=icc, comment=b"hello", dpi=(299.8, 150), jfif=1, other=object())
-    info = Image.open(io.BytesIO(jpeg.encode_base(image, 70, {"optimize": True}))).info
+    info = Image.open(io.BytesIO(jpeg.codec.encode(image, 70, {"optimize": True}))).info
     kept = {key: info[key] for key in ("exif", "xmp", "icc_profile", "comment", "dpi")}
     assert kept == {"exif": EXIF, "xmp": XMP, "icc_profile": icc, "comment": b"hello", "dpi": (300, 150)}
 
@@ -948,7 +718,7 @@ def test_encode_base_keeps_metadata():
 def test_encode_base_completes_a_bare_exif():
     image = picture()
     image.info["exif"] = EXIF[6:]
-    assert Image.open(io.BytesIO(jpeg.encode_base(image, 70, {}))).getexif()[0x0112] == 6
+    assert Image.open(io.BytesIO(jpeg.codec.encode(image, 70, {}))).getexif()[0x0112] == 6
 
 
 NAN, INF = float("nan"), float("inf")
@@ -958,7 +728,7 @@ NAN, INF = float("nan"), float("inf")
 def test_encode_base_drops_a_dpi_that_means_nothing(dpi):
     image = picture()
     image.info["dpi"] = dpi
-    assert jpeg.encode_base(image, 70, {}) == jpeg.encode_base(picture(), 70, {})
+    assert jpeg.codec.encode(image, 70, {}) == jpeg.codec.encode(picture(), 70, {})
 
 
 @pytest.mark.parametrize(("key", "most"), [("exif", 65533), ("xmp", 65533 - 29), ("comment", 65533), ("icc_profile", 255 * (65533 - 14))])
@@ -967,30 +737,27 @@ def test_metadata_larger_than_the_container_takes(key, most, options):
     image = picture()
     start = EXIF if key == "exif" else b"x"
     image.info[key] = start + bytes(most - len(start))
-    assert JpegImageFile(io.BytesIO(jpeg.encode_base(image, 70, options))).info[key] == image.info[key]
-    assert jpeg.writable(image.info, "RGB").notes == ()
+    assert JpegImageFile(io.BytesIO(jpeg.codec.encode(image, 70, options))).info[key] == image.info[key]
+    assert jpeg.container.writable(image.info, "RGB").notes == ()
     image.info[key] += b"\0"  # one item too long is no reason to refuse the picture: it is left out, with a note
     image.info["dpi"] = (300, 300)
-    (note,) = jpeg.writable(image.info, "RGB").notes
+    (note,) = jpeg.container.writable(image.info, "RGB").notes
     assert f"has {most + 1} bytes, a JPEG file takes at most {most}" in note
-    assert jpeg.metadata(jpeg.encode_base(image, 70, options)) == Metadata({"dpi": (300, 300)})
+    assert jpeg.container.metadata(jpeg.codec.encode(image, 70, options)) == Metadata({"dpi": (300, 300)})
 
 
 @pytest.mark.parametrize(
     ("image", "quality", "options", "text"),
     [
-        (SMALL, 0, {}, "quality 0"),
-        (SMALL, 101, {}, "quality 101"),
-        (SMALL, 50, {"subsampling": "411"}, "subsampling '411'"),
-        (SMALL, 50, {"trellis": True}, "trellis"),
-        (SMALL.convert("RGBA"), 50, {}, "RGBA image"),
+        (SMALL_PICTURE, 50, {"subsampling": "411"}, "subsampling '411'"),
+        (SMALL_PICTURE, 50, {"trellis": True}, "trellis"),
         (Image.new("L", (65501, 1)), 50, {}, "65501x1"),
         (Image.new("L", (0, 5)), 50, {}, "0x5"),
     ],
 )
 def test_encode_base_refuses(image, quality, options, text):
     with pytest.raises(UnsupportedError, match=text):
-        jpeg.encode_base(image, quality, options)
+        jpeg.codec.encode(image, quality, options)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
@@ -1001,12 +768,12 @@ def test_noise_at_the_highest_quality(mode, options):
     noise = 255 * np.random.default_rng(3).integers(0, 2, (600, 700, bands), dtype=np.uint8)
     image = Image.frombytes(mode, (700, 600), noise.tobytes())
     usual = ImageFile.MAXBLOCK
-    data = jpeg.encode_base(image, 100, {"subsampling": "444", **options})
+    data = jpeg.codec.encode(image, 100, {"subsampling": "444", **options})
     assert usual == ImageFile.MAXBLOCK
     assert len(data) > noise.size
     assert np.asarray(JpegImageFile(io.BytesIO(data))).shape[:2] == (600, 700)
     if mode != "CMYK":
-        assert len(jpeg.requantised(data, image, 1.0)) <= len(data)
+        assert len(jpeg.codec.requantised(data, image, 1.0)) <= len(data)
 
 
 # ------------------------------------------------------------------------------------------------ requantised
@@ -1037,21 +804,21 @@ def test_requantised_by_one_is_the_base(quality, settings, mode):
         if "qtables" in settings:
             settings["qtables"] = settings["qtables"][:1]
     data = saved(image, **{"quality": quality, "subsampling": 2, **settings})
-    assert jpeg.requantised(data, image, 1.0) == data
+    assert jpeg.codec.requantised(data, image, 1.0) == data
 
 
 def test_requantised_needs_no_metadata():
     image, bare = picture(), saved(picture())
     image.info.update(comment=b"one", xmp=XMP, exif=EXIF, dpi=(300, 300), icc_profile=bytes(99))
-    data = jpeg.embed(with_metadata(bare), PAYLOAD)
-    assert jpeg.requantised(data, image, 1.0) == bare
+    data = jpeg.container.embed(with_metadata(bare), PAYLOAD)
+    assert jpeg.codec.requantised(data, image, 1.0) == bare
 
 
 @pytest.mark.parametrize("factor", [0.001, 0.5, 0.95, 1.1, 3.7, 100.0])
 def test_requantised_scales_every_step(factor):
     image = picture()
     data = saved(image, quality=30)
-    scaled = tables(jpeg.requantised(data, image, factor))
+    scaled = tables(jpeg.codec.requantised(data, image, factor))
     for number, table in tables(data).items():
         assert scaled[number] == [min(max(int(step * factor + 0.5), 1), 255) for step in table]
 
@@ -1059,42 +826,37 @@ def test_requantised_scales_every_step(factor):
 def test_requantised_sizes_follow_the_factor():
     image = picture(200, 150)
     data = saved(image, quality=40, subsampling=2)
-    sizes = [len(jpeg.requantised(data, image, factor)) for factor in (0.8, 0.9, 1.0, 1.1, 1.25)]
+    sizes = [len(jpeg.codec.requantised(data, image, factor)) for factor in (0.8, 0.9, 1.0, 1.1, 1.25)]
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 5
 
 
 def test_requantised_that_changes_nothing():
     image = picture()
     finest = saved(image, quality=100)  # every step is 1
-    assert jpeg.requantised(finest, image, 1.4) is None
-    assert jpeg.requantised(finest, image, 0.5) is None
-    assert jpeg.requantised(finest, image, 1.0) == finest
-    assert jpeg.requantised(finest, image, 1.6) is not None
+    assert jpeg.codec.requantised(finest, image, 1.4) is None
+    assert jpeg.codec.requantised(finest, image, 0.5) is None
+    assert jpeg.codec.requantised(finest, image, 1.0) == finest
+    assert jpeg.codec.requantised(finest, image, 1.6) is not None
     coarsest = saved(image, quality=-1, qtables=[[255] * 64])
-    assert jpeg.requantised(coarsest, image, 1.2) is None
+    assert jpeg.codec.requantised(coarsest, image, 1.2) is None
 
 
 def test_requantised_limits_steps_to_a_byte():
     image = picture()
     data = VARIANTS["16-bit tables"]()
-    assert marker_at(data, 0xDB).body(data)[0] >> 4 == 1
-    again = jpeg.requantised(data, image, 1.0)
+    assert marker_at(data, 0xDB).body[0] >> 4 == 1
+    again = jpeg.codec.requantised(data, image, 1.0)
     assert tables(again) == {0: [min(step, 255) for step in range(250, 314)]}
 
 
 def test_requantised_of_other_subsampling_and_mode():
     data = rotated_422()
-    assert jpeg.describe(jpeg.requantised(data, picture(48, 64), 1.0))["subsampling"] == "4:2:2"
+    assert jpeg.container.describe(jpeg.codec.requantised(data, picture(48, 64), 1.0))["subsampling"] == "4:2:2"
     gray = saved(picture(mode="L"))
-    assert jpeg.requantised(gray, picture(mode="L").convert("RGB"), 1.0) == gray
+    assert jpeg.codec.requantised(gray, picture(mode="L").convert("RGB"), 1.0) == gray
 
 
 # ------------------------------------------------------------------------------------------------ the header
-
-
-def test_header_is_read_without_the_scan():
-    data = saved(picture(), progressive=True)
-    assert read_header(data[: head(data)[-1].end]) == read_header(data)
 
 
 def test_walk_covers_the_file_up_to_the_first_eoi():

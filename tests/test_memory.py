@@ -7,14 +7,14 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from textures import coloured, halves, jpeg_of, psnr, texture
+from support.inlays import STEP, carrying
+from support.pictures import coloured, halves, jpeg_of, psnr, texture
 
 import inlaid
-from inlaid import decoder, formats, reference
-from inlaid.encoding import encoder
+from inlaid import decoder, formats, reference, restoration
+from inlaid.encoding import encoder, limits, rate_slope
 from inlaid.encoding.pictures import Extent
 from inlaid.errors import LimitError
-from inlaid.formats import Base
 from inlaid.network import Network
 from inlaid.parameters import Areas, Sets
 
@@ -35,7 +35,7 @@ def test_bands_give_the_same_picture(name, monkeypatch):
     assert inlaid.info(data)["inlay"]["state"] == "matches"
     expected = inlaid.decode(data)
     for most in (1, 10_000, 30_000):
-        monkeypatch.setattr(formats, "BAND_PX", most)
+        monkeypatch.setattr(formats.base, "BAND_PX", most)
         assert np.array_equal(inlaid.decode(data), expected)
         assert np.array_equal(inlaid.decode_image(data), expected)
         assert inlaid.info(data)["inlay"]["state"] == "matches"
@@ -44,21 +44,23 @@ def test_bands_give_the_same_picture(name, monkeypatch):
 @pytest.mark.parametrize("network", [Network(), Network(3, 3, kernel=5, dilations=(8, 8, 3), inputs=3)], ids=["small halo", "halo of 42"])
 @pytest.mark.parametrize("side_px", [None, 32])
 def test_bands_see_the_base_around_them(network, side_px, monkeypatch):
-    """Also where a band is less high than what the network sees: what is restored above it must not be seen."""
-    monkeypatch.setattr(formats, "BAND_PX", 1)
-    rng, base = np.random.default_rng(3), texture(75, 203, seed=3)
-    sets = tuple(rng.integers(-500, 501, network.size).astype(np.int16) for _ in range(2))
-    areas = Areas(side_px, rng.integers(0, 2, Areas.squares(base.shape, side_px)).astype(np.uint8)) if side_px else None
-    found = decoder._restored_in_place(Base("gray", Image.fromarray(base)), network, Sets(sets, areas), None)
+    """Bands of one row, which is less than the network sees: it must not see what was restored above it."""
+    monkeypatch.setattr(formats.base, "BAND_PX", 1)
+    rng, base = np.random.default_rng(3), jpeg_of(texture(75, 203, seed=3), quality=90)
+    luma = inlaid.decode(base)
+    areas = Areas(side_px, rng.integers(0, 2, Areas.squares(luma.shape, side_px)).astype(np.uint8)) if side_px else None
+    parameters = tuple(STEP * rng.integers(-375, 376, network.size).astype(np.int16) for _ in range(2 if areas else 1))
+    found = inlaid.decode(carrying(base, network, Sets(parameters, areas)))
     if areas is None:
-        assert np.array_equal(found, reference.restore(network, sets[0], base))
+        assert np.array_equal(found, reference.restore(network, parameters[0], luma))
     else:
-        assert np.array_equal(found, decoder.restore(network, Sets(sets, areas), base))
+        assert np.array_equal(found, restoration.restore(network, Sets(parameters, areas), luma))
+    assert (found != luma).mean() > 0.2
 
 
 def test_a_stale_inlay_leaves_the_base_as_it_is():
     data = jpeg_of(texture(64, 64, seed=9), quality=30)
-    moved = formats.by_name("jpeg").embed(data, formats.by_name("jpeg").extract(CASES["gray"]()))
+    moved = formats.by_name("jpeg").container.embed(data, formats.by_name("jpeg").container.extract(CASES["gray"]()))
     with pytest.warns(inlaid.InlayWarning, match="another picture"):
         assert np.array_equal(inlaid.decode_image(moved), Image.open(io.BytesIO(data)))
 
@@ -66,8 +68,8 @@ def test_a_stale_inlay_leaves_the_base_as_it_is():
 def test_a_part_of_a_large_picture_tells_what_a_byte_buys(monkeypatch):
     original = texture(400, 400, seed=2)
     whole = encoder.encode(original, quality=30, effort=2)
-    monkeypatch.setattr(encoder, "SAMPLE_SIDE_PX", 128)
-    monkeypatch.setattr(encoder, "SAMPLE_PX", 3 * 128**2)
+    monkeypatch.setattr(rate_slope, "SIDE_PX", 128)
+    monkeypatch.setattr(rate_slope, "MOST_PX", 3 * 128**2)
     part = encoder.encode(original, quality=30, effort=2)
     assert part.payload is not None
     assert psnr(inlaid.decode(part.data), original) == pytest.approx(psnr(inlaid.decode(whole.data), original), abs=0.1)
@@ -81,10 +83,10 @@ def test_a_part_of_a_large_picture_tells_what_a_byte_buys(monkeypatch):
 def test_limits_are_checked_before_anything_is_decoded(name, monkeypatch):
     data = CASES[name]()
     module = formats.by_content(data)
-    needed = module.decoding_bytes(data) + decoder.WORK_BYTES
+    needed = module.codec.decoding_bytes(data) + decoder.WORK_BYTES
     assert inlaid.decode(data, max_memory=needed).size
-    for kind in ("base", "image", "luma"):
-        monkeypatch.setattr(module, f"decode_{kind}", None)
+    for function in ("decode", "decode_image", "decode_luma"):
+        monkeypatch.setattr(module.codec, function, None)
     for call in (inlaid.decode, inlaid.decode_image, inlaid.info):
         with pytest.raises(LimitError, match=r"decoding takes about \d+ MB of memory, at most \d+ MB are allowed"):
             call(data, max_memory=needed - 1)
@@ -140,8 +142,8 @@ def test_memory_is_what_was_promised(kind, tmp_path):
     pixels = picture.shape[0] * picture.shape[1]
     progressive = ["--progressive"] if "progressive" in kind else []
     encoding = peak_bytes("encode", original, "-o", file, "-e", "2", *progressive)
-    assert encoding < encoder.encoding_bytes(Extent(picture.shape[1], picture.shape[0], gray=kind == "gray"), "jpeg")
+    assert encoding < limits.encoding_bytes(Extent(picture.shape[1], picture.shape[0], gray=kind == "gray"), "jpeg")
     decoding = peak_bytes("decode", file, "-o", tmp_path / "out.png")
-    assert decoding < formats.by_name("jpeg").decoding_bytes(file.read_bytes()) + decoder.WORK_BYTES
+    assert decoding < formats.by_name("jpeg").codec.decoding_bytes(file.read_bytes()) + decoder.WORK_BYTES
     if not progressive:
         assert decoding < picture.size + 2.5 * pixels + (90 << 20)

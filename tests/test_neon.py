@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import test_agreement
-from programs import output, program
+from support.programs import output, program
 from test_agreement import NETWORKS, test_restore_agrees, test_restore_agrees_at_the_bounds  # noqa: F401  # run on the kernels below
 
-from inlaid import kernel
+from inlaid import colour, native
 from inlaid.network import Network
 
 TESTS = Path(__file__).parent
@@ -27,7 +27,7 @@ class Emulated:
 
     def _ask(self, what, network, shape, *parts, rectangles=0, answers=0):
         head = np.array([ord(what), *shape, network.size, rectangles, answers], np.int32)
-        self.process.stdin.write(b"".join([head.tobytes(), bytes(kernel._c(network)), *(part.tobytes() for part in parts)]))
+        self.process.stdin.write(b"".join([head.tobytes(), bytes(native.Description.of(network)), *(part.tobytes() for part in parts)]))
         self.process.stdin.flush()
 
     def _answer(self, shape, dtype):
@@ -85,7 +85,7 @@ def test_gradient_agrees_with_numpy(network: Network, process: subprocess.Popen[
 def test_rgb_agrees(process: subprocess.Popen[bytes]) -> None:
     rng = np.random.default_rng(4)
     luma, planes = (rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((100, 301), (100, 301, 3)))
-    assert np.array_equal(Emulated(process, "neon").rgb(luma, planes), kernel.rgb(luma, planes))
+    assert np.array_equal(Emulated(process, "neon").rgb(luma, planes), colour.rgb(luma, planes))
 
 
 def test_these_paths_were_emulated(process: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]) -> None:

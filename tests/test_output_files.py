@@ -6,12 +6,13 @@ import random
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import file_of, textured
 from PIL import Image
+from support.pictures import file_of, textured
 
 import inlaid
 from inlaid import decoder
@@ -22,8 +23,20 @@ from inlaid.pretraining import recipes
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and locks as POSIX has them")
 
 
+class Abandoned(Exception):
+    """An output that is not completed."""
+
+
 def temporaries(folder):
     return [path for path in folder.iterdir() if path.name.startswith(".inlaid-")]
+
+
+def prefix(target):
+    """How the names of temporary files for this output begin; taken from one that is being written."""
+    with suppress(Abandoned), files.writing(str(target)) as file:
+        begin = Path(file.name).name[: -len("0123456789ab.tmp")]
+        raise Abandoned
+    return begin
 
 
 @pytest.fixture
@@ -198,21 +211,22 @@ def test_a_file_that_is_mounted_on_its_own_is_written_in_place(run, folder, monk
 @posix
 def test_left_overs_are_removed_and_living_runs_are_not_disturbed(run, folder):
     target, others = folder / "out.jpg", folder / "other.jpg"
-    left = [path.with_name(f"{files._prefix(path)}{n:012x}.tmp") for path in (target, others) for n in (1, 2)]
+    left = [path.with_name(f"{prefix(path)}{n:012x}.tmp") for path in (target, others) for n in (1, 2)]
     for path in left:
         path.write_bytes(b"half a pic")
-    with files._beside(target) as living:
+    with suppress(Abandoned), files.writing(str(target)) as living:
         assert run("strip", "photo.jpg", "-o", target).exit_code == 0
         assert set(temporaries(folder)) == {*left[2:], Path(living.name)}  # those of another output are another run's
+        raise Abandoned
     assert set(temporaries(folder)) == set(left[2:])
     assert run("strip", "photo.jpg", "-o", others).exit_code == 0 and temporaries(folder) == []
 
 
 @posix
 def test_left_overs_that_cannot_be_removed_do_no_harm(run, folder):
-    prefix = files._prefix(folder / "out.jpg")
-    (folder / f"{prefix}a.tmp").mkdir()
-    (folder / f"{prefix}b.tmp").symlink_to("photo.jpg")
+    begin = prefix(folder / "out.jpg")
+    (folder / f"{begin}a.tmp").mkdir()
+    (folder / f"{begin}b.tmp").symlink_to("photo.jpg")
     before = Path("photo.jpg").read_bytes()
     assert run("strip", "photo.jpg", "-o", "out.jpg").exit_code == 0
     assert Path("photo.jpg").read_bytes() == before and len(temporaries(folder)) == 2
@@ -242,7 +256,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(files.fcntl, "flock", flock)
-    left = tmp_path / f"{files._prefix(tmp_path / 'out')}1.tmp"
+    left = tmp_path / f"{prefix(tmp_path / 'out')}1.tmp"
     left.touch()
     files.check_output(str(tmp_path / "out"))
     files.write(str(tmp_path / "out"), b"bytes")
@@ -251,7 +265,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 def test_a_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "fcntl", None)
-    left = tmp_path / f"{files._prefix(tmp_path / 'out')}1.tmp"
+    left = tmp_path / f"{prefix(tmp_path / 'out')}1.tmp"
     left.touch()
     files.check_output(str(tmp_path / "out"))
     files.write(str(tmp_path / "out"), b"bytes")
@@ -285,8 +299,12 @@ def killed(*_):
 def after(function):
     return lambda *arguments: (function(*arguments), killed())
 
+def created(path, mode="r", *, open=Path.open, **settings):
+    file = open(path, mode, **settings)
+    return killed() if "x" in mode else file
+
 POINTS = {
-    "created": lambda: setattr(files, "_locked_file", after(files._locked_file)),
+    "created": lambda: setattr(Path, "open", created),
     "written": lambda: setattr(os, "fsync", killed),
     "synchronised": lambda: setattr(Path, "replace", killed),
     "renamed": lambda: setattr(Path, "replace", after(Path.replace)),

@@ -3,18 +3,21 @@
 import re
 from pathlib import Path
 
-import format_decoder as page
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from textures import jpeg_of, texture
+from support import format_decoder as page
+from support.pictures import jpeg_of, texture
 
 from inlaid import parameters, priors
 from inlaid.encoding import presets
 from inlaid.encoding.curvature import gauss_newton, sample
-from inlaid.encoding.fit import RateCost, Schedule, fit, he_init, mean_squared_error
+from inlaid.encoding.fit import Problem, fit, mean_squared_error
+from inlaid.encoding.floatnet import he_init
 from inlaid.encoding.quantize import quantise
+from inlaid.encoding.rate_cost import RateCost
+from inlaid.encoding.schedule import Schedule
 from inlaid.errors import FormatError
 from inlaid.formats import jpeg
 from inlaid.network import Network
@@ -322,7 +325,7 @@ def test_within_2_percent_of_constriction(network, make, coarseness, size):
 def fitted():
     """[(prior, parameters, mse, matrix)]: one picture's fits, from nothing and from each shipped prior."""
     original = texture(160, 120, seed=3)
-    base = jpeg.decode_base(jpeg_of(original, quality=20)).luma
+    base = jpeg.codec.decode(jpeg_of(original, quality=20)).luma
     found = []
     for prior in [blank_prior(Network()), *priors.candidates("jpeg", Network())[:3]]:  # at least three are shipped
         # As the encoder fits: from a prior, weighing what the distance from it costs; without one, from random numbers.
@@ -330,8 +333,8 @@ def fitted():
         start, schedule, cost = (prior.values / UNIT).astype(np.float32), presets.by_name(None).at(4), RateCost(prior, plain_mse / 8000)
         if prior.number == 0:
             start, schedule, cost = he_init(Network(), np.random.default_rng(0)), Schedule(80, rate=0.02, batch_px=400_000), None
-        result = fit(Network(), start, schedule, base=base, original=original, rate_cost=cost)
-        mse = mean_squared_error(Network(), result.parameters, base=base, original=original)
+        result = fit(Problem(Network(), base, original, rate_cost=cost), start, schedule)
+        mse = mean_squared_error(Problem(Network(), base, original), result.parameters)
         found.append((prior, result.parameters, mse, gauss_newton(Network(), result.parameters, base, sample(base.shape, 32768))))
     return found
 
@@ -340,9 +343,9 @@ def fitted():
 def test_levels_of_fits_that_ignore_the_rate(fitted, index):
     """From a shipped prior the encoder never makes such, but they are levels too: all sets within 5 % together; one beyond 2 % is shown."""
     prior, original = fitted[index][0], texture(160, 120, seed=3)
-    base, start = jpeg.decode_base(jpeg_of(original, quality=20)).luma, (prior.values / UNIT).astype(np.float32)
-    found = fit(Network(), start, Schedule(80, rate=0.01, batch_px=400_000), base=base, original=original).parameters
-    mse = mean_squared_error(Network(), found, base=base, original=original)
+    base, start = jpeg.codec.decode(jpeg_of(original, quality=20)).luma, (prior.values / UNIT).astype(np.float32)
+    found = fit(Problem(Network(), base, original), start, Schedule(80, rate=0.01, batch_px=400000)).parameters
+    mse = mean_squared_error(Problem(Network(), base, original), found)
     hessian = gauss_newton(Network(), found, base, sample(base.shape, 32768))
     levels = [quantise(prior, found, hessian, mse, mse / 4000, coarseness).levels for coarseness in range(6)]
     pairs = [(len(encode(prior, each, c)), constriction_bytes(prior, each)) for c, each in enumerate(levels)]

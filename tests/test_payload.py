@@ -131,9 +131,9 @@ def test_every_single_bit_counts(payload):
 def test_another_version(version):
     for payload in (BLANK, SHIPPED):
         body = bytes([version]) + write(payload)[1:-2]
-        with pytest.raises(UnsupportedError, match=f"version {version}; this inlay reads version 1"):
+        with pytest.raises(UnsupportedError, match=f"version {version}; expected version 1"):
             read(sealed(body), network_9)
-        # What else a later version holds is its own affair.
+        # Only the version and the CRC are read.
         with pytest.raises(UnsupportedError, match=f"version {version}"):
             read(sealed(bytes([version])), network_9)
 
@@ -171,7 +171,7 @@ def with_shape(*shape):
     ],
 )
 def test_a_shape_out_of_range_is_damage(shape):
-    """FORMAT.md, section 2: "whose shape is out of range [...] is damaged"."""
+    """FORMAT.md, section 2: with prior 0, a shape or a dilation out of range is damage."""
     with pytest.raises(FormatError):
         read(with_shape(*shape), network_9)
 

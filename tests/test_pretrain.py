@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from PIL import Image
-from textures import texture
+from support.pictures import texture
 
 from inlaid.encoding import floatnet
-from inlaid.encoding.fit import he_init, normed_gradient
+from inlaid.encoding.floatnet import he_init, normed_gradient
 from inlaid.encoding.presets import LARGE, SMALL
 from inlaid.errors import InlayError
 from inlaid.formats import jp2, jpeg
@@ -52,7 +52,7 @@ def test_balanced_is_the_same_function_within_bounds(network, scale):
 def test_bands(band, module):
     """Bases lie all over the band, and nowhere else."""
     luma, rng = Image.fromarray(texture(160, 120)), np.random.default_rng(0)
-    ends = [len(module.encode_base(luma, *((q, {}) if band.knob == "quality" else (None, {band.knob: q})))) for q in (band.low, band.high)]
+    ends = [len(module.codec.encode(luma, *((q, {}) if band.knob == "quality" else (None, {band.knob: q})))) for q in (band.low, band.high)]
     sizes = [len(band.encode(luma, rng)) for _ in range(40)]
     assert ends[0] * 0.97 <= min(sizes) < ends[0] * 1.3
     assert ends[1] * 0.75 < max(sizes) <= ends[1] * 1.03

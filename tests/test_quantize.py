@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-from fitted import NETWORKS, fitted, pictures
-from textures import texture
+from support.fitted import NETWORKS, fitted, pictures
+from support.pictures import texture
 
-from inlaid import kernel, parameters, reference
-from inlaid.encoding import floatnet
+from inlaid import parameters, reference
+from inlaid.encoding import curvature, floatnet
 from inlaid.encoding.curvature import gauss_newton, sample
-from inlaid.encoding.fit import he_init, mean_squared_error
+from inlaid.encoding.fit import Problem, mean_squared_error
+from inlaid.encoding.floatnet import he_init
+from inlaid.encoding.gradient import PEAK_MSE
 from inlaid.encoding.quantize import quantise, rounded
-from inlaid.kernel import PEAK_MSE
 from inlaid.network import Network
 from inlaid.parameters import UNIT, Prior, blank_prior
 
@@ -35,7 +36,7 @@ def fits():
         mse = float(((restored - original) ** 2).mean())
         assert mse < 0.97 * ((base.astype(float) - original) ** 2).mean()
         with pytest.MonkeyPatch.context() as exact:
-            exact.setattr(kernel, "answers", lambda network, parameters, _, *, base: answer(network, parameters, base).ravel())
+            exact.setattr(curvature, "answers", lambda network, parameters, _, *, base: answer(network, parameters, base).ravel())
             hessian = gauss_newton(network, vector, base, whole)
         found.append((network, base, original, vector, mse, hessian))
     return found
@@ -49,7 +50,7 @@ def test_the_kernel_gives_the_exact_matrix_and_error(fits, index):
     network, base, original, fitted, mse, hessian = fits[index]
     found = gauss_newton(network, fitted, base, sample(base.shape, 1 << 20))
     np.testing.assert_allclose(found, hessian, rtol=1e-4, atol=1e-4 * np.abs(hessian).max())
-    assert mean_squared_error(network, fitted, base=base, original=original) == pytest.approx(mse, rel=1e-5)
+    assert mean_squared_error(Problem(network, base, original), fitted) == pytest.approx(mse, rel=1e-5)
 
 
 @networks
@@ -77,7 +78,7 @@ def test_the_quadratic_predicts_the_error(fits, index):
     for _ in range(12):
         d = rng.normal(0, 3e-3, network.size).astype(np.float32)
         # Both ways, so that the slope's share falls out: the fit is not quite at its minimum.
-        ahead, behind = (mean_squared_error(network, p, base=base, original=original) for p in (fitted + d, fitted - d))
+        ahead, behind = (mean_squared_error(Problem(network, base, original), p) for p in (fitted + d, fitted - d))
         ratios.append(((ahead + behind) / 2 - mse) / (d @ hessian @ d))
     assert 0.8 < np.mean(ratios) < 1.35
     assert min(ratios) > 0.6

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import file_of, textured
 from PIL import Image
+from support.pictures import file_of, textured
 
 import inlaid
 

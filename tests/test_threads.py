@@ -1,15 +1,17 @@
 """Work shared among threads: results in order, errors heard, and the same bytes however it is cut."""
 
 import gc
+import importlib.util
 import threading
 import time
 import weakref
+from contextlib import suppress
 
 import numpy as np
 import pytest
-from textures import texture
+from support.pictures import texture
 
-from inlaid import kernel, reference, threads
+from inlaid import native, reference, threads
 from inlaid.network import Network
 from inlaid.threads import parallel
 
@@ -35,44 +37,54 @@ def test_parallel_work_may_be_nested():
 
 
 @pytest.fixture
-def no_helpers(monkeypatch):
-    """None there yet."""
-    monkeypatch.setattr(threads, "_idle", [])
-    monkeypatch.setattr(threads, "_helpers", [])
-    return monkeypatch
+def fresh():
+    """The module as a program finds it that has started no helping thread yet; `started` has those that it starts."""
+    spec = importlib.util.find_spec("inlaid.threads")
+    module, started = importlib.util.module_from_spec(spec), []
+    spec.loader.exec_module(module)
+    start = module.start_new_thread
+    module.start_new_thread = lambda *arguments: (started.append(arguments), start(*arguments))
+    module.started = started
+    return module
 
 
-def test_who_calls_works_alone_where_no_thread_can_be_started(no_helpers):
+def callers_thread(i):
+    return i, threading.get_ident()
+
+
+def test_the_caller_works_alone_where_no_thread_can_be_started(fresh):
     def fails(*_):
         raise RuntimeError("can't start new thread")
 
-    no_helpers.setattr(threads, "start_new_thread", fails)
-    assert parallel(lambda i: (i, threading.get_ident()), range(5), 3) == [(i, threading.get_ident()) for i in range(5)]
+    fresh.start_new_thread = fails
+    assert fresh.parallel(callers_thread, range(5), 3) == [callers_thread(i) for i in range(5)]
 
 
-def test_helpers_that_never_come_are_not_waited_for(no_helpers):
-    no_helpers.setattr(threads, "start_new_thread", lambda *_: None)
+def test_helpers_that_never_come_are_not_waited_for(fresh):
+    fresh.start_new_thread = lambda *arguments: fresh.started.append(arguments)
     for _ in range(3):
-        assert parallel(lambda i: i, range(5), 3) == list(range(5))
-    assert len(threads._helpers) == len(threads._idle) == 2
+        assert fresh.parallel(lambda i: i, range(5), 3) == list(range(5))
+    assert len(fresh.started) == 2
 
 
-def test_callers_share_the_helpers(no_helpers):
-    """Who comes while all are busy works alone."""
-    no_helpers.setattr(threads, "default_threads", lambda: 2)
+def test_callers_share_the_helpers(fresh):
+    """A caller works alone while all helpers are busy, and finds them again when they are idle."""
+    fresh.default_threads = lambda: 2
     started, over = threading.Barrier(3, timeout=30), threading.Event()
 
     def long_work(_):
         started.wait()
         return over.wait(30)
 
-    caller = threading.Thread(target=parallel, args=(long_work, range(2), 2))
+    caller = threading.Thread(target=fresh.parallel, args=(long_work, range(2), 2))
     caller.start()
     started.wait()
-    assert parallel(lambda i: (i, threading.get_ident()), range(5), 2) == [(i, threading.get_ident()) for i in range(5)]
+    assert fresh.parallel(callers_thread, range(5), 2) == [callers_thread(i) for i in range(5)]
     over.set()
     caller.join()
-    assert len(threads._helpers) == len(threads._idle) == 1
+    meeting = threading.Barrier(2, timeout=30)  # one thread alone does not pass it
+    assert fresh.parallel(lambda _: meeting.wait() >= 0, range(2), 2) == [True] * 2
+    assert len(fresh.started) == 1
 
 
 @pytest.mark.parametrize("bad", [0, 7, 19])
@@ -100,35 +112,48 @@ def test_bands_give_the_same_bytes():
     parameters = rng.integers(-500, 501, Network().size).astype(np.int16)
     expected = reference.restore(Network(), parameters, base)
     for count in (1, 2, 3, 20):
-        assert np.array_equal(kernel.restore(Network(), parameters, base, threads=count), expected)
+        assert np.array_equal(native.restore(Network(), parameters, base, threads=count), expected)
 
 
-def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted():
-    """A helping thread may still write there."""
-    array = np.zeros(3, np.uint8)
-    given, address = weakref.ref(array), kernel._address(array)
-    del array
+def test_what_the_native_was_given_outlives_a_caller_that_was_interrupted(monkeypatch):
+    """A helping thread may still read and write there."""
+    kept = []
+
+    def interrupted(work, *_):
+        kept.append(work)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(native, "parallel", interrupted)
+    base = np.zeros((3, 5), np.uint8)
+    with suppress(KeyboardInterrupt):
+        native.restore(Network(), np.zeros(Network().size, np.int16), base)
+    given = weakref.ref(base)
+    del base
+    gc.collect()
     assert given() is not None
-    del address
+    kept.clear()
+    gc.collect()
     assert given() is None
 
 
 def test_threads_that_have_ended_leave_no_lock():
-    """And each has one of its own, so that they do not wait for one another."""
-    seen = set()
+    """Each thread has a lock of its own, so that they do not wait for one another."""
+    locks = []
 
     def enter():
         with threads.uncut() as inside, threads.uncut():
             assert inside
             meeting.wait()
-            seen.add(id(threads.uncut()))
+            locks.append(weakref.ref(threads.uncut()))
+            different.add(id(threads.uncut()))
+            meeting.wait()
 
-    before, meeting = len(threads._locks), threading.Barrier(20, timeout=30)
+    meeting, different = threading.Barrier(20, timeout=30), set()
     each = [threading.Thread(target=enter) for _ in range(20)]
     for thread in each:
         thread.start()
     for thread in each:
         thread.join()
-    assert len(seen) == 20
+    assert len(different) == 20
     gc.collect()
-    assert len(threads._locks) <= before
+    assert [lock() for lock in locks] == [None] * 20

@@ -3,17 +3,18 @@
 import struct
 
 import pytest
-from conftest import file_of, textured
-from test_exif import block, camera
-from test_jpeg import VARIANTS, segment, two_images
+from support.exif_blocks import block, camera
+from support.jp2_files import box
+from support.jpeg_files import VARIANTS, segment, two_images
+from support.pictures import file_of, textured
 
 from inlaid.encoding import encoder
-from inlaid.formats import _jp2file, jp2, jpeg
+from inlaid.formats import jp2, jpeg
 from inlaid.formats.validity import invalidated
 
 PICTURE = textured(160, 128)
 JPEG = file_of(PICTURE, "JPEG", quality=20)
-JP2 = jp2.encode_base(PICTURE, 20, {})
+JP2 = jp2.codec.encode(PICTURE, 20, {})
 PREVIEW = file_of(textured(16, 16), "JPEG")
 SIGNED, AFCP, OUTSIDE = "signed (C2PA)", "AFCP trailer", "points at data outside itself"
 C2PA = b"JP\0\1\0\0\0\1\0\0\0\x20jumb\0\0\0\x18jumdc2pa\0\x11\0\x10\x80\0\0\xaa\0\x38\x9b\x71\3c2pa\0"
@@ -39,7 +40,7 @@ def with_preview(order="<", header=b"", counted="block", far=0):
 
 def boxed(kind, body):
     at = JP2.index(b"jp2c") - 4
-    return JP2[:at] + _jp2file.box(kind, body) + JP2[at:]
+    return JP2[:at] + box(kind, body) + JP2[at:]
 
 
 FILES = {
@@ -61,7 +62,7 @@ SOUND = {
     "two images": two_images("<")[0],
     "AXS elsewhere": JPEG + b"AXS!" + bytes(20),
     "a number in a maker note": with_preview(far=7),
-    "EXIF in JP2": jp2.with_metadata(JP2, {"exif": block()}),
+    "EXIF in JP2": jp2.container.with_metadata(JP2, {"exif": block()}),
 }
 
 

@@ -8,8 +8,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from programs import output, program
-from test_jpeg import METADATA, PAYLOAD, VARIANTS, picture, saved, segment, two_images
+from support.jpeg_files import METADATA, PAYLOAD, VARIANTS, picture, saved, segment, two_images
+from support.programs import output, program
 
 from inlaid.formats import jpeg
 
@@ -36,12 +36,12 @@ def test_djpeg(name, payload):
     data = VARIANTS[name]()
     if name == "cmyk":
         pytest.skip("djpeg does not write CMYK as PPM")
-    embedded = jpeg.embed(data, payload)
+    embedded = jpeg.container.embed(data, payload)
     shown = output(djpeg, "-pnm", data=embedded)
     assert shown == output(djpeg, "-pnm", data=data)
-    assert np.array_equal(netpbm(shown), jpeg.decode_image(data))
+    assert np.array_equal(netpbm(shown), jpeg.codec.decode_image(data))
     if name not in ("rgb", "gray"):
-        assert np.array_equal(netpbm(output(djpeg, "-grayscale", data=embedded)), jpeg.decode_base(embedded).luma)
+        assert np.array_equal(netpbm(output(djpeg, "-grayscale", data=embedded)), jpeg.codec.decode(embedded).luma)
 
 
 @payloads
@@ -49,13 +49,13 @@ def test_djpeg(name, payload):
 def test_jpegtran_keeps_the_payload(name, payload):
     jpegtran = program("jpegtran")
     data = VARIANTS[name]()
-    embedded = jpeg.embed(data, payload)
+    embedded = jpeg.container.embed(data, payload)
     for options in (["-optimize", "-progressive"], ["-rotate", "180"]):
         command = [jpegtran, "-copy", "all", *options]
         transformed = output(*command, data=embedded)
-        assert jpeg.extract(transformed) == payload
+        assert jpeg.container.extract(transformed) == payload
         if b"MPF\0" not in data:  # whose index jpegtran leaves wrong
-            assert jpeg.strip(transformed) == output(*command, data=data)
+            assert jpeg.container.strip(transformed) == output(*command, data=data)
 
 
 @payloads
@@ -65,9 +65,9 @@ def test_imagemagick(name, payload, tmp_path):
     if b"ImageMagick" not in subprocess.run([convert, "-version"], capture_output=True, timeout=120).stdout:
         pytest.skip(f"{convert} is not ImageMagick")
     data = VARIANTS[name]()
-    embedded = jpeg.embed(data, payload)
+    embedded = jpeg.container.embed(data, payload)
     shown = output(convert, "jpeg:-", "-depth", "8", "rgb:-", data=embedded)
-    assert len(shown) == 3 * jpeg.describe(data)["width"] * jpeg.describe(data)["height"]
+    assert len(shown) == 3 * jpeg.container.describe(data)["width"] * jpeg.container.describe(data)["height"]
     assert shown == output(convert, "jpeg:-", "-depth", "8", "rgb:-", data=data)
 
 
@@ -84,16 +84,16 @@ def test_exiftool_sees_no_difference(name, payload, tmp_path):
         lines = output(exiftool, *options, "-s", "-a", "-G1", path).decode("latin-1").splitlines()
         return [line for line in lines if not line.startswith("[System]")]
 
-    before, after = tags(data), tags(jpeg.embed(data, payload))
+    before, after = tags(data), tags(jpeg.container.embed(data, payload))
     assert len(before) > 10
     changed = [line.split()[:2] for line in before if line not in after]
-    with_index = "MPF" in jpeg.describe(data)["metadata"]
+    with_index = "MPF" in jpeg.container.describe(data)["metadata"]
     assert changed == with_index * [["[MPImage1]", "MPImageLength"], ["[MPImage2]", "MPImageStart"]]
     assert len(after) == len(before)
 
     # Asked to be pedantic, it says of ours what it says of any segment that it does not know (fill bytes apart).
     pedantic = ("-validate", "-warning", "-error")
-    new = Counter(tags(jpeg.embed(data, payload), *pedantic)) - Counter(tags(data, *pedantic))
+    new = Counter(tags(jpeg.container.embed(data, payload), *pedantic)) - Counter(tags(data, *pedantic))
     texts = [line.split(": ")[1] for line in new if "Validate" not in line and "Skipped unknown 2 bytes" not in line]
     assert texts == ["[minor] Unknown APP9 'inlay' segment"]
 
@@ -103,13 +103,13 @@ def test_exiftool_finds_the_second_image(order, tmp_path):
     exiftool = program("exiftool")
     data, second = two_images(order)
     path = tmp_path / "picture.jpg"
-    path.write_bytes(jpeg.embed(data, PAYLOAD))
+    path.write_bytes(jpeg.container.embed(data, PAYLOAD))
     assert output(exiftool, "-b", "-MPImage2", path) == second
     # exiftool corrects the index itself when it edits a file; the payload and the way back survive that.
     output(exiftool, "-m", "-overwrite_original", "-Artist=somebody", path)
     edited = path.read_bytes()
-    assert jpeg.extract(edited) == PAYLOAD
-    path.write_bytes(jpeg.strip(edited))
+    assert jpeg.container.extract(edited) == PAYLOAD
+    path.write_bytes(jpeg.container.strip(edited))
     assert output(exiftool, "-b", "-MPImage2", path) == second
 
 
@@ -142,9 +142,9 @@ def test_chromium(payload, tmp_path):
     bases = {name: make() for name, make in VARIANTS.items()}
     rows = ""
     for name, data in bases.items():
-        info = jpeg.describe(data)
+        info = jpeg.container.describe(data)
         other = saved(picture(info["width"], info["height"], seed=99), quality=5)
-        files = [base64.b64encode(file).decode() for file in (data, jpeg.embed(data, payload), other)]
+        files = [base64.b64encode(file).decode() for file in (data, jpeg.container.embed(data, payload), other)]
         rows += f'<p id="{html.escape(name)}">' + "".join(f'<img src="data:image/jpeg;base64,{f}">' for f in files)
     page = tmp_path / "page.html"
     page.write_text(PAGE % rows)
@@ -153,7 +153,7 @@ def test_chromium(payload, tmp_path):
     dom = output(chromium, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()).decode()
     result = json.loads(html.unescape(dom.split('id="result">')[1].split("</pre>")[0]))
     for name, data in bases.items():
-        info = jpeg.describe(data)
+        info = jpeg.container.describe(data)
         size = [info["width"], info["height"]]
         if "EXIF" in info["metadata"]:
             size.reverse()  # it says "turn by 90 degrees", and Chromium does

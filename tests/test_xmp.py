@@ -1,12 +1,12 @@
 """XMP packets: claims about pictures that are gone, and packets in two parts."""
 
 import pytest
-from conftest import textured
 from hypothesis import given
 from hypothesis import strategies as st
+from support.pictures import textured
 
 from inlaid.formats import jp2, jpeg
-from inlaid.metadata import xmp
+from inlaid.metadata import rdf, xmp
 
 NAMES = (
     'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" '
@@ -38,7 +38,7 @@ CLAIMS = {
 @pytest.mark.parametrize("name", CLAIMS)
 def test_claims_about_further_pictures_are_dropped(name):
     left, notes = xmp.without_further_pictures(CLAIMS[name])
-    assert notes == ("the gain map and further pictures in the file are not kept; what the XMP told of them was left out",)
+    assert notes == ("the gain map and further pictures in the file are not kept; their properties in the XMP were left out",)
     for word in (b"hdrgm", b"Container", b"Item", b"gain-map", b"MotionPhoto", b"MicroVideo"):
         assert word not in left
     assert b"Rating" in left and b"4" in left and (b"BurstID" in left) == (name == "motion photo")
@@ -57,15 +57,15 @@ DAMAGED = {
     "no RDF": b'<a xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1"/>',
     "entities": b'<!DOCTYPE a [<!ENTITY b "c">]>' + CLAIMS["directory"],
     "deep": packet('hdrgm:Version="1"', "<a>" * 5000 + "</a>" * 5000),
-    "many": packet('hdrgm:Version="1"', "<xmp:a/>" * (xmp.MAX_NODES + 1)),
-    "large": CLAIMS["attribute"] + b" " * xmp.MAX_BYTES,
+    "many": packet('hdrgm:Version="1"', "<xmp:a/>" * (rdf.MAX_NODES + 1)),
+    "large": CLAIMS["attribute"] + b" " * rdf.MAX_BYTES,
 }
 
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damaged_claims_take_the_packet_along(name):
     left, (note,) = xmp.without_further_pictures(DAMAGED[name])
-    assert left == b"" and note.startswith("the XMP tells of a gain map or of further pictures, which are not kept; it is damaged")
+    assert left == b"" and note.startswith("the XMP names a gain map or further pictures, which are not kept; it is damaged")
 
 
 @given(st.integers(0, 1200), st.binary(max_size=4))
@@ -80,9 +80,9 @@ def test_nothing_raises(at, new):
 def test_encoded_pictures_claim_no_gain_map(module):
     image = textured(32, 32)
     image.info["xmp"] = CLAIMS["directory"]
-    assert len(module.writable(image.info, "RGB").notes) == 1
-    data = module.encode_base(image, 50, {})
-    assert b"hdrgm" not in data and b"Rating" in module.metadata(data).items["xmp"]
+    assert len(module.container.writable(image.info, "RGB").notes) == 1
+    data = module.codec.encode(image, 50, {})
+    assert b"hdrgm" not in data and b"Rating" in module.container.metadata(data).items["xmp"]
 
 
 # ------------------------------------------------------------------------------------------------ two parts

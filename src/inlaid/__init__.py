@@ -1,7 +1,7 @@
 """inlaid: JPEG and JPEG 2000 files that carry a tiny neural network, fitted to the picture, which makes them look better.
 
-data = inlaid.encode(image, quality=40)   # a JPEG file that every viewer opens
-pixels = inlaid.decode(data)              # the restored picture
+data = inlaid.encode(image, quality=40)  # a JPEG file that every viewer opens
+pixels = inlaid.decode(data)  # the restored picture
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+
+    from .arrays import Pixels
 
 __all__ = [
     "FormatError",
@@ -32,7 +34,7 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-# Numpy, Pillow and the codec are imported by the functions that need them, so that `inlaid --help` need not wait for them.
+# Each function imports what it needs, so that `inlaid --help` does not wait for numpy and Pillow.
 
 
 def encode(
@@ -52,20 +54,37 @@ def encode(
 ) -> bytes:
     """A base file of `image` with an inlay inside, or the plain base file where an inlay does not pay.
 
-    image: a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16; alpha is laid on white.  Its ICC, EXIF and
-    XMP are kept, its EXIF orientation applied.  format: "jpeg" or "jpeg2000".  quality: 1..100, the base codec's, 75 if nothing says
-    how good; rate_bpp (bits a pixel) or psnr_db in its place for JPEG 2000.  effort: 1 (the shipped prior as it is) to 9.  preset:
-    one of `inlaid encode --help`.  subsampling ("444", "422", "420", the default), progressive, optimize (the default): of a JPEG
-    base.  The same seed gives the same file on the same kind of machine.  Raises `InlayError`.
+    image: a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16.  Alpha is laid on white, the EXIF orientation
+    is applied, ICC, EXIF and XMP are kept.
+    format: "jpeg" or "jpeg2000".
+    quality: of the base codec, 1..100; 75 if neither rate_bpp nor psnr_db is given.
+    rate_bpp, psnr_db: for JPEG 2000, in place of the quality: bits a pixel, or a PSNR in dB.
+    effort: 1 (the shipped prior as it is) to 9.
+    preset: a network and its priors; `inlaid encode --help` lists them.
+    subsampling: of a JPEG base, "444", "422" or "420" (the default).
+    progressive, optimize: of a JPEG base; by default a baseline file with optimised Huffman tables.
+    seed: the same seed gives the same file on the same kind of machine.
+    threads: all processors by default.
+
+    Raises `InlayError`.
     """
     with uncut():
         from .encoding import encoder
 
-    encoded = encoder.encode(
-        image, format=format, quality=quality, effort=effort, preset=preset, seed=seed, threads=threads,
-        subsampling=subsampling, progressive=progressive, optimize=optimize, rate_bpp=rate_bpp, psnr_db=psnr_db,
-    )  # fmt: skip
-    return encoded.data
+    return encoder.encode(
+        image,
+        format=format,
+        quality=quality,
+        effort=effort,
+        preset=preset,
+        subsampling=subsampling,
+        progressive=progressive,
+        optimize=optimize,
+        rate_bpp=rate_bpp,
+        psnr_db=psnr_db,
+        seed=seed,
+        threads=threads,
+    ).data
 
 
 def attach(
@@ -77,11 +96,13 @@ def attach(
     seed: int = 0,
     threads: int | None = None,
 ) -> bytes:
-    """`base` with an inlay that brings it nearer to `original`; `base` unchanged where none pays or none can apply (CMYK, 12 bits).
+    """`base` with an inlay that brings it nearer to `original`; `base` as it is where no inlay pays or can apply (CMYK, 12 bits).
 
-    base: a JPEG or JP2 file of any encoder; every byte of it is kept (an earlier inlay is replaced).  original: the picture that it
-    was made from, at the same size, upright or as the base is stored; its colours are converted into the base's colour space.  The rest
-    as for `encode`.  Raises `InlayError`.
+    base: a JPEG or JP2 file of any encoder.  Every byte of it is kept; an earlier inlay is replaced.
+    original: the picture that the base was made from, at the same size, upright or turned as the base is stored.  Its colours are
+    converted to the base's colour space.
+
+    The other options are those of `encode`.  Raises `InlayError`.
     """
     with uncut():
         from .encoding import encoder
@@ -96,17 +117,19 @@ def decode(
     max_pixels: int | None = None,
     max_memory: int | None = None,
     threads: int | None = None,
-) -> NDArray[np.uint8]:
+) -> Pixels:
     """The restored picture, (H, W) or (H, W, 3); with `base`, the picture that other viewers show.
 
-    Where the inlay cannot be used (it belongs to another picture, is damaged, or is of a later version) the base is returned with an
-    `InlayWarning`; a file without one gives its base.  max_pixels, max_memory (bytes): `LimitError` beyond, before anything is
-    decoded.  Raises `InlayError`.
+    A file without an inlay gives its base.  So does one whose inlay is unusable (it belongs to another picture, is damaged, or has
+    another version), with an `InlayWarning`.
+    max_pixels, max_memory (bytes): `LimitError` for a picture that needs more, before it is decoded.
+
+    Raises `InlayError`.
     """
     with uncut():
-        from . import formats
+        from .formats.base import pixels
 
-    return formats.pixels(_decoded(data, base, max_pixels, max_memory, threads))
+    return pixels(_decoded(data, base, max_pixels, max_memory, threads))
 
 
 def decode_image(
@@ -117,7 +140,7 @@ def decode_image(
     max_memory: int | None = None,
     threads: int | None = None,
 ) -> Image.Image:
-    """As `decode`, but a Pillow image, L or RGB: of a large picture it takes half the memory, since Pillow decoded into it."""
+    """As `decode`, but a Pillow image, L or RGB.  It takes half the memory: the pixels stay where Pillow decoded them."""
     return _decoded(data, base, max_pixels, max_memory, threads)
 
 
@@ -132,15 +155,15 @@ def _decoded(data: bytes, base: bool, max_pixels: int | None, max_memory: int | 
 
 
 def strip(data: bytes) -> bytes:
-    """The base file alone, byte for byte as it was before the inlay.  Raises `InlayError`."""
+    """The base file, byte for byte as it was before the inlay.  Raises `InlayError`."""
     with uncut():
         from . import formats
 
-    return formats.by_content(data).strip(data)
+    return formats.by_content(data).container.strip(data)
 
 
 def info(data: bytes, *, max_pixels: int | None = None, max_memory: int | None = None) -> dict[str, Any]:
-    """What is inside, in JSON types: see `decoder.info`.  Raises `InlayError`."""
+    """A report on the file in JSON types; `decoder.info` lists its entries.  Raises `InlayError`."""
     with uncut():
         from . import decoder
 

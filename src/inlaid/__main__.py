@@ -1,4 +1,4 @@
-"""`python -m inlaid` is the command `inlaid`."""
+"""`python -m inlaid` runs the command `inlaid`."""
 
 from .cli.main import main
 

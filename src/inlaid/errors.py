@@ -1,21 +1,21 @@
-"""Every error that inlaid raises on purpose.  Each says what was found and what was expected."""
+"""The errors that inlaid raises.  Each message names what was found and what was expected."""
 
 
 class InlayError(Exception):
-    """The root of all of them: catch this one to catch any."""
+    """The base class of the others."""
 
 
 class FormatError(InlayError):
-    """The bytes are not what their format demands: truncated, damaged, or of another kind."""
+    """The bytes break the rules of their format: truncated, damaged, or of another format."""
 
 
 class UnsupportedError(InlayError):
-    """The bytes are valid, but ask for something that inlaid does not do."""
+    """The bytes are valid, but use a feature that inlaid does not have."""
 
 
 class LimitError(InlayError):
-    """The picture would need more pixels or memory than the caller allows."""
+    """The picture needs more pixels or memory than the caller allows."""
 
 
 class InlayWarning(UserWarning):
-    """The base picture is shown without its inlay; the text says why."""
+    """The base is returned without its inlay; the message gives the reason."""

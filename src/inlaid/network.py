@@ -1,14 +1,14 @@
-"""The family of restoration networks (FORMAT.md, section 3): shapes, the order of the parameters, and what they cost.
+"""The family of restoration networks (FORMAT.md, section 3): their shapes, the order of their parameters, their cost, their bounds.
 
-A member looks at the decoded base and answers with a correction to it:
+A network computes from the decoded base the residual that is added to it:
 
-    inputs --[k x k conv, act]--> C channels --[k x k depthwise, 1 x 1 conv, act] x layers--> --[k x k conv]--> residual
+    inputs --[k x k conv, act]--> C channels --[k x k depthwise, 1 x 1 conv, act] x layers--> C channels --[k x k conv]--> residual
 
-The activation is a leaky ReLU, slope 1/8 below zero (the paper names none; pre-trained on BSDS500, this one beat the plain ReLU by
-0.01 dB and leaves no channel dead).
+The activation is a leaky ReLU with slope 1/8 below zero.  (The paper names none.  Pre-trained on BSDS500, this one beat the plain ReLU
+by 0.01 dB, and no channel dies.)
 
-Every layer is computed on as much of its input as it needs, the base being continued beyond its edges by its edge pixels; so the
-answer at a pixel depends on its receptive field alone, and a picture can be cut in tiles or bands without a seam.
+The base is continued beyond its edges by its edge pixels, and no layer pads its input.  So the residual at a pixel depends on its
+receptive field alone, and a picture can be cut in tiles or bands without a seam.
 """
 
 from __future__ import annotations
@@ -16,26 +16,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Integers, Parameters
 from .errors import FormatError, UnsupportedError
 
-# The planes a network can look at: the luma alone, or the luma and the column and row within the 8x8 block of the base codec.
+# Planes of input: the luma alone; or the luma, and the column and the row within the 8x8 block of the base codec.
 INPUTS = (1, 3)
-# Fixed-point scales of the integer network (FORMAT.md, section 6).  A weight w is the integer w * 2^12, an activation a is a * 2^12; a
-# pixel p enters as (p - 128) * 2^5, which is (p - 128) / 128 at that scale; a residual leaves at 2^24 / 128 = 2^17.
+# Fixed-point scales of the integer network (FORMAT.md, section 6):
+#   weight w         the integer w * 2^12
+#   activation a     the integer a * 2^12
+#   pixel p          the activation (p - 128) / 128, which is the integer (p - 128) * 2^5
+#   residual         a product has the scale 2^24, and 1/128 is a grey level, so a grey level is 2^24 / 128 = 2^17
 WEIGHT_BITS = ACTIVATION_BITS = 12
 PIXEL_BITS = ACTIVATION_BITS - 7
 RESIDUAL_SHIFT = WEIGHT_BITS + ACTIVATION_BITS - 7
 MAX_CHANNELS, MAX_LAYERS, MAX_KERNEL, MAX_DILATION = 32, 8, 5, 8
+LIMITS = f"1 to {MAX_CHANNELS} channels, 0 to {MAX_LAYERS} layers, kernel 1x1, 3x3 or 5x5, dilations 1 to {MAX_DILATION}, 1 or 3 inputs"
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A run of the parameter vector.  `fan_in` counts the products that one output sums."""
+    """A part of the parameter vector.  fan_in: the products in the sum of one output."""
 
     name: str
     shape: tuple[int, ...]
@@ -44,28 +47,32 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        """How many numbers."""
+        """The number of its elements."""
         return prod(self.shape)
 
     @property
     def slice(self) -> slice:
-        """Where they stand in the parameter vector."""
+        """The place of its elements in the parameter vector."""
         return slice(self.offset, self.offset + self.size)
 
     @property
     def kind(self) -> str:
-        """Of its layer: first, depthwise, pointwise, or last."""
+        """The kind of its layer: first, depthwise, pointwise or last."""
         return self.name.split(".")[0].rstrip("0123456789")
 
     @property
     def is_bias(self) -> bool:
-        """True for a bias, which is added once an output channel."""
+        """True for a bias, which has one element an output channel."""
         return self.name.endswith(".bias")
 
 
 @dataclass(frozen=True)
 class Network:
-    """One member of the family.  The default is the paper's: 378 weights, and 24 biases where its instance norm was."""
+    """One network of the family.
+
+    The default is the paper's: 378 weights, and 24 biases in place of its instance normalisation.  No dilations given: all are 1.
+    UnsupportedError for numbers that the format does not allow.
+    """
 
     channels: int = 6
     layers: int = 3
@@ -84,31 +91,31 @@ class Network:
             and self.inputs in INPUTS
         )
         if not possible:
-            raise UnsupportedError(f"no such network: {self}")
+            raise UnsupportedError(f"no such network: {self}; expected {LIMITS}")
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """The parameter vector, in the order in which it is stored and coded."""
+        """The parts of the parameter vector, in its order."""
         return _tensors(self)
 
     @property
     def size(self) -> int:
-        """Numbers in the parameter vector, biases included."""
+        """The length of the parameter vector: weights and biases."""
         return self.tensors[-1].offset + self.tensors[-1].size
 
     @property
     def weights(self) -> int:
-        """Numbers that are multiplied with something: the count that the paper gives (378)."""
+        """The number of weights, without biases: the count that the paper gives (378)."""
         return sum(t.size for t in self.tensors if not t.is_bias)
 
     @property
     def macs_per_pixel(self) -> int:
-        """Multiply-accumulates for one restored pixel; each weight is used once a pixel."""
+        """Multiply-accumulates for one restored pixel: one a weight."""
         return self.weights
 
     @property
     def halo_px(self) -> int:
-        """How far a restored pixel looks to each side."""
+        """The base pixels beyond a restored pixel, on each side, that it depends on."""
         return (self.kernel // 2) * (2 + sum(self.dilations))
 
     @property
@@ -122,7 +129,8 @@ class Network:
         return f"{self.channels} channels, {self.layers} separable layers, {self.kernel}x{self.kernel}{dilated}{extra}"
 
 
-@lru_cache(64)  # not `cached_property`, whose lock (in Python 3.11) a fork may leave held; few, for a hostile file names any network
+# Not `cached_property`: its lock in Python 3.11 can stay held in the child of a fork.  Bounded: hostile files name any network.
+@lru_cache(64)
 def _tensors(network: Network) -> tuple[Tensor, ...]:
     c, k = network.channels, network.kernel
     shapes: list[tuple[str, tuple[int, ...], int]] = [
@@ -143,12 +151,16 @@ def _tensors(network: Network) -> tuple[Tensor, ...]:
     return tuple(tensors)
 
 
-def check_bounds(network: Network, parameters: NDArray[np.integer[Any]]) -> None:
-    """FormatError unless `parameters` (network.size,) are 16-bit and no sum in the integer network can leave 32 bits.
+def check_bounds(network: Network, parameters: Parameters | Integers) -> None:
+    """FormatError unless `parameters` (network.size,) fit 16 bits and no sum of the integer network can leave 32 (FORMAT.md, section 6).
 
-    Proof.  A layer's sum is at most |bias| 2^12 + 2^11 + sum |weight| M in size at every step of its evaluation, in any order, where
-    M bounds its inputs: 2^12 for the first layer (pixels: 128 * 2^5; block phases: 7 * 2^9), 2^15 for the others, whose inputs
-    are saturated to 16 bits.  The last layer adds 2^16 for its rounding.  Asked is that this stays below 2^31.
+    Proof.  At every step of its evaluation, in any order, a layer's sum is in size at most
+
+        sum |weight| * M + |bias| * 2^12 + rounding
+
+    M bounds the size of the inputs: 2^12 for the first layer (pixels: 128 * 2^5; block phases: 7 * 2^9), 2^15 for the others, whose
+    inputs are limited to 16 bits.  The rounding is 2^16 in the last layer, 2^11 in the others.  This function demands that the bound,
+    with 2^16 for every layer, is less than 2^31.
     """
     if np.abs(parameters.astype(np.int64)).max(initial=0) > 32767:
         raise FormatError("a network parameter exceeds 16 bits")

@@ -1,12 +1,12 @@
 """A network's parameters as coded bytes: levels relative to a prior (FORMAT.md, section 5).
 
-    parameter = prior value + level * 2^(prior step + coarseness), limited to 16 bits
+    parameter = prior value + level * 2^(prior exponent + coarseness), which must fit 16 bits
 
-A picture can be divided into areas, each with one of several sets of parameters; the sets after the first are relative to the first.
+A prior gives for each parameter a value, the exponent of its step, and a spread: the expected size of the difference from the value.
+`code_levels` scales the spread by the ratio of the differences so far to their spreads.  The result, in steps, is the expected size of
+the level, and selects the contexts of its bits.  The same function encodes and decodes, so the two cannot disagree.
 
-A prior gives for each parameter its value, the exponent of its step, and how far it is expected to stray (its spread).  The expected
-size of a level follows from the spread and from how far the parameters before it strayed; it picks the context of each coded bit.
-Encoder and decoder run the same `_code_levels`, so they cannot disagree.
+A picture can be cut in squares, each restored with one of several sets of parameters.  The sets after the first are relative to the first.
 """
 
 from __future__ import annotations
@@ -17,52 +17,56 @@ from dataclasses import dataclass, replace
 from math import isqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Integers, Parameters, Pixels
 from .errors import FormatError
 from .network import WEIGHT_BITS, Network
 from .rangecoder import Bit, Decoder, Encoder
 
-Integers = NDArray[np.int64]
 
-UNIT = float(1 << WEIGHT_BITS)  # integer parameters to a float one
-COARSENESS_BITS = 4  # of the exponent added to every step of the prior
-COARSENESS_BIAS = 4  # so it runs from -4 to 11
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split()))
+
+
+UNIT = float(1 << WEIGHT_BITS)  # a float parameter of 1 is this integer
+COARSENESS_BITS = 4  # codes coarseness + COARSENESS_BIAS, so the coarseness is -4 .. 11
+COARSENESS_BIAS = 4
 MAX_EXPONENT = 14
-SETS_BITS = SIDE_BITS = 3  # of the number of sets, less 2, and of the squares' side, as the logarithm of its multiple of
+MAX_PARAMETER = 32767
+SETS_BITS = 3  # codes the number of sets, less 2
+SIDE_BITS = 3  # codes e; a square's side is LEAST_SIDE_PX * 2^e
 LEAST_SIDE_PX = 32
 MAX_SETS = 1 + (1 << SETS_BITS)
-# The blank prior's spreads: of a bias, and 2^-20 fan_in spread^2 of a weight.
+# The spreads of the blank prior: of a bias 600, of a weight sqrt(k * 2^20 / fan_in) with this k.
 BLANK_BIAS = 600
 BLANK_WEIGHTS = {"first": 16, "depthwise": 12, "pointwise": 25, "last": 2}
-# Steps of a level's size that have a bit of their own; larger ones end in an Exp-Golomb code of at most so many bits.
+# The size of a level is coded in unary up to UNARY; what is beyond, in an Exp-Golomb code with at most MAX_GOLOMB ones before its 0.
 UNARY, MAX_GOLOMB = 14, 15
-# Contexts: group g holds expected sizes around 2^(g/2 - 7).  Of large levels the lowest bits say next to nothing; `FOLDS[g]` of them
-# are coded as they are, and only what is above them in steps.  Starting counts, of 512, for "it is 0" and for "it goes no further", are
-# those of the two-sided geometric distribution with that mean size; the groups' upper limits are in 2^-8 of a level.
-# fmt: off
-GROUP_LIMITS = (
-    2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304, 431, 609, 861, 1218, 1722,
-    2435, 3444, 4871, 6889, 9742, 13777, 19484, 27554, 38968, 55109, 77936,
+# Contexts.  The expected size of a level, in units of 2^-8, selects its group g: the number of GROUP_LIMITS that it reaches.  Group g holds
+# sizes around 2^(g/2 - 7): GROUP_LIMITS[g] = round(2^8 * 2^(g/2 - 6.75)).
+#   FOLDS[g]        how many of a size's lowest bits are plain: in large sizes they are nearly uniform; the bits above are the folded size
+#   ZERO_COUNTS[g]  zeros, of COUNT_TOTAL bits, that the context of the first unary bit starts with; a 0 there: the folded size is 0
+#   STOP_COUNTS[g]  the same for each further unary bit; a 0 there: the folded size is no larger
+# Both are those of a two-sided geometric distribution with the group's mean size.
+GROUP_LIMITS = _numbers(
+    "2 3 5 7 10 13 19 27 38 54 76 108 152 215 304 431 609 861 1218 1722 2435 3444 4871 6889 9742 13777 19484 27554 38968 55109 77936"
 )
-ZERO_COUNTS = (
-    508, 506, 504, 501, 496, 490, 481, 469, 452, 429, 400, 362, 316, 265, 212, 163, 121, 88, 161, 120,
-    182, 136, 192, 144, 197, 148, 199, 150, 200, 151, 201, 152,
+ZERO_COUNTS = _numbers(
+    "508 506 504 501 496 490 481 469 452 429 400 362 316 265 212 163 121 88 161 120 182 136 192 144 197 148 199 150 200 151 201 152"
 )
-STOP_COUNTS = (
-    510, 509, 508, 506, 504, 501, 496, 489, 480, 467, 449, 424, 391, 349, 300, 247, 196, 150, 200, 152,
-    201, 152, 201, 152, 201, 152, 201, 152, 201, 152, 201, 152,
+STOP_COUNTS = _numbers(
+    "510 509 508 506 504 501 496 489 480 467 449 424 391 349 300 247 196 150 200 152 201 152 201 152 201 152 201 152 201 152 201 152"
 )
-# fmt: on
 FOLDS = tuple(max(0, (g - 16) // 2) for g in range(32))
 COUNT_TOTAL = 512
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Pre-trained parameters, the start of fitting and what levels are relative to.  `number` 0 is the blank one.
+    """Pre-trained parameters: the start of a fit, and the values that levels are relative to.
 
-    values, exponents, spreads: (network.size,) integers; values and spreads in units of 2^-12, a step is 2^exponent of them.
+    number: 0 for the blank prior.  values, exponents, spreads: (network.size,); values and spreads in units of 2^-12, a step is
+    2^exponent units.
     """
 
     number: int
@@ -72,12 +76,12 @@ class Prior:
     spreads: Integers
 
     def steps(self, coarseness: int) -> Integers:
-        """Step exponents (network.size,) at a coarseness."""
+        """The exponents of the steps (network.size,) at a coarseness."""
         return np.clip(self.exponents + coarseness, 0, MAX_EXPONENT)
 
 
 def blank_prior(network: Network) -> Prior:
-    """The prior of a network without one: zeros, steps of 2^-6, spreads as fits from He initialisation leave them."""
+    """The prior for a network without a shipped one (FORMAT.md, section 3): zeros, with spreads measured on fits from He initialisation."""
     spreads = np.zeros(network.size, np.int64)
     for t in network.tensors:
         spreads[t.slice] = BLANK_BIAS if t.is_bias else isqrt((BLANK_WEIGHTS[t.kind] << 20) // t.fan_in)
@@ -87,10 +91,13 @@ def blank_prior(network: Network) -> Prior:
 
 @dataclass(frozen=True)
 class Areas:
-    """Which set of parameters holds where: the picture is cut in squares, and `numbers` (rows, columns) has the set of each."""
+    """The picture cut in squares, and the set of parameters that restores each.
 
-    side_px: int  # 32 * 2^(0..7)
-    numbers: NDArray[np.uint8]
+    side_px: 32 * 2^(0..7).  numbers: (rows, columns) of squares, each the index of its set.
+    """
+
+    side_px: int
+    numbers: Pixels
 
     @staticmethod
     def squares(shape: tuple[int, int], side_px: int) -> tuple[int, int]:
@@ -100,19 +107,19 @@ class Areas:
 
 @dataclass(frozen=True)
 class Sets:
-    """The parameters of a picture: int16 vectors (network.size,), and the areas where each holds (None where there is one set)."""
+    """The parameters of a picture: vectors (network.size,), and the areas that each restores; no areas for one set."""
 
-    parameters: tuple[NDArray[np.int16], ...]
+    parameters: tuple[Parameters, ...]
     areas: Areas | None = None
 
 
 def encode(prior: Prior, levels: Integers, coarseness: int) -> bytes:
-    """The coded bytes of one set; none at all when every level is 0."""
+    """The coded bytes of one set; empty when every level is 0."""
     return encode_sets(prior, [(levels, coarseness)], None) if levels.any() else b""
 
 
 def encode_sets(prior: Prior, sets: Sequence[tuple[Integers, int]], areas: Areas | None) -> bytes:
-    """The coded bytes of one to MAX_SETS sets, each given as levels and coarseness; those after the first are relative to it."""
+    """The coded bytes of 1 to MAX_SETS sets, each levels (network.size,) and a coarseness; the sets after the first are relative to it."""
     if not 1 <= len(sets) <= MAX_SETS or (areas is None) != (len(sets) == 1):
         raise ValueError(f"{len(sets)} sets of parameters; expected 1, or 2 to {MAX_SETS} and their areas")
     coder = Encoder()
@@ -122,61 +129,62 @@ def encode_sets(prior: Prior, sets: Sequence[tuple[Integers, int]], areas: Areas
         coder.bits(SIDE_BITS, (areas.side_px // LEAST_SIDE_PX).bit_length() - 1)
     for number, (levels, coarseness) in enumerate(sets):
         coder.bits(COARSENESS_BITS, coarseness + COARSENESS_BIAS)
-        _code_levels(coder, prior, coarseness, [int(v) for v in levels])
+        code_levels(coder, prior, coarseness, [int(v) for v in levels])
         if number == 0 and areas is not None:
             prior = relative_to(prior, apply(prior, levels, coarseness))
     if areas is not None:
-        _code_areas(coder, len(sets), areas.numbers.shape, areas.numbers.tolist())
+        code_areas(coder, len(sets), areas.numbers.shape, areas.numbers.tolist())
     return coder.finish()
 
 
-def decode(
-    prior: Prior, coded: bytes, shape: tuple[int, int], *, check: Callable[[Network, NDArray[np.int16]], None] | None = None
-) -> Sets:
-    """The parameters in the coded bytes, for a picture of shape (H, W); FormatError where they leave 16 bits.
+def decode(prior: Prior, coded: bytes, shape: tuple[int, int], *, check: Callable[[Network, Parameters], None] | None = None) -> Sets:
+    """The parameters in the coded bytes, for a picture of shape (H, W); FormatError where one does not fit 16 bits.
 
-    check: raises FormatError for a set that must not be used; the sets behind it are not read, which can take seconds.
+    check: called with each set as soon as it is read, so that an unusable one ends the reading, which can take seconds.
     """
-    judge = check or (lambda network, parameters: None)
+    check = check or (lambda network, parameters: None)
     if not coded:
-        judge(prior.network, values := prior.values.astype(np.int16))
+        check(prior.network, values := prior.values.astype(np.int16))
         return Sets((values,))
     coder = Decoder(coded)
     several = coder.bits(1)
     count = coder.bits(SETS_BITS) + 2 if several else 1
     side_px = LEAST_SIDE_PX << coder.bits(SIDE_BITS) if several else 0
-    found: list[NDArray[np.int16]] = []
+    found: list[Parameters] = []
     for number in range(count):
         coarseness = coder.bits(COARSENESS_BITS) - COARSENESS_BIAS
-        found.append(apply(prior, np.array(_code_levels(coder, prior, coarseness, None), np.int64), coarseness))
-        judge(prior.network, found[number])
+        found.append(apply(prior, np.array(code_levels(coder, prior, coarseness, None), np.int64), coarseness))
+        check(prior.network, found[number])
         if number == 0:
             prior = relative_to(prior, found[0])
     if not several:
         return Sets(tuple(found))
-    numbers = _code_areas(coder, count, Areas.squares(shape, side_px), None)
+    numbers = code_areas(coder, count, Areas.squares(shape, side_px), None)
     return Sets(tuple(found), Areas(side_px, np.array(numbers, np.uint8)))
 
 
-def relative_to(prior: Prior, parameters: NDArray[np.int16]) -> Prior:
-    """The prior with other values: what sets after the first are relative to."""
+def relative_to(prior: Prior, parameters: Parameters) -> Prior:
+    """The prior with these parameters as values: the sets after the first are relative to it."""
     return replace(prior, values=parameters.astype(np.int64))
 
 
-def apply(prior: Prior, levels: Integers, coarseness: int) -> NDArray[np.int16]:
-    """The parameters that levels stand for; FormatError where they leave 16 bits."""
+def apply(prior: Prior, levels: Integers, coarseness: int) -> Parameters:
+    """The parameters (network.size,) of these levels; FormatError where one does not fit 16 bits."""
     values = prior.values + (levels << prior.steps(coarseness))
     _check_range(int(np.abs(values).max(initial=0)))
     return values.astype(np.int16)
 
 
 def _check_range(value: int) -> None:
-    if abs(value) > 32767:
-        raise FormatError(f"a network parameter is {abs(value)}, expected at most 32767")
+    if abs(value) > MAX_PARAMETER:
+        raise FormatError(f"a network parameter has the size {abs(value)}, expected at most {MAX_PARAMETER}")
 
 
-def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels: list[int] | None) -> list[int]:
-    """Codes `levels`, or decodes them where they are None."""
+def code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels: list[int] | None) -> list[int]:
+    """Encodes `levels`, or decodes them where they are None; returns them.
+
+    `differences` and `spreads` are FORMAT.md's A and B: sums over the parameters so far, in which each step keeps 31/32 of the past.
+    """
     models: dict[tuple[int, int], Bit] = {}
 
     def model(group: int, step: int, counts: tuple[int, ...]) -> Bit:
@@ -184,12 +192,12 @@ def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels
             models[group, step] = Bit(counts[group], COUNT_TOTAL - counts[group])
         return models[group, step]
 
-    strayed = expected = 8 * (int(prior.spreads.sum()) // len(prior.spreads) + 1)
+    differences = spreads = 8 * (int(prior.spreads.sum()) // len(prior.spreads) + 1)
     out = []
     known = zip(prior.values.tolist(), prior.spreads.tolist(), prior.steps(coarseness).tolist(), strict=True)
     for i, (value, spread, exponent) in enumerate(known):
-        # Below 2^45: spreads and steps of parameters are 16-bit numbers, and 32 of them fade before more come.
-        group = bisect_right(GROUP_LIMITS, (256 * spread * strayed // expected) >> exponent)
+        # The product is below 2^45: a spread is below 2^16, and so is a difference; a sum that keeps 31/32 of itself is below 32 * 2^16.
+        group = bisect_right(GROUP_LIMITS, (256 * spread * differences // spreads) >> exponent)
         fold = FOLDS[group]
         level = levels[i] if levels is not None else 0
         folded, size = abs(level) >> fold, 0
@@ -206,13 +214,13 @@ def _code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels
         if levels is None:
             _check_range(value + (size << exponent))
         out.append(size)
-        strayed += (abs(size) << exponent) - (strayed >> 5)
-        expected += spread - (expected >> 5)
+        differences += (abs(size) << exponent) - (differences >> 5)
+        spreads += spread - (spreads >> 5)
     return out
 
 
-def _code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], numbers: list[list[int]] | None) -> list[list[int]]:
-    """Codes the set of each square, or decodes them where `numbers` is None: as its left neighbour's, mostly."""
+def code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], numbers: list[list[int]] | None) -> list[list[int]]:
+    """Encodes the set of each square, or decodes it where `numbers` is None; a square mostly has the set of its left neighbour."""
     alike, others = [Bit() for _ in range(3)], [Bit() for _ in range(count)]
     rows: list[list[int]] = []
     for y in range(shape[0]):
@@ -232,7 +240,7 @@ def _code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], nu
 
 
 def _code_golomb(coder: Encoder | Decoder, value: int) -> int:
-    """Exp-Golomb: the length of value + 1 in unary, then its bits below the highest."""
+    """Exp-Golomb: the number of bits of value + 1, less one, in unary; then the bits below its highest."""
     length = (value + 1).bit_length() - 1
     count = 0
     while count < MAX_GOLOMB and coder.bits(1, int(count < length)):

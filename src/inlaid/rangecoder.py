@@ -1,32 +1,40 @@
-"""An adaptive binary range coder, integers only (FORMAT.md, section 5).
+"""An adaptive binary range coder in integers (FORMAT.md, section 5; G. N. N. Martin, 1979).
 
-A bit is coded with the probability that its model has learnt from the bits before.  Martin (1979) for the coder; the encoder keeps its
-interval's lower end as one long integer, so a carry needs no code at all (payloads are hundreds of bytes).
+A message is one number in an interval.  Each bit cuts the interval at `bound` and keeps one part:
+
+    low            low + bound                low + range
+     |<-- bit 0 ---->|<-------- bit 1 ---------->|          bound / range = the probability of a 0
+
+Where the range falls below 2^24, the scale grows by one byte, which is then settled but for a carry.  The encoder keeps `low` as one
+long integer, so it needs no code for carries (a payload has some hundred bytes).
 """
 
 from __future__ import annotations
 
-TOP = 1 << 32  # the range's size at the start
-LEAST = 1 << 24  # below it a byte moves out
-SCALE_BITS = 14  # of a probability
-COUNT_STEP = 30  # what a coded bit adds to its count
-COUNT_LIMIT = 1 << 13  # where both counts are halved, so that old bits fade
+TOP = 1 << 32  # the range at the start
+LEAST = 1 << 24  # a smaller range is scaled by 2^8
+SCALE_BITS = 14  # probabilities are multiples of 2^-14
+COUNT_STEP = 30  # a coded bit adds this to its count
+COUNT_LIMIT = 1 << 13  # a larger sum of counts is halved, so that old bits lose weight
 
 
 class Bit:
-    """What one context knows: counts of zeros and ones.
+    """The model of one context: counts of zeros and ones.
 
-    Invariant: zeros >= 1, ones >= 1, zeros + ones <= COUNT_LIMIT + COUNT_STEP; so `chance` lies strictly between 0 and 2^14.
+    Invariant: zeros >= 1, ones >= 1, zeros + ones <= COUNT_LIMIT.  `learn` keeps it, because halving rounds up.
     """
 
     __slots__ = ("ones", "zeros")
 
     def __init__(self, zeros: int = COUNT_STEP, ones: int = COUNT_STEP) -> None:
-        """Counts to start from; both at least 1."""
+        """Starts from these counts, which must meet the invariant."""
         self.zeros, self.ones = zeros, ones
 
     def chance(self) -> int:
-        """That the next bit is 0, of 2^14."""
+        """The probability of a 0, in units of 2^-14: at least 2, less than 2^14.
+
+        Proof: zeros << 14 >= 2^14 >= 2 (zeros + ones), and zeros < zeros + ones.
+        """
         return (self.zeros << SCALE_BITS) // (self.zeros + self.ones)
 
     def learn(self, bit: int) -> None:
@@ -40,74 +48,75 @@ class Bit:
 
 
 class Encoder:
-    """Turns bits into bytes.  Same methods as `Decoder`, each with the bit or value to be coded as its last argument."""
+    """Turns bits into bytes.  `bit` and `bits` have a `Decoder`'s signature, so one function can encode and decode."""
 
     def __init__(self) -> None:
-        """Begin with the whole interval."""
-        # The interval is [low, low + range) * 256^-shifted; LEAST <= range <= TOP between calls.
-        self._low, self._range, self._shifted = 0, TOP, 0
+        """Starts with the whole interval."""
+        # The interval is [low, low + range) / 256^(4 + shifted).  Invariant between calls: LEAST <= range <= TOP.
+        self.low, self.range, self.shifted = 0, TOP, 0
 
     def bit(self, model: Bit, bit: int) -> int:
-        """Codes `bit` and lets the model learn it."""
-        self._narrow(bit, (self._range >> SCALE_BITS) * model.chance())
+        """Codes `bit` by its model, which then learns it; returns `bit`."""
+        self._narrow(bit, (self.range >> SCALE_BITS) * model.chance())
         model.learn(bit)
         return bit
 
     def bits(self, count: int, value: int) -> int:
-        """Codes `count` bits of a number, equally likely, the highest first."""
+        """Codes `value` as `count` plain bits (probability 1/2 each), the highest first; returns `value`."""
         for i in range(count - 1, -1, -1):
-            self._narrow(value >> i & 1, self._range >> 1)
+            self._narrow(value >> i & 1, self.range >> 1)
         return value
 
     def _narrow(self, bit: int, bound: int) -> None:
-        # 0 < bound < range, because range >> 14 >= 2^10 and 0 < chance < 2^14
+        # 0 < bound < range: range >> 14 is at least 2^10, and 0 < chance < 2^14.
         if bit:
-            self._low, self._range = self._low + bound, self._range - bound
+            self.low, self.range = self.low + bound, self.range - bound
         else:
-            self._range = bound
-        while self._range < LEAST:
-            self._low, self._range, self._shifted = self._low << 8, self._range << 8, self._shifted + 1
+            self.range = bound
+        while self.range < LEAST:
+            self.low, self.range, self.shifted = self.low << 8, self.range << 8, self.shifted + 1
 
     def finish(self) -> bytes:
-        """The shortest bytes that lie in the interval when zeros are read behind them."""
-        length = self._shifted + 4  # TOP is 4 bytes
+        """The shortest bytes that name a number in the interval; a decoder reads zeros behind them."""
+        length = self.shifted + 4  # the bytes of low: TOP has 4
         for keep in range(length + 1):
             unit = 1 << 8 * (length - keep)
-            candidate = -(-self._low // unit) * unit
-            if candidate < self._low + self._range:
+            candidate = -(-self.low // unit) * unit
+            if candidate < self.low + self.range:
                 break
         return candidate.to_bytes(length, "big")[:keep].rstrip(b"\0")
 
 
 class Decoder:
-    """Turns the bytes back into bits; zeros follow behind their end."""
+    """Turns bytes into bits.  Behind their end it reads zeros."""
 
     def __init__(self, data: bytes) -> None:
-        """Begin at the first byte."""
-        self._data, self._position = data, 4
-        # 0 <= code < range: where the coded number lies in the interval.  Damaged bytes keep that, they only give other bits.
-        self._code, self._range = int.from_bytes(data[:4].ljust(4, b"\0"), "big"), TOP
+        """Reads the first four bytes."""
+        self.data, self.position = data, 4
+        # Code is the message less the interval's lower end.  Invariant: 0 <= code < range, LEAST <= range <= TOP.  It holds for any
+        # bytes: `_split` keeps 0 <= code < range, and a byte that is shifted in is at most 255, so 256 code + byte < 256 range.
+        self.code, self.range = int.from_bytes(data[:4].ljust(4, b"\0"), "big"), TOP
 
     def bit(self, model: Bit, _: int = 0) -> int:
-        """The next bit of this model."""
-        bit = self._split((self._range >> SCALE_BITS) * model.chance())
+        """The next bit, by its model, which then learns it."""
+        bit = self._split((self.range >> SCALE_BITS) * model.chance())
         model.learn(bit)
         return bit
 
     def bits(self, count: int, _: int = 0) -> int:
-        """The next number of `count` bits."""
+        """The next number of `count` plain bits."""
         value = 0
         for _i in range(count):
-            value = value << 1 | self._split(self._range >> 1)
+            value = value << 1 | self._split(self.range >> 1)
         return value
 
     def _split(self, bound: int) -> int:
-        bit = int(self._code >= bound)
+        bit = int(self.code >= bound)
         if bit:
-            self._code, self._range = self._code - bound, self._range - bound
+            self.code, self.range = self.code - bound, self.range - bound
         else:
-            self._range = bound
-        while self._range < LEAST:
-            byte = self._data[self._position] if self._position < len(self._data) else 0
-            self._code, self._range, self._position = self._code << 8 | byte, self._range << 8, self._position + 1
+            self.range = bound
+        while self.range < LEAST:
+            byte = self.data[self.position] if self.position < len(self.data) else 0
+            self.code, self.range, self.position = self.code << 8 | byte, self.range << 8, self.position + 1
         return bit

@@ -1,20 +1,18 @@
-"""The decoder's network in numpy, for reading: it defines every bit of the restored picture (FORMAT.md, section 6).
+"""The integer network in numpy, written to be read (FORMAT.md, section 6).
 
-`kernel.restore` computes the same bytes, fast.
+The tests hold the compiled kernel to it, bit by bit.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Integers, Parameters, Pixels
 from .network import PIXEL_BITS, RESIDUAL_SHIFT, WEIGHT_BITS, Network
 
-Integers = NDArray[np.int64]
 
-
-def restore(network: Network, parameters: NDArray[np.int16], base: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The restored (H, W) luma of a base, given (network.size,) integer parameters that passed `network.check_bounds`."""
+def restore(network: Network, parameters: Parameters, base: Pixels) -> Pixels:
+    """The restored luma (H, W) of a base luma (H, W).  parameters: (network.size,), within `network.check_bounds`."""
     tensors = {t.name: parameters[t.slice].reshape(t.shape).astype(np.int64) for t in network.tensors}
     planes = _inputs(network, base)
     rows = _activate(_round(_conv(planes, tensors["first.weight"], 1, tensors["first.bias"])))
@@ -25,12 +23,12 @@ def restore(network: Network, parameters: NDArray[np.int16], base: NDArray[np.ui
         rows = _activate(_round(mixed + bias[:, None, None]))
     residual = _conv(rows, tensors["last.weight"][None], 1, np.zeros(1, np.int64))[0]
     residual = (residual + (1 << (RESIDUAL_SHIFT - 1))) >> RESIDUAL_SHIFT
-    restored: NDArray[np.uint8] = np.clip(base + residual, 0, 255).astype(np.uint8)
+    restored: Pixels = np.clip(base + residual, 0, 255).astype(np.uint8)
     return restored
 
 
-def _inputs(network: Network, base: NDArray[np.uint8]) -> Integers:
-    """The input planes, continued by the halo on every side: the luma by its edge pixels, the block phase by counting on."""
+def _inputs(network: Network, base: Pixels) -> Integers:
+    """(I, H + 2 halo, W + 2 halo).  The luma is continued by its edge pixels; column and row within the 8x8 block are counted on."""
     height, width = base.shape
     luma = (np.pad(base.astype(np.int64), network.halo_px, mode="edge") - 128) << PIXEL_BITS
     if network.inputs == 1:
@@ -42,30 +40,31 @@ def _inputs(network: Network, base: NDArray[np.uint8]) -> Integers:
 
 
 def _round(sums: Integers) -> Integers:
-    """Drops the weights' fractional bits, rounding halves up, and saturates to 16 bits."""
+    """Sums of scale 2^24 at the scale 2^12, halves rounded up, limited to 16 bits."""
     rounded: Integers = np.clip((sums + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS, -32768, 32767)
     return rounded
 
 
 def _activate(values: Integers) -> Integers:
-    """Leaky ReLU: an eighth, rounded down, of what is below zero."""
+    """Leaky ReLU: a negative value becomes its eighth, rounded down."""
     return np.where(values < 0, values >> 3, values)
 
 
 def _conv(planes: Integers, weight: Integers, dilation: int, bias: Integers) -> Integers:
-    """k x k convolution (correlation) where all inputs are there: (I, H, W) to (O, H - k + 1, W - k + 1)."""
+    """A k x k correlation, with a bias, of planes (I, H, W) that reach (k - 1) * dilation beyond the output (O, h, w)."""
     windows = _windows(planes, weight.shape[-1], dilation)
     sums: Integers = sum(np.tensordot(weight[:, :, ty, tx], window, 1) for ty, tx, window in windows)  # type: ignore[assignment]  # sum() may be the int 0
     return sums + (bias[:, None, None] << WEIGHT_BITS)
 
 
 def _depthwise(planes: Integers, weight: Integers, dilation: int) -> Integers:
-    """The same, each plane with its own (k, k) kernel."""
+    """As `_conv`, but each plane has a (k, k) kernel of its own, and no bias."""
     windows = _windows(planes, weight.shape[-1], dilation)
     return sum(weight[:, ty, tx, None, None] * window for ty, tx, window in windows)  # type: ignore[return-value]  # sum() may be the int 0
 
 
 def _windows(planes: Integers, kernel: int, dilation: int) -> list[tuple[int, int, Integers]]:
+    """For each tap ty, tx of the kernel: the planes (I, h, w) that it multiplies."""
     height = planes.shape[1] - (kernel - 1) * dilation
     width = planes.shape[2] - (kernel - 1) * dilation
     return [

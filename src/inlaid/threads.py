@@ -1,7 +1,14 @@
-"""Work shared among threads, in a way that ends in any program: after a fork, beside other threads, while the interpreter shuts down.
+"""Work shared among threads.  It ends in any program: after a fork, beside other threads, while the interpreter shuts down.
 
-Whoever calls `parallel` works too, and waits only for what a helping thread has begun.  So helpers that never come (they did not survive
-a fork, can no longer be started, are busy elsewhere) cost speed and nothing else.
+The caller of `parallel` works too, and waits only for a helper thread that has begun.  So a helper that never begins (it did not survive
+a fork, could not be started, or is busy) costs speed and nothing else.  The states of a helper:
+
+           ask             begin            end
+    idle -------> asked -----------> busy -------> idle
+                    |
+                    +-- withdraw ----------------> idle
+
+`settle` withdraws an asked helper, and waits for the end of a busy one.
 """
 
 from __future__ import annotations
@@ -21,39 +28,39 @@ from .errors import InlayError
 S = TypeVar("S")
 T = TypeVar("T")
 
-# Rows of a band: the fewest that are worth a thread's start, and as many as make what neighbours compute twice not count.  A band that
-# is waiting is taken by whichever thread is free, for processors are not equally quick.
+# Rows of a band.  Fewer than _MIN_BAND are not worth a thread.  From _BAND on, the rows that two neighbours both compute hardly count, so
+# a large picture has several bands a thread: a fast processor then takes more of them than a slow one.
 _MIN_BAND, _BAND = 64, 256
 
 
 def default_threads() -> int:
-    """The processors that this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_of(threads: int | None) -> int:
-    """The number of threads that is meant: all processors for None."""
+    """The number of threads to use: `threads`, or one a processor for None.  InlayError below 1."""
     if threads is not None and threads < 1:
         raise InlayError(f"{threads} threads, expected at least 1")
     return threads or default_threads()
 
 
 def bands(y0: int, y1: int, threads: int) -> list[tuple[int, int]]:
-    """Rows [y0, y1) in bands that are worth a thread, all in one for a single thread."""
+    """Rows [y0, y1) cut in bands (top, bottom) for so many threads; one band for one thread."""
     rows = y1 - y0
     count = 1 if threads == 1 else max(1, min(threads, rows // _MIN_BAND), rows // _BAND // threads * threads)
     return [(y0 + a, y0 + b) for a, b in pairwise(edges(rows, count))]
 
 
 def edges(size: int, count: int) -> list[int]:
-    """0 to `size` in `count` about equal steps."""
+    """0 .. `size` in `count` steps of nearly equal length: count + 1 numbers."""
     return [size * i // count for i in range(count + 1)]
 
 
 def parallel(work: Callable[[S], T], items: Iterable[S], threads: int | None = None) -> list[T]:
-    """`work` of each item, by this thread and helping ones (a kernel call inside releases the GIL); results in order.
+    """[work(item) for each item], computed by this thread and helpers; the kernel's calls release the GIL.
 
-    After an error no further item is begun; the error is raised when those that were begun have ended.
+    After an error no further item begins.  The error is raised when all begun items have ended.
     """
     parts = list(items)
     others = min(threads_of(threads), len(parts)) - 1
@@ -68,7 +75,7 @@ def parallel(work: Callable[[S], T], items: Iterable[S], threads: int | None = N
             while waiting:
                 try:
                     i = waiting.popleft()
-                except IndexError:  # another thread was quicker
+                except IndexError:  # another thread took the last one
                     return
                 results[i] = work(parts[i])
         finally:
@@ -93,31 +100,33 @@ def parallel(work: Callable[[S], T], items: Iterable[S], threads: int | None = N
 
 class _Task(NamedTuple):
     run: Callable[[], None]
-    done: LockType  # held until then
+    done: LockType  # released when `run` has ended
 
 
 class _Helper:
-    """A thread that carries out one task at a time.  It keeps no program from ending."""
+    """A thread that runs one task at a time.  It does not keep the interpreter from exiting."""
 
     def __init__(self) -> None:
-        self._tasks: list[_Task] = []  # what it is asked for and has not begun: one at most
+        # Invariant: at most one task, and only in the state `asked`.  `pop` and `remove` are atomic, so either the thread begins the task
+        # or the caller withdraws it.
+        self._tasks: list[_Task] = []
         self._asked = _held_lock()
-        # Not `threading.Thread`: its `start` waits for the new thread, which never runs where the interpreter is about to end.
+        # Not `threading.Thread`: its `start` waits for the new thread, which never runs while the interpreter shuts down.
         start_new_thread(self._work, ())
 
     def ask(self, task: _Task) -> None:
         self._tasks.append(task)
-        with suppress(RuntimeError):  # it is on its way already, to a task that was withdrawn
+        with suppress(RuntimeError):  # the lock is free: the thread was asked for a task that was withdrawn, and has not woken up since
             self._asked.release()
 
     def settle(self, task: _Task) -> None:
-        """Withdraws a task, or waits until it is done where it was begun."""
+        """Withdraws a task that has not begun; waits for the end of one that has."""
         try:
             self._tasks.remove(task)
         except ValueError:
             task.done.acquire()
         else:
-            _idle.append(self)
+            idle.append(self)
 
     def _work(self) -> None:
         while True:
@@ -127,8 +136,8 @@ class _Helper:
             except IndexError:  # it was withdrawn
                 continue
             run()
-            del run  # what it refers to may be large
-            _idle.append(self)
+            del run  # it may hold large arrays
+            idle.append(self)
             done.release()
 
 
@@ -138,55 +147,60 @@ def _held_lock() -> LockType:
     return lock
 
 
-_helpers: list[_Helper] = []
-_idle: list[_Helper] = []
+helpers: list[_Helper] = []  # all
+idle: list[_Helper] = []  # those that may be asked
 
 
 def _ask(count: int, run: Callable[[], None]) -> list[tuple[_Helper, _Task]]:
-    """Asks up to `count` helpers for `run`.  There are no more than processors, or than one caller wants."""
+    """Asks up to `count` helpers to run `run`.  All callers share the helpers: as many as processors less one, or as `count` if more."""
     asked: list[tuple[_Helper, _Task]] = []
     while len(asked) < count:
         try:
-            helper = _idle.pop()
+            helper = idle.pop()
         except IndexError:
-            if len(_helpers) >= max(count, default_threads() - 1):
+            if len(helpers) >= max(count, default_threads() - 1):
                 break
             try:
                 helper = _Helper()
-            except (RuntimeError, MemoryError):  # no more threads: a limit is reached, or the interpreter is about to end
+            except (RuntimeError, MemoryError):  # no more threads: a limit is reached, or the interpreter shuts down
                 break
-            _helpers.append(helper)
+            helpers.append(helper)
         task = _Task(run, _held_lock())
         helper.ask(task)
         asked.append((helper, task))
     return asked
 
 
-# A fork copies the memory as it is, but no thread except the one that forks.  What the others had half done stays half done in the child.
+# Forks.  The child of a fork has the memory as it was, but only the forking thread.  What another thread was in the middle of never ends
+# there, and its locks stay held.  So a fork first takes the lock of every thread (`uncut`), and waits for those that are held.
 _own = threading.local()
-_new = threading.RLock()  # held where a thread gets its lock
-_locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()  # one a thread
-_taken: list[threading.RLock] = []  # by the fork that goes on
+_new = threading.RLock()  # held while a thread gets its lock
+fork_locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()  # one for each thread that has called `uncut`
+_taken: list[threading.RLock] = []  # those that the current fork has taken
 
 
 def uncut() -> threading.RLock:
-    """A lock of this thread's own that forks wait for: `with uncut():` no fork comes.
+    """This thread's own lock, which forks wait for: inside `with uncut():` no fork happens.
 
-    For imports on demand (Python's lock of the module would stay held in the child), for linear algebra (a fork ends the threads of
-    OpenBLAS, and a product that waits for them never ends), for a setting that is changed for a while.  What is done inside must not
-    take long, nor wait for another thread's `uncut`.
+    Needed for
+
+    - an import at run time: in the child, Python's lock of the module would stay held;
+    - linear algebra: OpenBLAS would wait for threads that do not exist in the child;
+    - a setting that is changed and then changed back.
+
+    The block must be short, and must not wait for another thread's `uncut`.
     """
     if not hasattr(_own, "lock"):
         with _new:
             _own.lock = threading.RLock()
-            _locks.add(_own.lock)
+            fork_locks.add(_own.lock)
     lock: threading.RLock = _own.lock
     return lock
 
 
 def _before_fork() -> None:
     _new.acquire()
-    for lock in list(_locks):
+    for lock in list(fork_locks):
         lock.acquire()
         _taken.append(lock)
 
@@ -198,8 +212,8 @@ def _after_fork() -> None:
 
 
 def _in_the_child() -> None:
-    _helpers.clear()  # they do not run there
-    _idle.clear()
+    helpers.clear()  # their threads do not exist in the child
+    idle.clear()
     _after_fork()
 
 

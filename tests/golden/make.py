@@ -18,7 +18,7 @@ from PIL import Image
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from textures import coloured, halves, texture  # noqa: E402  # tests/ is no package: its path is set first
+from support.pictures import coloured, halves, texture  # noqa: E402  # tests/ is no package: its path is set first
 
 from inlaid import decoder, formats, parameters, payload  # noqa: E402  # the path is set first
 from inlaid.encoding import encoder  # noqa: E402  # the path is set first
@@ -49,9 +49,9 @@ def with_network(data, network, seed):
     levels = np.rint(rng.laplace(0, spread)).astype(np.int64)
     check_bounds(network, parameters.apply(prior, levels, 0))
     module = formats.by_content(data)
-    luma = module.decode_base(data).luma
+    luma = module.codec.decode(data).luma
     inlay = payload.Payload(0, network, 0.0, fingerprint(luma), parameters.encode(prior, levels, 0))
-    return module.embed(data, payload.write(inlay))
+    return module.container.embed(data, payload.write(inlay))
 
 
 def files():

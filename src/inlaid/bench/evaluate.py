@@ -72,7 +72,7 @@ class Settings:
             peers.library(self.codec)
             taken: set[str] = set()
         else:
-            taken = formats.by_name(self.codec).OPTIONS
+            taken = formats.by_name(self.codec).codec.OPTIONS
             if self.preset != wiener.NAME:
                 presets.by_name(self.preset).at(self.effort)
         for name, value in self.base_options().items():
@@ -231,9 +231,9 @@ def _plain(original: Pixels, settings: Settings) -> tuple[Format, bytes, dict[st
     """The base codec, the plain base file, and the options that it was made with."""
     module, options = formats.by_name(settings.codec), settings.base_options()
     # JPEG's encoder optimises by default.
-    options = {name: options.get(name, False) for name in ("optimize", "progressive") if name in module.OPTIONS} | options
+    options = {name: options.get(name, False) for name in ("optimize", "progressive") if name in module.codec.OPTIONS} | options
     try:
-        return module, module.encode_base(Image.fromarray(original), settings.quality, options), options
+        return module, module.codec.encode(Image.fromarray(original), settings.quality, options), options
     except (UnsupportedError, LimitError, MemoryError) as error:
         raise Unmeasurable(f"{error or type(error).__name__}") from error
 
@@ -251,7 +251,7 @@ def _inlay(original: Pixels, settings: Settings) -> _Made:
     except (UnsupportedError, LimitError, MemoryError) as error:
         raise Unmeasurable(f"{error or type(error).__name__}") from error
     file = encoded.data
-    if module.strip(file) != plain:
+    if module.container.strip(file) != plain:
         raise InlayError("the base inside the file is not the plain base that it is compared with")
     started = time.perf_counter()
     restored = decoder.decode(file, threads=THREADS)
@@ -266,10 +266,10 @@ def _filtered(original: Pixels, settings: Settings) -> _Made:
     """The plain base, and the same with as many bytes more as a linear filter in the network's place would take."""
     started = time.perf_counter()
     module, plain, _ = _plain(original, settings)
-    base = module.decode_luma(plain)
+    base = module.codec.decode_luma(plain)
     pixels = wiener.restored(base, original)
     encode_s = time.perf_counter() - started
-    file = plain + bytes(module.OVERHEAD_BYTES + wiener.PAYLOAD_BYTES)
+    file = plain + bytes(module.container.OVERHEAD_BYTES + wiener.PAYLOAD_BYTES)
     return _Made(plain, file, base, pixels, encode_s, 0.0, wiener.ABOUT)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import PIL
 from PIL import features
 
-from .. import __version__, kernel
+from .. import __version__, native
 from ..threads import default_threads
 
 # Modules that encoding, decoding and measuring never import: a change to them leaves the lines that are there good.
@@ -28,7 +28,7 @@ def code() -> str:
     sources = [p for p in package.rglob("*.py") if p.relative_to(package).as_posix() not in {f"{e}.py" for e in EDGES}]
     for path in (*sorted(sources), *sorted(package.rglob("*.json"))):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    digest.update(Path(kernel._library()._name).read_bytes())
+    digest.update(native.library_path().read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
     """Of everything that a result hangs on."""
     return {
         "inlaid": __version__,
-        "kernel": os.environ.get("INLAID_PATH") or kernel.paths()[0],
+        "kernel": os.environ.get("INLAID_PATH") or native.paths()[0],
         "python": platform.python_version(),
         "numpy": np.__version__,
         "Pillow": PIL.__version__,

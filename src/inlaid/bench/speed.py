@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .. import decoder, formats, kernel, parameters, payload, priors
+from .. import decoder, formats, native, parameters, payload, priors
 from ..errors import InlayError
 from ..fingerprint import fingerprint
 from ..network import Network
@@ -36,12 +36,12 @@ def measure() -> Iterator[Line]:
     module = formats.by_name("jpeg")
     for prior in _networks():
         for width, height in SIZES_PX:
-            base_file = module.encode_base(Image.fromarray(_picture(width, height)), QUALITY, {})
-            base = module.decode_luma(base_file)
+            base_file = module.codec.encode(Image.fromarray(_picture(width, height)), QUALITY, {})
+            base = module.codec.decode_luma(base_file)
             inlay = Payload(prior.number, prior.network, 0.0, fingerprint(base), _difference(prior))
-            file = module.embed(base_file, payload.write(inlay))
+            file = module.container.embed(base_file, payload.write(inlay))
             levels = decoder.integer_parameters(inlay, base.shape).parameters[0]
-            expected = kernel.restore(prior.network, levels, base, threads=1)
+            expected = native.restore(prior.network, levels, base, threads=1)
             decoded = decoder.decode(file)
             if decoded.state != "restored" or not np.array_equal(decoded.pixels, expected):
                 raise InlayError("the file that is to be timed does not decode to what its parameters give; this is a bug in inlaid")
@@ -54,7 +54,7 @@ def measure() -> Iterator[Line]:
                     "width": width,
                     "height": height,
                     "threads": threads,
-                    "restore_s": _median_s(kernel.restore, prior.network, levels, base, threads=threads),
+                    "restore_s": _median_s(native.restore, prior.network, levels, base, threads=threads),
                     "decode_s": _median_s(decoder.decode, file, threads=threads),
                     "repeats": REPEATS,
                     "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,  # who else was computing

@@ -62,7 +62,7 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
 @click.option("--images", multiple=True, type=_FOLDER, help="A folder of pictures, a set; several may follow.")
 @click.argument("folders", nargs=-1, type=_FOLDER, metavar="[DIR]...")
 @click.option("--codec", "codecs", multiple=True, default=["jpeg"], show_default=True,
-              type=click.Choice([*(module.NAME for module in formats.all_formats()), *peers.NAMES]),
+              type=click.Choice([*(module.name for module in formats.all_formats()), *peers.NAMES]),
               help="The base codec, or a peer that carries no inlay: webp, avif, jxl; may be repeated.")  # fmt: skip
 @click.option("--quality", callback=_numbers(int, 100, "numbers from 1 to 100, as in 10,20,30,40"), metavar="N,N,...",
               help="The base codec's qualities; default: 10,20,30,40 for jpeg, about the same rates for peers.")  # fmt: skip
@@ -142,7 +142,7 @@ def _settings(
     if quality is None and rate is None:
         if codec in peers.NAMES:
             quality = list(peers.QUALITIES[codec])
-        elif "rate_bpp" in formats.by_name(codec).OPTIONS:
+        elif "rate_bpp" in formats.by_name(codec).codec.OPTIONS:
             rate = list(RATES_BPP)
         else:
             quality = list(QUALITIES)

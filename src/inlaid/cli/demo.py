@@ -130,8 +130,8 @@ def plain_bytes_for(original: Image.Image, quality: int, wanted_db: float) -> in
     """The size at which a plain JPEG has that PSNR, between two qualities by the logarithm of the size; None if none has."""
     luma, module, last = pictures.luma(original), formats.by_name("jpeg"), None
     for better in range(quality, 101):
-        data = module.encode_base(original, better, OPTIONS)
-        point = psnr_db(module.decode_luma(data), luma), log(len(data))
+        data = module.codec.encode(original, better, OPTIONS)
+        point = psnr_db(module.codec.decode_luma(data), luma), log(len(data))
         if point[0] >= wanted_db and last is not None:
             part = (wanted_db - last[0]) / (point[0] - last[0]) if np.isfinite(point[0]) else 1.0
             return round(exp(last[1] + part * (point[1] - last[1])))

@@ -15,7 +15,8 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from .. import formats
 from ..errors import UnsupportedError
-from ..formats import Metadata, jp2, jpeg
+from ..formats import jp2, jpeg
+from ..formats.items import Metadata
 from ..metadata import exif, tags, xmp
 from . import tiff
 
@@ -45,8 +46,10 @@ def check(format: str, size: tuple[int, int], mode: str) -> tuple[str, ...]:
     UnsupportedError if Pillow cannot write the picture so, or would write another one.
     """
     notes = _differences(format, size, mode)
-    if format in _LIBJPEG and max(size) > jpeg.MAX_SIDE_PX:  # asked to, libjpeg writes a line of its own on standard error
-        raise UnsupportedError(f"a picture of {size[0]}x{size[1]} pixels is too large: {format} holds at most {jpeg.MAX_SIDE_PX} a side")
+    if format in _LIBJPEG and max(size) > jpeg.codec.MAX_SIDE_PX:  # asked to, libjpeg writes a line of its own on standard error
+        raise UnsupportedError(
+            f"a picture of {size[0]}x{size[1]} pixels is too large: {format} holds at most {jpeg.codec.MAX_SIDE_PX} a side"
+        )
     for side in ((max(size[0], 1), 1), (1, max(size[1], 1))):
         try:
             shown = _opened(_file(format, Image.new(mode, side)))
@@ -63,7 +66,7 @@ def _differences(format: str, size: tuple[int, int], mode: str) -> tuple[str, ..
     data = _file(format, tried)
     try:
         shown = _opened(data)
-        pixels = None if shown is None else formats.pixels(shown.convert(mode))
+        pixels = None if shown is None else formats.base.pixels(shown.convert(mode))
     except Exception:  # Pillow knows the format, and reads it with another program
         shown = pixels = None
     if shown is None or pixels is None:
@@ -72,7 +75,7 @@ def _differences(format: str, size: tuple[int, int], mode: str) -> tuple[str, ..
         raise UnsupportedError(
             f"a file of format {format} would not have {size[0]}x{size[1]} pixels: it holds pictures of certain sizes only"
         )
-    difference = np.abs(pixels.astype(np.int16) - formats.pixels(tried))
+    difference = np.abs(pixels.astype(np.int16) - formats.base.pixels(tried))
     if shown.mode in ("1", "P", "PA") and difference.any():
         return (f"{format} holds at most 256 colours; the picture's were reduced to them",)
     if difference.mean() > _CODED_DIFFERENCE:
@@ -86,7 +89,7 @@ def write(picture: Image.Image, source: bytes, format: str, file: IO[bytes]) -> 
     ICC, EXIF, XMP and resolution are kept where the format holds them, each by itself.  Where EXIF's orientation is not, the picture is
     turned upright.  UnsupportedError if Pillow cannot write this picture so.
     """
-    found = formats.by_content(source).metadata(source)
+    found = formats.by_content(source).container.metadata(source)
     held = {key: value for key, value in found.items.items() if key != "comment" or format in _COMMENTED}
     kept = _kept(format, held, picture.mode)
     items, notes = dict(kept.items), [*found.notes, *kept.notes]
@@ -120,7 +123,7 @@ def _kept(format: str, found: Mapping[str, Any], mode: str) -> Metadata:
     if format == "TIFF":
         notes += _thumbnail(items)
     elif format in ("JPEG", "MPO", "JPEG2000"):
-        own = (jp2 if format == "JPEG2000" else jpeg).writable(items, mode)
+        own = (jp2 if format == "JPEG2000" else jpeg).container.writable(items, mode)
         items, notes = dict(own.items), [*notes, *own.notes]
     lost = []
     # Of the formats that inlaid writes itself Pillow does not read all; but it must be able to turn the picture by its EXIF.
@@ -220,9 +223,9 @@ def _save(picture: Image.Image, format: str, items: Mapping[str, Any], file: IO[
         elif format == "JPEG2000":
             plain = BytesIO()
             picture.save(plain, format)
-            file.write(jp2.with_metadata(plain.getvalue(), items))
+            file.write(jp2.container.with_metadata(plain.getvalue(), items))
         elif format in ("JPEG", "MPO"):
-            picture.save(file, format, **_SETTINGS[format], **jpeg.save_settings(items))
+            picture.save(file, format, **_SETTINGS[format], **jpeg.metadata.pillow_settings(items))
         else:
             if format == "PNG" and (packet := settings.pop("xmp", None)):
                 settings["pnginfo"] = PngImagePlugin.PngInfo()

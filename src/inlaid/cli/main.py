@@ -102,25 +102,26 @@ def encode(
       convert scan.psd ppm:- | inlaid encode - -o scan.jpg --json
     """
     from ..encoding import encoder
+    from ..encoding.limits import check_limits
     from . import export
 
     module = _format_of(output, format)
     given = {name: value for name, value in options.items() if value is not None}
-    if foreign := sorted(given.keys() - module.OPTIONS):
-        raise click.UsageError(f"--{foreign[0].partition('_')[0]} does not apply to {module.NAME}")
+    if foreign := sorted(given.keys() - module.codec.OPTIONS):
+        raise click.UsageError(f"--{foreign[0].partition('_')[0]} does not apply to {module.name}")
     if sum(value is not None for value in (quality, given.get("rate_bpp"), given.get("psnr_db"))) > 1:
         raise click.UsageError("expected at most one of --quality, --rate and --psnr")
     check_output(output)
 
     def check(extent: Extent) -> None:
-        encoder.check_limits(extent, module.NAME, max_pixels, max_memory)
-        export.check(module.NAME.upper(), (extent.width, extent.height), "L" if extent.gray else "RGB")
+        check_limits(extent, module.name, max_pixels, max_memory)
+        export.check(module.name.upper(), (extent.width, extent.height), "L" if extent.gray else "RGB")
 
     begun = time.perf_counter()
     with about(source), Progress("fitting") as progress:
         # No name for the picture and no **: they would hold its pixels to the end.
         encoded = encoder.encode(
-            open_picture(source, check), format=module.NAME, quality=quality, effort=effort, preset=preset,
+            open_picture(source, check), format=module.name, quality=quality, effort=effort, preset=preset,
             seed=seed, threads=threads, progress=progress, subsampling=given.get("subsampling"),
             progressive=given.get("progressive"), optimize=given.get("optimize"), rate_bpp=given.get("rate_bpp"),
             psnr_db=given.get("psnr_db"),
@@ -152,17 +153,19 @@ def attach(
     """
     from .. import formats
     from ..encoding import encoder, pictures
+    from ..encoding.alignment import space_of
+    from ..encoding.limits import check_limits
 
     check_names(BASE=source, MASTER=original)
     check_output(output)
     base = read(source)
     with about(source):
         module = formats.by_content(base)
-        carries = not module.obstacle(base)
-        space = encoder.space_of(base) if carries else None
+        carries = not module.container.obstacle(base)
+        space = space_of(base) if carries else None
     if Path(output).suffix.lower() != Path(source).suffix.lower():
-        _format_of(output, module.NAME)
-    limits = partial(encoder.check_limits, format=module.NAME, max_pixels=max_pixels, max_memory=max_memory)
+        _format_of(output, module.name)
+    limits = partial(check_limits, format=module.name, max_pixels=max_pixels, max_memory=max_memory)
     begun = time.perf_counter()
     with about(original):
         picture = open_picture(original, limits)
@@ -185,8 +188,8 @@ def _format_of(output: str, name: str | None) -> Format:
     except FormatError as error:
         raise click.BadParameter(str(error), param_hint="--format") from error
     if by_suffix is not module and suffix in Image.registered_extensions():
-        written = module.NAME.upper() if name else " or ".join(m.NAME.upper() for m in formats.all_formats())
-        raise click.BadParameter(f"{output}: a {written} file is written; expected a name in {module.EXTENSIONS[0]}", param_hint="-o")
+        written = module.name.upper() if name else " or ".join(m.name.upper() for m in formats.all_formats())
+        raise click.BadParameter(f"{output}: a {written} file is written; expected a name in {module.extensions[0]}", param_hint="-o")
     return module
 
 
@@ -253,7 +256,7 @@ def decode(source: str, output: str, base: bool, max_pixels: int | None, max_mem
     check_output(output)
     data = read(source)
     with about(source):
-        header = formats.by_content(data).describe(data)
+        header = formats.by_content(data).container.describe(data)
     with about(output, streams.OUTPUT):
         notes = export.check(format, (header["width"], header["height"]), "L" if header["model"] == "gray" else "RGB")
     with about(source):
@@ -329,7 +332,7 @@ def strip(source: str, output: str) -> None:
     check_output(output)
     data = read(source)
     with about(source):
-        plain = formats.by_content(data).strip(data)
+        plain = formats.by_content(data).container.strip(data)
     write(output, plain)
     text = f"{len(data) - len(plain)} bytes were taken out" if plain != data else "there was no inlay in this file"
     report({}, f"{text}; {len(plain)} bytes are left", as_json=False, output=output)

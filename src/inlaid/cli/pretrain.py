@@ -111,7 +111,7 @@ def pretrain(
         raise click.BadParameter(f"{low} is more than {high}", param_hint="--quality" if quality else "--rate")
     with about("--codec"):
         module = by_name(codec)
-    if rate and "rate_bpp" not in module.OPTIONS:
+    if rate and "rate_bpp" not in module.codec.OPTIONS:
         raise click.UsageError(f"--rate does not apply to {codec}")
     band = Band(codec, "quality" if quality else "rate_bpp", low, high)
     for name in folder:

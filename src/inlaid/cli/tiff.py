@@ -30,7 +30,7 @@ _EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
 
 
 def write(picture: Image.Image, items: Mapping[str, Any], file: IO[bytes]) -> None:
-    """Writes an L or RGB image; `items` as in `formats.Metadata`, the EXIF sound.
+    """Writes an L or RGB image; `items` as in `formats.items.Metadata`, the EXIF sound.
 
     An EXIF thumbnail is not linked: it would be a second page.  OverflowError beyond 4 GB.
     """

@@ -1,10 +1,10 @@
-"""The float network in numpy: its answer and its gradient, with or without instance norm.
+"""The float network in numpy: its initialisation, its answer and its gradient, with or without instance norm.
 
-Without the norm this defines what `kernel.gradient` computes.  With it, it is how the paper trains: every layer but the last is
-followed by a normalisation of each channel to mean 0 and variance 1 over the batch (Ulyanov et al. 2016, without affine parameters),
-and `fold` turns the statistics of a whole picture into weights and biases of the plain network.
+Without the norm this defines what `gradient.gradient` computes.  With the norm the paper trains: behind every layer but the last, each
+channel is normalised to mean 0 and variance 1 over the patch (Ulyanov et al. 2016, without affine parameters).  `fold` turns the
+statistics of a whole picture into weights and biases of the plain network.
 
-Units: a pixel is (value - 128) / 128; the answer, too, is in units of 128 grey levels.
+Units: a pixel is (value - 128) / 128; the answer is in units of 128 grey levels.
 """
 
 from __future__ import annotations
@@ -15,14 +15,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Matrix, Pixels, Rectangles, Vector
 from ..network import Network
+from ..threads import parallel, uncut
 
 Array = NDArray[np.floating[Any]]
 SLOPE = 0.125  # of the leaky ReLU below zero
 EPSILON = 1e-5  # keeps a dead channel's variance from zero
 
 
-def inputs(network: Network, base: NDArray[np.uint8], rectangle: tuple[int, int, int, int], dtype: type = np.float32) -> Array:
+def he_init(network: Network, rng: np.random.Generator) -> Vector:
+    """MSRA initialisation (He et al. 2015): weights from N(0, 2 / fan_in), biases 0, the last layer 0, so that the answer begins at 0."""
+    out = np.zeros(network.size, np.float32)
+    for t in network.tensors:
+        if not t.is_bias and t.name != "last.weight":
+            gain = 1 if t.name.startswith("depthwise") else 2  # no activation follows a depthwise convolution
+            out[t.slice] = rng.normal(0, np.sqrt(gain / t.fan_in), t.size)
+    return out
+
+
+def inputs(network: Network, base: Pixels, rectangle: tuple[int, int, int, int], dtype: type = np.float32) -> Array:
     """The input planes (I, h + 2 halo, w + 2 halo) for rectangle y0, y1, x0, x1 of the base, continued by its edge pixels."""
     (y0, y1, x0, x1), halo = rectangle, network.halo_px
     rows, columns = np.arange(y0 - halo, y1 + halo), np.arange(x0 - halo, x1 + halo)
@@ -35,7 +47,7 @@ def inputs(network: Network, base: NDArray[np.uint8], rectangle: tuple[int, int,
 
 @dataclass
 class _Layer:
-    """What the backward pass needs of one layer's forward pass."""
+    """One layer's forward pass, kept for the backward pass."""
 
     seen: Array  # its input
     middle: Array  # what its 1x1 convolution saw (separable layers)
@@ -79,13 +91,28 @@ def forward_backward(network: Network, parameters: Array, planes: Array, target:
     return float((error.astype(np.float64) ** 2).sum()), gradient
 
 
+def normed_gradient(
+    network: Network, parameters: Vector, patches: Rectangles, *, base: Pixels, target: Pixels, threads: int | None = None
+) -> tuple[float, Matrix]:
+    """As `gradient.gradient`, for the network with instance norm over each of the patches."""
+
+    def one(patch: Rectangles) -> tuple[float, Array]:
+        y0, y1, x0, x1 = patch.tolist()
+        wanted = (target[y0:y1, x0:x1].astype(np.float32) - base[y0:y1, x0:x1]) / 128
+        with uncut():
+            return forward_backward(network, parameters, inputs(network, base, (y0, y1, x0, x1)), wanted, norm=True)
+
+    losses, gradients = zip(*parallel(one, patches, threads), strict=True)
+    return sum(losses), np.sum(gradients, axis=0, dtype=np.float64)
+
+
 def answer(network: Network, parameters: Array, planes: Array, *, norm: bool = False) -> Array:
-    """What the network adds to the base: (h, w)."""
+    """The network's correction of the base, (h, w)."""
     return _forward(network, parameters, planes, norm)[0]
 
 
 def fold(network: Network, parameters: Array, planes: Array) -> Array:
-    """Parameters of the plain network that answers to `planes` as the instance-normed one does."""
+    """Parameters of the plain network that gives, for `planes`, the answer of the instance-normed one."""
     _, tape = _forward(network, parameters, planes, True)
     folded = parameters.copy()
     part = _split(network, folded)
@@ -107,7 +134,7 @@ def _split(network: Network, vector: Array) -> dict[str, Array]:
 
 
 def _forward(network: Network, parameters: Array, planes: Array, norm: bool) -> tuple[Array, list[_Layer]]:
-    """The answer, and a record of every layer; the last record's `seen` is what the last convolution saw."""
+    """The answer, and a record of every layer.  The last record holds the input of the last convolution in `seen`."""
     value = _split(network, parameters)
     tape: list[_Layer] = []
     seen = planes
@@ -130,7 +157,7 @@ def _forward(network: Network, parameters: Array, planes: Array, norm: bool) -> 
 
 
 def _windows(planes: Array, kernel: int, dilation: int) -> list[tuple[int, int, Array]]:
-    """(ty, tx, the planes as that tap sees them), for every tap."""
+    """(ty, tx, the planes shifted by that tap), for every tap."""
     height, width = (n - (kernel - 1) * dilation for n in planes.shape[1:])
     taps = [(ty, tx) for ty in range(kernel) for tx in range(kernel)]
     return [(ty, tx, planes[:, ty * dilation :, tx * dilation :][:, :height, :width]) for ty, tx in taps]

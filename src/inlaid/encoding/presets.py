@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import InlayError
 from ..network import Network
-from .fit import Schedule
+from .schedule import Schedule
 
 # Steps at each effort.  1 takes the prior as it is.
 STEPS = {1: 0, 2: 25, 3: 50, 4: 100, 5: 200, 6: 400, 7: 800, 8: 1600, 9: 3200}

@@ -1,9 +1,9 @@
 """Float parameters to levels, by D + lambda * R.
 
-Near the fitted parameters the squared error is a quadratic: its value there plus d^T H d, H being the Gauss-Newton matrix of the
-picture.  Levels are chosen one by one, each where the error that it adds, together with the errors of all others, and its bits cost
-the least, again and again until none changes; so parameters make up for one another's rounding, and one that gains less than it
-costs stays at its prior.  Every coarseness is tried, and the caller decodes the results exactly before it chooses.
+Near the fitted parameters the squared error is a quadratic: its value there plus d^T H d, where d is the distance from them and H the
+picture's Gauss-Newton matrix.  Levels are chosen in turn.  Each becomes the level with the least error plus lambda * bits, given the
+levels of all others.  This is repeated until no level changes.  So parameters compensate one another's rounding, and a parameter that
+gains less than it costs stays at its prior.  The caller tries every coarseness, and decodes the results before it chooses.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..parameters import COARSENESS_BIAS, COARSENESS_BITS, UNIT, Integers, Prior, encode
+from ..arrays import Indices, Integers, Matrix, Vector
+from ..parameters import COARSENESS_BIAS, COARSENESS_BITS, UNIT, Prior, encode
 from ..threads import uncut
 
 SWEEPS = 12
@@ -31,17 +31,17 @@ class Quantised:
 
 def quantise(
     prior: Prior,
-    parameters: NDArray[np.float32],
-    hessian: NDArray[np.float64],
+    parameters: Vector,
+    hessian: Matrix,
     mse: float,
     mse_per_bit: float,
     coarseness: int,
-    active: NDArray[np.intp] | None = None,
+    active: Indices | None = None,
 ) -> Quantised:
     """The levels that minimise mse + mse_per_bit * bits at a coarseness.
 
     parameters: the fitted ones, of mean squared error `mse`; hessian: as from `curvature.gauss_newton`, there; mse_per_bit: lambda.
-    active: the parameters that the matrix is about, all if left out; the levels of the others are 0.
+    active: the parameters of the matrix's rows and columns, all if left out.  The levels of the others are 0.
     """
     active = np.arange(len(parameters)) if active is None else active
     step = np.exp2(prior.steps(coarseness)[active]) / UNIT
@@ -53,8 +53,8 @@ def quantise(
     with uncut():
         pull = curvature @ (levels - wanted)  # half the slope of the error along each level
     for _ in range(SWEEPS):
-        strayed = (np.abs(levels) + 0.05).sum() / expected.sum()
-        zero_bits, step_bits = _laplace_bits(expected * strayed)
+        size = (np.abs(levels) + 0.05).sum() / expected.sum()
+        zero_bits, step_bits = _laplace_bits(expected * size)
         changed = False
         for i in range(len(levels)):
             now = levels[i]
@@ -78,8 +78,8 @@ def quantise(
     return Quantised(whole, coarseness, encode(prior, whole, coarseness), mse + added)
 
 
-def rounded(prior: Prior, parameters: NDArray[np.float32]) -> bytes:
-    """The nearest levels, coded, at the finest coarseness at which all fit 8 bits: what quantisation brings without D + lambda * R."""
+def rounded(prior: Prior, parameters: Vector) -> bytes:
+    """The nearest levels, coded, at the finest coarseness at which all fit 8 bits: plain rounding, for comparison."""
     distances = parameters.astype(np.float64) * UNIT - prior.values
     for coarseness in range(-COARSENESS_BIAS, (1 << COARSENESS_BITS) - COARSENESS_BIAS):
         levels = np.rint(distances / np.exp2(prior.steps(coarseness))).astype(np.int64)
@@ -88,7 +88,7 @@ def rounded(prior: Prior, parameters: NDArray[np.float32]) -> bytes:
     return encode(prior, levels, coarseness)
 
 
-def _laplace_bits(mean: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bits of level 0, and what each step away from it adds, for two-sided geometric levels of a mean size: p ~ theta^|level|."""
+def _laplace_bits(mean: Matrix) -> tuple[Matrix, Matrix]:
+    """The bits of level 0, and of each step away from it, for two-sided geometric levels of a mean size: p ~ theta^|level|."""
     theta = (np.sqrt(1 + mean**2) - 1) / mean
     return -np.log2((1 - theta) / (1 + theta)), -np.log2(theta)

@@ -1,6 +1,6 @@
 """What of a file does not stay valid when bytes are put into its header: signatures, and places counted from where they no longer are.
 
-The MPF index is not among them: `_jpegfile.splice` corrects it.
+The MPF index is not among them: `jpeg.edits.splice` corrects it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import struct
 from collections.abc import Iterator
 
 from ..metadata import tags
-from ._jp2file import EXIF_UUID, UUID, XMP_UUID, top_boxes
-from ._jpegfile import APP1, APP11, head
+from .jp2.boxes import EXIF_UUID, UUID, XMP_UUID, top_boxes
+from .jpeg.segments import APP1, APP11, head
 
 _C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _STARTS = (0, 6, 8, 10, 12, 16, 18)  # where a maker note's directory begins: behind the maker's name, if it has one

@@ -1,4 +1,14 @@
-"""TIFF's directories of tags as bytes, as EXIF and TIFF files have them: read with all bounds checked, and written.
+"""Directories of tags, as EXIF blocks and TIFF files have them, read from bytes with all bounds checked.
+
+    block       order (II or MM), 42, offset of IFD0; then directories and values in any place
+    directory   count[2], an entry of 12 bytes for each tag, offset of the next directory[4]
+    entry       number[2], type[2], count of values[4], the value[4] or, where it is longer, its offset
+
+    IFD0 --tag 8769--> Exif --tag A005--> Interop
+      |  --tag 8825--> GPS
+      next
+      |
+    IFD1, of the thumbnail
 
 TIFF 6.0, section 2; CIPA DC-008, 4.6.  No bytes make these functions raise.
 """
@@ -13,18 +23,15 @@ from typing import NamedTuple
 from PIL import TiffTags
 
 PREFIX = b"Exif\0\0"
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}  # bytes, by type
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}  # bytes of a value, by type
+INTEGERS = {3: "H", 4: "I", 8: "h", 9: "i", 13: "I"}  # `struct` letters of the integer types
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 EXIF, GPS, INTEROP, MAKER_NOTE = 0x8769, 0x8825, 0xA005, 0x927C
 THUMBNAIL, THUMBNAIL_BYTES = 0x0201, 0x0202
-TOP = 0  # stands for IFD0 where directories are named by the tags that lead to them
-GROUPS = ((TOP, "IFD0"), (EXIF, "Exif"), (INTEROP, "Interop"), (GPS, "GPS"))
-LINK = "the link to the next directory"
-INTEGERS = {3: "H", 4: "I", 8: "h", 9: "i", 13: "I"}  # as `struct` names them, by type
 _TEXT, _RATIONAL = 2, 5
-_PREFIXES = re.compile(rb"(?:Exif\0\0){0,2}")  # some writers have it twice
-_CHILDREN = (("IFD0", EXIF, "Exif"), ("IFD0", GPS, "GPS"), ("Exif", INTEROP, "Interop"))
-Entries = dict[int, tuple[int, int, bytes]]  # of a directory: type, count and value by tag
+_PREFIXES = re.compile(rb"(?:Exif\0\0){0,2}")  # some programs write it twice
+_CHILDREN = (("IFD0", EXIF, "Exif"), ("IFD0", GPS, "GPS"), ("Exif", INTEROP, "Interop"))  # parent, the tag that leads to the child, child
+_BY_LINK = ("IFD0", None, "IFD1")  # the link to the next directory leads there
 
 
 class Tag(NamedTuple):
@@ -32,43 +39,43 @@ class Tag(NamedTuple):
 
     number: int
     type: int
-    values: int  # how many
-    entry: int  # where its 12 bytes begin
-    place: int  # where its value begins
-    size: int  # of the value, bytes
+    values: int  # their number
+    entry: int  # offset of its 12 bytes
+    place: int  # offset of its value
+    size: int  # bytes of its value
 
 
 @dataclass(frozen=True)
 class Directory:
-    """The sound tags of a directory; `faults` tells of the others."""
+    """The intact tags of a directory."""
 
     offset: int
-    length: int  # bytes, as far as they lie within the block
+    length: int  # bytes within the block
     tags: tuple[Tag, ...]
-    next: int
-    faults: tuple[str, ...]
+    next: int  # offset of the next directory; 0 for none
+    faults: tuple[str, ...]  # a phrase for each broken tag
 
     def find(self, number: int) -> Tag | None:
         """The first tag of this number."""
         return next((tag for tag in self.tags if tag.number == number), None)
 
     def without(self, tag: Tag | None, fault: str) -> Directory:
-        """The same, one tag less, or without the link to the next directory."""
+        """The directory without a tag, or for None without the link to the next directory; and with one more fault."""
         left = tuple(t for t in self.tags if t != tag)
         return replace(self, tags=left, next=self.next if tag else 0, faults=(*self.faults, fault))
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block as far as it can be read; `directories` has at least IFD0, and of Exif, GPS, Interop and IFD1 those that are there."""
+    """The readable part of a block.  directories: IFD0, and those of Exif, GPS, Interop and IFD1 that it has."""
 
     data: bytes  # without the prefix
-    order: str  # of its bytes, as `struct` names it
+    order: str  # the byte order's `struct` letter
     directories: dict[str, Directory]
 
     @property
     def faults(self) -> list[str]:
-        """What is broken, a phrase each."""
+        """A phrase for each broken part."""
         return [f"{fault} in {name}" for name, each in self.directories.items() for fault in each.faults]
 
     def integer(self, tag: Tag | None) -> int | None:
@@ -79,7 +86,7 @@ class Block:
 
 
 def parse(exif: bytes) -> Block | str:
-    """The block's directories, or a sentence's end: why there are none."""
+    """The directories of a block; or a phrase that says why it cannot be read."""
     found = _PREFIXES.match(exif)
     data = exif[found.end() if found else 0 :]
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
@@ -93,45 +100,69 @@ def parse(exif: bytes) -> Block | str:
         if TiffTags.lookup(text.number).type in (*INTEGERS, _RATIONAL):
             first = first.without(text, f"{text.number:#06x} (text, expected a number)")
     block = Block(data, order, {"IFD0": first})
-    seen = {start}
     for parent, number, child in _CHILDREN:
         above = block.directories.get(parent)
-        if above is None or (tag := above.find(number)) is None:
-            continue
-        offset = block.integer(tag)
-        below = None if offset is None or offset in seen else directory(data, order, offset)
-        if below is None:
-            block.directories[parent] = above.without(tag, f"{number:#06x} (it leads to no directory)")
-        else:
-            block.directories[child] = below
-            seen.add(below.offset)
-    if first.next and (last := None if first.next in seen else directory(data, order, first.next)) is not None:
-        block.directories["IFD1"] = last
-        start_of, length = (block.integer(last.find(number)) for number in (THUMBNAIL, THUMBNAIL_BYTES))
-        tag = last.find(THUMBNAIL)
-        if tag is not None and (start_of is None or length is None or not 0 <= start_of <= start_of + length <= len(data)):
-            block.directories["IFD1"] = last.without(tag, f"{THUMBNAIL:#06x} (the thumbnail is not within the block)")
-    elif first.next:
-        block.directories["IFD0"] = block.directories["IFD0"].without(None, LINK)
-    for child, parent, number in (("IFD1", "IFD0", 0), ("Interop", "Exif", INTEROP), ("GPS", "IFD0", GPS), ("Exif", "IFD0", EXIF)):
-        if (each := block.directories.get(child)) and each.faults and _overlaps(block, each):
-            # Not a directory, but other values taken for one: to mend it would be to destroy them.
-            for name in (child, "Interop") if child == "Exif" else (child,):
-                block.directories.pop(name, None)
-            above = block.directories[parent]
-            block.directories[parent] = above.without(above.find(number), f"{number:#06x} (it leads to no directory)" if number else LINK)
+        if above is not None and (tag := above.find(number)) is not None:
+            _add(block, (parent, number, child), block.integer(tag))
+    if first.next:
+        _add(block, _BY_LINK, first.next)
+    if (last := block.directories.get("IFD1")) is not None:
+        block.directories["IFD1"] = _with_whole_thumbnail(block, last)
+    _drop_overlapping(block)
     return block
 
 
+def _add(block: Block, link: tuple[str, int | None, str], offset: int | None) -> None:
+    """Adds the directory that a link leads to.  Where there is none, or one that the block already has, removes the link."""
+    known = {each.offset for each in block.directories.values()}
+    found = None if offset is None or offset in known else directory(block.data, block.order, offset)
+    if found is None:
+        _unlink(block, link)
+    else:
+        block.directories[link[2]] = found
+
+
+def _unlink(block: Block, link: tuple[str, int | None, str]) -> None:
+    parent, number, child = link
+    block.directories.pop(child, None)
+    above = block.directories[parent]
+    if number is None:
+        block.directories[parent] = above.without(None, "the link to the next directory")
+    else:
+        block.directories[parent] = above.without(above.find(number), f"{number:#06x} (it leads to no directory)")
+
+
+def _with_whole_thumbnail(block: Block, last: Directory) -> Directory:
+    """IFD1, without the tag of a thumbnail that is not within the block."""
+    tag = last.find(THUMBNAIL)
+    start, length = block.integer(tag), block.integer(last.find(THUMBNAIL_BYTES))
+    if tag is None or (start is not None and length is not None and 0 <= start <= start + length <= len(block.data)):
+        return last
+    return last.without(tag, f"{THUMBNAIL:#06x} (the thumbnail is not within the block)")
+
+
+def _drop_overlapping(block: Block) -> None:
+    """Drops each broken directory that shares bytes with others.
+
+    A wrong offset leads there, to other data, which mending would destroy.
+    """
+    for link in (_BY_LINK, *reversed(_CHILDREN)):
+        child = link[2]
+        if (each := block.directories.get(child)) and each.faults and _overlaps(block, each):
+            if child == "Exif":
+                block.directories.pop("Interop", None)
+            _unlink(block, link)
+
+
 def _overlaps(block: Block, directory: Directory) -> bool:
-    """Whether it shares bytes with another directory or its values."""
+    """True if it shares bytes with another directory or with the values of one."""
     others = [each for each in block.directories.values() if each is not directory]
     used = [(each.offset, each.length) for each in others] + [(t.place, t.size) for each in others for t in each.tags if t.size > 4]
     return any(start < directory.offset + directory.length and directory.offset < start + length for start, length in used)
 
 
 def directory(data: bytes, order: str, offset: int) -> Directory | None:
-    """The directory at `offset`; None if the block ends before it."""
+    """The directory at `offset`; None where the block has no room for one."""
     if offset < 8 or offset + 2 > len(data):
         return None
     (claimed,) = struct.unpack_from(order + "H", data, offset)
@@ -154,34 +185,3 @@ def directory(data: bytes, order: str, offset: int) -> Directory | None:
     elif end + 4 > len(data):
         faults.append("the end")
     return Directory(offset, min(end + 4, len(data)) - offset, tuple(tags), following, tuple(faults))
-
-
-def written(groups: dict[int, Entries], order: str) -> bytes:
-    """A block of these directories, IFD0 first; nothing if all are empty.  The tags that lead to directories are made."""
-    above = {INTEROP: EXIF, EXIF: TOP, GPS: TOP}
-    for group, parent in above.items():
-        if groups.get(group):
-            groups.setdefault(parent, {})[group] = (4, 1, bytes(4))
-    written = [group for group, _ in GROUPS if groups.get(group)]
-    at = 8
-    for group in written:
-        if group != TOP:
-            groups[above[group]][group] = (4, 1, struct.pack(order + "I", at))
-        at += len(_laid_out(groups[group], order, at))
-    data = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8)
-    for group in written:
-        data += _laid_out(groups[group], order, len(data))
-    return PREFIX + data if written else b""
-
-
-def _laid_out(entries: Entries, order: str, at: int) -> bytes:
-    """A directory that begins at byte `at`, its longer values behind it."""
-    tags, values = b"", b""
-    for number, (kind, count, value) in sorted(entries.items()):
-        tags += struct.pack(order + "HHI", number, kind, count)
-        if len(value) <= 4:
-            tags += value.ljust(4, b"\0")
-        else:
-            tags += struct.pack(order + "I", at + 6 + 12 * len(entries) + len(values))
-            values += value + b"\0" * (len(value) % 2)
-    return struct.pack(order + "H", len(entries)) + tags + bytes(4) + values

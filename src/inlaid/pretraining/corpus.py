@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..arrays import Pixels, Rectangles
 from ..encoding import pictures
-from ..encoding.fit import Pixels, Rectangles
 from ..errors import FormatError
 from ..formats import by_name
 
@@ -29,8 +29,8 @@ class Band:
         """The base file of an L image."""
         module = by_name(self.codec)
         if self.knob == "quality":
-            return module.encode_base(luma, int(rng.integers(int(self.low), int(self.high) + 1)), {})
-        return module.encode_base(luma, None, {self.knob: self.low * (self.high / self.low) ** rng.random()})
+            return module.codec.encode(luma, int(rng.integers(int(self.low), int(self.high) + 1)), {})
+        return module.codec.encode(luma, None, {self.knob: self.low * (self.high / self.low) ** rng.random()})
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def load(files: Sequence[Path], band: Band, least: tuple[int, int], seed: int) -
         except Exception:  # Pillow raises nearly anything for broken files
             skipped.append(file.name)
             continue
-        pairs.append((module.decode_luma(band.encode(luma, rng)), np.asarray(luma)))
+        pairs.append((module.codec.decode_luma(band.encode(luma, rng)), np.asarray(luma)))
         places.append((top, *pairs[-1][0].shape))
         top += places[-1][1]
     if not pairs:

@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Vector
 from ..encoding.curvature import gauss_newton, sample, sample_px
-from ..encoding.fit import Schedule, Vector, fit
+from ..encoding.fit import Problem, fit
+from ..encoding.run import Run
+from ..encoding.schedule import Schedule
 from ..errors import InlayError
 from ..network import Network, check_bounds
 from ..parameters import UNIT
@@ -39,7 +42,7 @@ def survey(
     for index in chosen:
         base, original = corpus.picture(int(index))
         mse = max(float(((base.astype(np.float64) - original) ** 2).mean()), 0.01)  # a flat picture may have lost nothing
-        fitted = fit(network, parameters, schedule, base=base, original=original, seed=int(index)).parameters
+        fitted = fit(Problem(network, base, original), parameters, schedule, Run(seed=int(index))).parameters
         strayed += np.abs(fitted - parameters) / len(chosen)
         curvature += np.diag(gauss_newton(network, parameters, base, sample(base.shape, sample_px(network.size)))) / mse / len(chosen)
     step = np.sqrt(12 * 0.0005 / network.size / np.maximum(curvature, 1e-9)) * UNIT

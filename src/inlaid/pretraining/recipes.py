@@ -13,13 +13,16 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import kernel
+from ..arrays import Rectangles, Vector
 from ..encoding import floatnet
+from ..encoding.adam import Adam
 from ..encoding.curvature import MOST_PX, gauss_newton
-from ..encoding.fit import Adam, Rectangles, Schedule, Vector, area, he_init, normed_gradient
+from ..encoding.floatnet import he_init, normed_gradient
+from ..encoding.gradient import PEAK_MSE, gradient
 from ..encoding.presets import FOLLOWED, PRESETS
+from ..encoding.rectangles import area
+from ..encoding.schedule import Schedule
 from ..errors import FormatError, InlayError
-from ..kernel import PEAK_MSE
 from ..network import Network
 from .corpus import Corpus
 
@@ -102,8 +105,8 @@ class Best(Recipe):
             some = self.draw(corpus, rng, MOST_PX)
             self.adam.turn(gauss_newton(self.network, parameters, corpus.base, some, threads=self.threads) / PEAK_MSE)
         patches = self.draw(corpus, rng, self.BATCH_PX)
-        loss, gradient = kernel.gradient(self.network, parameters, patches, base=corpus.base, target=corpus.original, threads=self.threads)
-        return loss, patches, self.adam.move(gradient / area(patches), rate)
+        loss, slope = gradient(self.network, parameters, patches, base=corpus.base, target=corpus.original, threads=self.threads)
+        return loss, patches, self.adam.move(slope / area(patches), rate)
 
     def state(self) -> State:
         """Adam's memory and axes."""

@@ -1,7 +1,7 @@
-"""The shipped priors: pre-trained parameters, frozen, part of the format (FORMAT.md, section 3).
+"""The shipped priors: pre-trained parameters, a part of the format (FORMAT.md, section 3).
 
-Each is a JSON file beside this one, `NNN-name.json`, with its provenance.  A payload names its prior by the number NNN; a number is
-never used twice, and a file never changes once released.
+Each is a JSON file in this folder, `NNN-name.json`.  A payload names its prior by the number NNN.  A released file never changes, and its
+number is never given to another.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _FOLDER = resources.files(__package__)
 
 @cache
 def files() -> dict[int, str]:
-    """The names of the priors' files, by number."""
+    """The files' names, by number."""
     names = sorted(f.name for f in _FOLDER.iterdir() if f.name.endswith(".json"))
     return {int(name[:3]): name for name in names}
 
 
 @cache
 def stored(number: int) -> dict[str, Any]:
-    """The prior's file, parsed: "codec", "network", "values", "exponents", "spreads", "provenance".
+    """The content of a prior's file: "codec", "network", "values", "exponents", "spreads", "provenance".
 
-    UnsupportedError if this inlay does not have that prior.
+    UnsupportedError for an unknown number.
     """
     if number not in files():
         known = f"it has 1 to {max(files())}" if files() else "it has none"
@@ -41,24 +41,24 @@ def stored(number: int) -> dict[str, Any]:
 
 
 def recipe_of(number: int) -> str:
-    """The recipe that a prior was trained by, as `recipes.RECIPES` names it."""
-    recipe: str = stored(number)["provenance"].get("recipe", "best")  # the first ones do not say
+    """The recipe that trained a prior, by its name in `pretraining.recipes.RECIPES`."""
+    recipe: str = stored(number)["provenance"].get("recipe", "best")  # the oldest files do not name it, and are all "best"
     return recipe
 
 
 def network_of(number: int) -> Network:
-    """The network of a prior; UnsupportedError if this inlay does not have the prior."""
+    """The network of a prior; UnsupportedError for an unknown number."""
     return Network(**stored(number)["network"])
 
 
 @cache
 def prior(number: int) -> Prior:
-    """The prior of that number; UnsupportedError if this inlay does not have it."""
+    """The prior of that number; UnsupportedError for an unknown one."""
     values, exponents, spreads = (np.array(stored(number)[key], np.int64) for key in ("values", "exponents", "spreads"))
     return Prior(number, network_of(number), values, exponents, spreads)
 
 
 def candidates(codec: str, network: Network, recipe: str = "best") -> list[Prior]:
-    """The priors that were trained for a base codec and a network by a recipe, by number."""
+    """The priors for a base codec and a network, trained by a recipe, in order of their numbers."""
     wanted = (codec, network, recipe)
     return [prior(n) for n in files() if (stored(n)["codec"], network_of(n), recipe_of(n)) == wanted]

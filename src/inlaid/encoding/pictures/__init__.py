@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ... import formats, kernel
+from ... import colour
 from ...errors import FormatError, UnsupportedError
+from ...formats.base import bands, rows
 from ...metadata import exif
 from .colour_chunks import Colours
 from .flat import OPAQUE, flat
@@ -121,5 +122,5 @@ def luma(image: Image.Image) -> Pixels:
     """
     if image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
-    parts = formats.bands(image.height, image.width)
-    return np.concatenate([kernel.luma(formats.rows(image, top, bottom)) for top, bottom in parts])
+    parts = bands(image.height, image.width)
+    return np.concatenate([colour.luma(rows(image, top, bottom)) for top, bottom in parts])

@@ -19,10 +19,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from ... import formats
 from ...errors import FormatError, InlayError, UnsupportedError
-from ...metadata import exif
-from . import colour_chunks, deep, png, tiff
+from . import colour_chunks, deep, png, tiff, tiff_tags
 from .colour_chunks import Colours
 from .picture import Check, Extent, Picture, Samples
+from .raw_profiles import exif_of_info
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SGI_16_BIT = (b"\x01\xda\0\2", b"\x01\xda\1\2")
@@ -113,7 +113,7 @@ def _of_tiff(data: bytes, check: Check | None, frame: int) -> Picture:
         return tiff.read(data, f"tags that Pillow does not read ({error or type(error).__name__})", check, frame)
     if found:
         read = tiff.read(data, found, check, frame)
-        block, damaged = exif.from_tiff(image)
+        block, damaged = tiff_tags.exif_of(image)
         return replace(read, metadata=read.metadata | ({"exif": block} if block else {}), notes=(*read.notes, *damaged))
     frames = getattr(image, "n_frames", 1)
     samples = deep.decoded(lambda: _opened(data, None, frame))
@@ -121,12 +121,12 @@ def _of_tiff(data: bytes, check: Check | None, frame: int) -> Picture:
 
 
 def _of_base(module: formats.Format, data: bytes, check: Check | None) -> Picture:
-    described = module.describe(data)
+    described = module.container.describe(data)
     if check is not None:
         check(Extent(described["width"], described["height"], described["components"] == 1))
-    metadata = module.metadata(data)
+    metadata = module.container.metadata(data)
     others = ("the other pictures in the file (MPF) were left out",) * ("MPF" in described["metadata"])
-    return Picture(module.decode_original(data), metadata.items, (*metadata.notes, *others))
+    return Picture(module.codec.decode_original(data), metadata.items, (*metadata.notes, *others))
 
 
 def _of_pillow(data: bytes, check: Check | None, frame: int) -> Picture:
@@ -156,7 +156,7 @@ def _of_tiff_image(image: Image.Image, samples: Samples, notes: tuple[str, ...])
     metadata = _metadata(image.info)
     if metadata.get("dpi") == (1, 1):  # Pillow's word for none
         del metadata["dpi"]
-    block, damaged = exif.from_tiff(image)
+    block, damaged = tiff_tags.exif_of(image)
     if block:
         metadata["exif"] = block
     return Picture(samples, metadata, (*notes, *damaged), upright=True)
@@ -179,7 +179,7 @@ def _of_array(array: NDArray[np.generic]) -> Picture:
 def _metadata(info: dict[Any, Any]) -> dict[str, Any]:
     """What is kept of an image's `info`."""
     found = {key: info[key] for key in _KEPT if info.get(key)}
-    if block := exif.from_png(info):
+    if block := exif_of_info(info):
         found["exif"] = block
     if "xmp" not in found and info.get("XML:com.adobe.xmp"):  # as PNG holds it
         found["xmp"] = info["XML:com.adobe.xmp"]

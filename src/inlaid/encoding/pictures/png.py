@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ...metadata import exif
 from .colour_chunks import ColourChunks
+from .raw_profiles import raw_profile
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB, PALETTE = 0, 2, 3  # colour types
@@ -151,7 +151,7 @@ def _international_text(body: bytes) -> dict[str, Any]:
 
 def _raw_profile(keyword: bytes, text: bytes) -> dict[str, Any]:
     """A block in hexadecimal digits, as ImageMagick and ExifTool write it."""
-    block = exif.raw_profile(text)
+    block = raw_profile(text)
     if not block:
         raise ValueError("no hexadecimal digits")
     kind = keyword.removeprefix(_RAW)

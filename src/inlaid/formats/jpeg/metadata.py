@@ -6,14 +6,14 @@ CIPA DC-008, 4.7.2; XMP specification, part 3, 1.1.3; ICC.1, annex B.4; ISO/IEC 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ..metadata import exif, xmp
-from ..metadata.tags import PREFIX
-from . import Metadata
-from ._jpegfile import APP0, APP1, APP2, COM, MAX_SEGMENT_BYTES, Segment
+from ...metadata import exif, xmp
+from ...metadata.tags import PREFIX
+from ..items import NAMES, Metadata, resolution, texts
+from .segments import APP0, APP1, APP2, COM, MAX_SEGMENT_BYTES, Segment
 
 _XMP, _EXTENSION, _ICC = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0", b"ICC_PROFILE\0"
 _CHUNK_BYTES = 65400  # of an extended packet, as the specification has it
@@ -23,7 +23,6 @@ _MOST = {  # bytes that a file takes
     "comment": MAX_SEGMENT_BYTES,
     "icc_profile": 255 * (MAX_SEGMENT_BYTES - len(_ICC) - 2),
 }
-NAMES = {"exif": "EXIF", "xmp": "XMP", "comment": "comment", "icc_profile": "ICC profile"}
 
 
 # ------------------------------------------------------------------------------------------------ reading
@@ -122,28 +121,7 @@ def writable(info: Mapping[Any, Any], mode: str) -> Metadata:
     return Metadata(items, tuple(notes))
 
 
-def texts(info: Mapping[Any, Any], keys: Iterable[str], notes: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Those of the items that are there, as bytes; notes on those of another type."""
-    for key in keys:
-        value = info.get(key)
-        if isinstance(value, str):
-            value = value.encode("utf-8", "replace")
-        if isinstance(value, bytes) and value:
-            yield key, value
-        elif value:
-            notes.append(f"the {NAMES[key]} is a {type(value).__name__}, expected bytes; it was left out")
-
-
-def resolution(info: Mapping[Any, Any]) -> tuple[float, float] | None:
-    """Pixels an inch, across and down, if `info` says them and they mean something."""
-    try:
-        across, down = (float(value) for value in info.get("dpi", ()))
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        return None
-    return (across, down) if 0 < across < float("inf") and 0 < down < float("inf") else None
-
-
-def settings(items: Mapping[str, Any]) -> dict[str, Any]:
+def pillow_settings(items: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with which Pillow's JPEG writer writes these items, which are `writable`, and no others."""
     kept = {key: items.get(key, b"") for key in ("comment", "exif", "icc_profile")}
     main, extended = items.get("xmp", b""), b""

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from .. import kernel
-from ..errors import FormatError, UnsupportedError
-from . import Pixels, bands, rows
-from ._jp2file import CMYK, COLOUR, GRAY, OPACITY, PREMULTIPLIED, SRGB, SYCC, Definition, Header, space_name
+from ... import colour
+from ...arrays import Pixels
+from ...errors import FormatError, UnsupportedError
+from ..base import bands, rows
+from .header import CMYK, COLOUR, GRAY, OPACITY, PREMULTIPLIED, SRGB, SYCC, Definition, Header, space_name
 
 _COLOURS: dict[int | str, int] = {CMYK: 4, SRGB: 3, GRAY: 1, SYCC: 3, "CMYK": 4, "RGB ": 3, "GRAY": 1}  # of the spaces that are shown
 _ANY = 65535  # of types and associations: nothing is said
@@ -84,7 +85,7 @@ def picture(image: Image.Image, header: Header) -> Picture:
     if space == SYCC and mode == "RGB":
         for top, bottom in bands(colours.height, colours.width):
             planes = rows(colours, top, bottom)
-            colours.paste(Image.fromarray(kernel.rgb(planes[..., 0], planes)), (0, top))
+            colours.paste(Image.fromarray(colour.rgb(planes[..., 0], planes)), (0, top))
     return Picture(colours, alpha, premultiplied)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from ..errors import FormatError
-from ._jp2file import Header
+from ...errors import FormatError
+from .header import Header
 
 TILE_BYTES = 14  # at least: its SOT segment and its SOD marker
 # Of a file that is cut off, tiles and packets are missing.  So many may be: they cost OpenJPEG 10 kB and 0.5 kB.

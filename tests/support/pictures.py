@@ -1,4 +1,7 @@
-"""Pictures for the tests: made, not stored.  Textured, so that a network has something to restore and an inlay pays."""
+"""Pictures that the tests make, their files, and how far two of them are apart.
+
+All are textured: a network has something to restore, and an inlay pays.
+"""
 
 import io
 from functools import cache
@@ -33,22 +36,38 @@ def coloured(width=160, height=120, seed=0):
 
 
 def _frozen(values):
-    """Rounded to 8 bits; not writable, for the tests share it."""
+    """Rounded to 8 bits.  Read-only, because the tests share it."""
     picture = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     picture.flags.writeable = False
     return picture
 
 
-def jpeg_of(pixels, **settings):
-    """The file that Pillow writes of an array or an image."""
+def textured(width, height, seed=0):
+    """An RGB image of stripes and a disc."""
+    y, x = np.mgrid[:height, :width].astype(float)
+    upper = np.sin(y / 40) > 0
+    stripes = np.where(upper, 40 * np.sign(np.sin(x / 5 + y / 9)), 30 * np.sign(np.sin((x - y) / 7)))
+    disc = 40 * (np.hypot(x - width / 2, y - height / 2) < min(width, height) / 4)
+    planes = [128 + a * stripes + b * np.sin(x / 60) + disc for a, b in ((1, 12), (0.8, 30), (0.6, 54))]
+    noise = np.random.default_rng(seed).normal(0, 2, (height, width, 1))
+    return Image.fromarray(np.clip(np.stack(planes, axis=2) + noise, 0, 255).astype(np.uint8))
+
+
+def file_of(pixels, format="PNG", **settings):
+    """The bytes of the file that Pillow writes of an array or an image."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     file = io.BytesIO()
-    image.save(file, "JPEG", **settings)
+    image.save(file, format, **settings)
     return file.getvalue()
 
 
+def jpeg_of(pixels, **settings):
+    """The bytes of the JPEG file that Pillow writes of an array or an image."""
+    return file_of(pixels, "JPEG", **settings)
+
+
 def psnr(a, b):
-    """In dB, of 8-bit pixels."""
+    """PSNR of 8-bit pixels in dB."""
     mse = float(((a.astype(np.float64) - b) ** 2).mean())
     return float("inf") if mse == 0 else float(10 * np.log10(255**2 / mse))
 

@@ -1,91 +1,55 @@
-"""JPEG as a base format: the payload travels in APP9 segments behind JFIF and EXIF, nothing else changes.
-
-Pillow (libjpeg-turbo) codes the pixels; the segments are `_jpegfile`'s.  FORMAT.md, section 1.
-"""
+"""JPEG as a base codec: Pillow (libjpeg-turbo) encodes and decodes the pixels."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from itertools import pairwise
 from typing import Any
 
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
-from ..errors import FormatError, LimitError, UnsupportedError
-from ..threads import uncut
-from . import Base, Metadata, Pixels, _jpegmeta, pixels
-from ._jpegfile import (
-    APP0,
-    APP1,
-    APP9,
-    MAX_SEGMENT_BYTES,
-    SOS,
-    Edit,
-    Header,
-    Segment,
-    head,
-    metadata_names,
-    pixels_only,
-    read_header,
-    splice,
-    walk,
-)
+from ...arrays import Pixels
+from ...errors import FormatError, LimitError, UnsupportedError
+from ...threads import uncut
+from ..base import Base, pixels
+from .header import Header, read_header
+from .metadata import pillow_settings, writable
+from .segments import SOS, pixels_only, walk
 
-NAME = "jpeg"
-EXTENSIONS: tuple[str, ...] = (".jpg", ".jpeg", ".jpe", ".jfif")
-
-IDENTIFIER = b"inlay\0"
-OVERHEAD_BYTES = 4 + len(IDENTIFIER)  # marker, length, identifier
+OPTIONS = {"subsampling", "progressive", "optimize"}
 ENCODING_BYTES = {"L": 6, "RGB": 10}
-CHUNK_BYTES = MAX_SEGMENT_BYTES - len(IDENTIFIER)
-
 MAX_SIDE_PX = 65500  # libjpeg's JPEG_MAX_DIMENSION
 MAX_SCANS = 500  # some ten are usual; each costs a pass over the picture, and next to no bytes
 
 _SUBSAMPLING = {"444": 0, "422": 1, "420": 2}  # Pillow's numbers
-OPTIONS = {"subsampling", "progressive", "optimize"}
 _maxblock = threading.Lock()
 
 
-def detect(data: bytes) -> bool:
-    """True if `data` begins like a JPEG file."""
-    return data.startswith(b"\xff\xd8")  # and no third byte: extra ones may follow
-
-
-def obstacle(data: bytes) -> str | None:
-    """Why the filter cannot apply to this file, or None; FormatError if its header is damaged."""
-    return read_header(data).obstacle()
-
-
-# ------------------------------------------------------------------------------------------------ decoding
-
-
-def decode_base(data: bytes) -> Base:
+def decode(data: bytes) -> Base:
     """The base in the planes it was coded in, as libjpeg makes them; UnsupportedError if there is an `obstacle`."""
     header = _usable_header(data)
-    return Base(header.model, _decode(data, header, "L" if header.model == "gray" else "planes"))
+    return Base(header.model, _pillow(data, header, "L" if header.model == "gray" else "planes"))
 
 
 def decode_luma(data: bytes) -> Pixels:
-    """The luma of `decode_base`, (H, W); of YCbCr libjpeg decodes nothing else."""
+    """The luma of `decode`, (H, W); of YCbCr libjpeg decodes nothing else."""
     header = _usable_header(data)
-    return decode_base(data).luma if header.model == "rgb" else pixels(_decode(data, header, "L"))
+    return decode(data).luma if header.model == "rgb" else pixels(_pillow(data, header, "L"))
 
 
 def decode_image(data: bytes) -> Image.Image:
     """The picture as any viewer shows it, L or RGB; the orientation in its EXIF is not applied."""
     header = read_header(data)
-    return _decode(data, header, "L" if header.model == "gray" else "RGB")
+    return _pillow(data, header, "L" if header.model == "gray" else "RGB")
 
 
 def decode_original(data: bytes) -> Image.Image:
     """The picture in the mode that it was coded in: L, RGB or CMYK."""
     header = read_header(data)
-    return _decode(data, header, None)
+    return _pillow(data, header, None)
 
 
 def decoding_bytes(data: bytes) -> int:
@@ -103,7 +67,7 @@ def _usable_header(data: bytes) -> Header:
     return header
 
 
-def _decode(data: bytes, header: Header, wanted: str | None) -> Image.Image:
+def _pillow(data: bytes, header: Header, wanted: str | None) -> Image.Image:
     """An image in Pillow's mode L or RGB, or in RGB the file's own three "planes", or as it is; every failure is an InlayError."""
     _check_cost(data, header)
     try:
@@ -146,10 +110,7 @@ def _check_cost(data: bytes, header: Header) -> None:
         pass  # damage behind the header is the decoder's to judge: it may show the picture nevertheless
 
 
-# ------------------------------------------------------------------------------------------------ encoding
-
-
-def encode_base(image: Image.Image, quality: int | None, options: dict[str, Any]) -> bytes:
+def encode(image: Image.Image, quality: int | None, options: dict[str, Any]) -> bytes:
     """The plain base file of an L, RGB or CMYK image, with what is `writable` of `image.info`.
 
     quality: 1..100, libjpeg's.  options: subsampling "444" | "422" | "420" (default), for RGB only; progressive,
@@ -169,18 +130,8 @@ def encode_base(image: Image.Image, quality: int | None, options: dict[str, Any]
         subsampling=_SUBSAMPLING[subsampling] if image.mode == "RGB" else -1,
         progressive=bool(options.get("progressive", False)),
         optimize=bool(options.get("optimize", True)),
-        **save_settings(writable(image.info, image.mode).items),
+        **pillow_settings(writable(image.info, image.mode).items),
     )
-
-
-def writable(info: Mapping[Any, Any], mode: str) -> Metadata:
-    """What `encode_base` writes of an image's `info`: EXIF mended, XMP of any length, ICC, comment, dpi."""
-    return _jpegmeta.writable(info, mode)
-
-
-def save_settings(items: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with which Pillow's JPEG writer writes these items, which are `writable`, and nothing of the image's own `info`."""
-    return _jpegmeta.settings(items)
 
 
 def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
@@ -206,7 +157,7 @@ def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
         progressive=header.progressive,
         optimize=not header.standard_huffman,
         restart_marker_blocks=header.restart_interval,
-        **save_settings({}),
+        **pillow_settings({}),
     )
 
 
@@ -258,74 +209,3 @@ def _large_buffer(image: Image.Image, settings: dict[str, Any]) -> Iterator[None
             yield
         finally:
             ImageFile.MAXBLOCK = usual
-
-
-# ------------------------------------------------------------------------------------------------ the payload
-
-
-def embed(data: bytes, payload: bytes) -> bytes:
-    """`data` with `payload` inside, in place of any older one; FormatError if the file is damaged or truncated.
-
-    The segments go behind the leading run of APP0 and APP1, so that JFIF, EXIF and XMP stay where readers expect
-    them, and before any APP2, so that an MPF index moves together with the images it points at.
-    """
-    plain = strip(data)
-    segments = list(walk(plain))
-    at = segments[0].end
-    for segment in segments[1:]:
-        if segment.marker not in (APP0, APP1):
-            break
-        at = segment.end
-    chunks = [payload[i : i + CHUNK_BYTES] for i in range(0, max(len(payload), 1), CHUNK_BYTES)]
-    inlay = b"".join(_segment(IDENTIFIER + chunk) for chunk in chunks)
-    result = splice(plain, segments, [Edit(at, at, inlay)])
-    if extract(result) != payload or strip(result) != plain:
-        raise UnsupportedError("this JPEG file would not come back from embedding: its MPF index contradicts itself")
-    return result
-
-
-def extract(data: bytes) -> bytes | None:
-    """The payload, or None if there is none; what follows the first SOS is not looked at."""
-    ours = _ours(data, head(data))
-    return b"".join(s.body(data)[len(IDENTIFIER) :] for s in ours) if ours else None
-
-
-def strip(data: bytes) -> bytes:
-    """`data` without a payload, byte for byte what `embed` was given; unchanged if there is none.
-
-    Fill bytes before a segment of ours, which others put there, go with it: left alone they would make a marker of what follows.
-    """
-    segments = head(data)
-    ours = set(_ours(data, segments))
-    pairs = [(before, s) for before, s in pairwise(segments) if s in ours]
-    edits = [Edit(before.end + len(data[before.end : s.offset].rstrip(b"\xff")), s.end) for before, s in pairs]
-    return splice(data, segments, edits) if ours else data
-
-
-def _ours(data: bytes, segments: list[Segment]) -> list[Segment]:
-    return [s for s in segments if s.marker == APP9 and s.body(data).startswith(IDENTIFIER)]
-
-
-def _segment(body: bytes) -> bytes:
-    return bytes((0xFF, APP9)) + (len(body) + 2).to_bytes(2, "big") + body
-
-
-def metadata(data: bytes) -> Metadata:
-    """The ICC profile, EXIF, XMP and dpi of those segments before the first scan that are sound."""
-    return _jpegmeta.read(data, head(data))
-
-
-def describe(data: bytes) -> dict[str, Any]:
-    """The picture's size and coding, and the names of the metadata before the first scan."""
-    header = read_header(data)
-    return {
-        "width": header.width,
-        "height": header.height,
-        "components": len(header.components),
-        "model": header.model,
-        "subsampling": header.subsampling(),
-        "progressive": header.progressive,
-        "restart_interval": header.restart_interval,
-        "optimized_huffman": not (header.standard_huffman or header.arithmetic),
-        "metadata": metadata_names(data, header.segments),
-    }

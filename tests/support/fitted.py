@@ -1,6 +1,6 @@
 """Fitted parameters that tests start from: `fitted.json`, made once by
 
-    INLAID_PATH=avx2 python tests/fitted.py
+    cd tests && INLAID_PATH=avx2 python -m support.fitted
 
 A fit made on the spot ends elsewhere on each kernel path and with each number of threads, which add floats in other orders; a test that
 hangs on its last digits passes on one processor and fails on another.
@@ -11,11 +11,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from textures import jpeg_of, texture
 
-from inlaid.encoding.fit import Schedule, fit, he_init
+from inlaid.encoding.fit import Problem, fit
+from inlaid.encoding.floatnet import he_init
+from inlaid.encoding.run import Run
+from inlaid.encoding.schedule import Schedule
 from inlaid.formats import jpeg
 from inlaid.network import Network
+from support.pictures import jpeg_of, texture
 
 STORED = Path(__file__).with_suffix(".json")
 UNIT = 1 << 16  # of the numbers in the file: a parameter of 1
@@ -25,7 +28,7 @@ NETWORKS = [Network(), Network(channels=4, layers=2, dilations=(2, 1), inputs=3)
 def pictures():
     """The base and the original that they were fitted to, (64, 80) both."""
     original = texture(80, 64, seed=2)
-    return jpeg.decode_base(jpeg_of(original, quality=15)).luma, original
+    return jpeg.codec.decode(jpeg_of(original, quality=15)).luma, original
 
 
 def fitted(network):
@@ -37,7 +40,7 @@ def make():
     base, original = pictures()
     for network in NETWORKS:
         start, schedule = he_init(network, np.random.default_rng(0)), Schedule(150, rate=0.02, batch_px=1 << 20)
-        found = fit(network, start, schedule, base=base, original=original, threads=1).parameters
+        found = fit(Problem(network, base, original), start, schedule, Run(threads=1)).parameters
         yield str(network), np.rint(found.astype(np.float64) * UNIT).astype(int).tolist()
 
 

@@ -1,0 +1,102 @@
+"""The float network in the compiled kernel: its squared error over parts of a picture, and the error's gradient by the parameters.
+
+The kernel's unit of error is (128 grey levels)^2.  A call releases the GIL, so parts run in parallel on plain Python threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from ..arrays import Matrix, Pixels, Rectangles, Vector
+from ..native import Description, address, checked, function
+from ..network import Network
+from ..threads import bands, parallel, threads_of
+from .rectangles import area
+
+PEAK_MSE = 128.0**2  # (grey levels)^2 in the kernel's unit of squared error
+_PARTS = 4  # of a gradient, for each thread
+
+
+def gradient(
+    network: Network,
+    parameters: Vector,
+    rectangles: Rectangles,
+    *,
+    base: Pixels,
+    target: Pixels,
+    threads: int | None = None,
+    path: str | None = None,
+) -> tuple[float, Matrix]:
+    """The sum of squared errors over `rectangles`, in the kernel's unit, and its gradient (network.size,)."""
+    call = _Call(network, parameters, base, target, path)
+    losses, gradients = zip(*parallel(call.gradient, _spread(rectangles, threads_of(threads)), threads), strict=True)
+    return sum(losses), np.sum(gradients, axis=0)
+
+
+def squared_error(
+    network: Network,
+    parameters: Vector,
+    rectangles: Rectangles,
+    *,
+    base: Pixels,
+    target: Pixels,
+    threads: int | None = None,
+    path: str | None = None,
+) -> float:
+    """The sum of squared errors over `rectangles`, in the kernel's unit."""
+    call = _Call(network, parameters, base, target, path)
+    return sum(parallel(call.loss, _spread(rectangles, threads_of(threads)), threads))
+
+
+def answers(network: Network, parameters: Vector, rectangles: Rectangles, *, base: Pixels, path: str | None = None) -> Vector:
+    """The float network's correction of the base, in units of 128 grey levels: rectangle after rectangle, (pixels,).
+
+    A rectangle is at most 512 columns wide.
+    """
+    return _Call(network, parameters, base, base, path).answers(rectangles)
+
+
+class _Call:
+    """The kernel's function with what is the same for every part of a picture."""
+
+    def __init__(self, network: Network, parameters: Vector, base: Pixels, target: Pixels, path: str | None) -> None:
+        if target.shape != base.shape or not (base.flags.c_contiguous and target.flags.c_contiguous):
+            raise ValueError(f"base {base.shape} and target {target.shape} must be contiguous planes of one shape")
+        checked(network, parameters)
+        self._run = function("inlaid_gradient", path)
+        self._network, self._described = network, Description.of(network)
+        self._base, self._target, self._parameters = base, target, np.ascontiguousarray(parameters, np.float32)
+
+    def gradient(self, rectangles: Rectangles) -> tuple[float, Matrix]:
+        out = np.zeros(self._network.size)
+        return self._called(rectangles, gradient=address(out)), out
+
+    def loss(self, rectangles: Rectangles) -> float:
+        return self._called(rectangles)
+
+    def answers(self, rectangles: Rectangles) -> Vector:
+        out = np.empty(area(rectangles), np.float32)
+        self._called(rectangles, answers=address(out))
+        return out
+
+    def _called(self, rectangles: Rectangles, *, gradient: ctypes.c_void_p | None = None, answers: ctypes.c_void_p | None = None) -> float:
+        """The loss; the gradient and the answers go where the pointers say."""
+        rectangles, loss = np.ascontiguousarray(rectangles, np.int32), ctypes.c_double()
+        height, width = self._base.shape
+        network = ctypes.byref(self._described), self._network.size, address(self._parameters)
+        planes = address(self._base), address(self._target), ctypes.c_ssize_t(width), height, width
+        if self._run(*network, *planes, address(rectangles), len(rectangles), gradient, ctypes.byref(loss), answers):
+            raise MemoryError("no memory for the fitting kernel's rows")
+        return loss.value
+
+
+def _spread(rectangles: Rectangles, threads: int) -> list[Rectangles]:
+    """The rectangles in parts of about equal numbers, in an order that depends on nothing else; a single one is cut in bands."""
+    if threads == 1:
+        return [rectangles]
+    if len(rectangles) == 1:
+        y0, y1, x0, x1 = (int(v) for v in rectangles[0])
+        rectangles = np.array([(*rows, x0, x1) for rows in bands(y0, y1, threads)], np.int32)
+    return np.array_split(rectangles, min(_PARTS * threads, len(rectangles)))

@@ -1,0 +1,70 @@
+"""The decoded base image, and bands of rows of an image, for pictures too large to be copied whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from .. import colour
+from ..arrays import Pixels
+
+BAND_PX = 1 << 21  # pixels of a large picture that are copied at once
+
+
+@dataclass(frozen=True)
+class Base:
+    """A decoded base image in the planes that it was coded in; large, so it is read, and may be overwritten, in bands of rows."""
+
+    model: str  # gray | ycbcr | rgb
+    image: Image.Image  # L, or RGB; for `ycbcr` the three channels hold Y, Cb and Cr
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, columns."""
+        return self.image.height, self.image.width
+
+    def rows(self, top: int, bottom: int) -> Pixels:
+        """A copy of rows [top, bottom): (n, W) or (n, W, 3)."""
+        return rows(self.image, top, bottom)
+
+    def luma_of(self, pixels: Pixels) -> Pixels:
+        """What the filter works on, (n, W), of some `rows`."""
+        return pixels[..., 0].copy() if self.model == "ycbcr" else colour.luma(pixels)
+
+    def luma_bands(self) -> Iterator[Pixels]:
+        """The luma from top to bottom."""
+        for top, bottom in bands(*self.shape):
+            yield self.luma_of(self.rows(top, bottom))
+
+    @property
+    def luma(self) -> Pixels:
+        """All of it, (H, W)."""
+        return np.concatenate(list(self.luma_bands()))
+
+
+def bands(height: int, width: int, multiple: int = 1) -> Iterator[tuple[int, int]]:
+    """Rows [top, bottom), ..., of about BAND_PX pixels each, that cover a plane; `top` is a multiple of what is asked for."""
+    step = max(BAND_PX // width // multiple, 1) * multiple
+    for top in range(0, height, step):
+        yield top, min(top + step, height)
+
+
+def rows(image: Image.Image, top: int, bottom: int) -> Pixels:
+    """A copy of rows [top, bottom) of an L or RGB image: (n, W) or (n, W, 3)."""
+    if top == bottom:  # of which Pillow makes no array
+        return np.empty((0, image.width, 3)[: 2 if image.mode == "L" else 3], np.uint8)
+    return np.array(image.crop((0, top, image.width, bottom)))
+
+
+def pixels(image: Image.Image) -> Pixels:
+    """An L or RGB image as an array, (H, W) or (H, W, 3).
+
+    In bands: Pillow makes three copies of what it makes an array of.
+    """
+    out = np.empty((image.height, image.width, 3)[: 2 if image.mode == "L" else 3], np.uint8)
+    for top, bottom in bands(image.height, image.width):
+        out[top:bottom] = rows(image, top, bottom)
+    return out
