@@ -18,7 +18,7 @@ INTRODUCTION = """# Priors
 
 <!-- Written by docs/generate_priors.py from the priors' files. -->
 
-The pre-trained parameters that come with inlay, each a file in [`src/inlaid/priors`](../src/inlaid/priors). All were trained on the 500
+The pre-trained parameters that come with inlaid, each a file in [`src/inlaid/priors`](../src/inlaid/priors). All were trained on the 500
 pictures of BSDS500 and on nothing else; the gain is the mean over the last training batches, before anything is fitted to a picture.
 The paper's recipe (SGD with momentum at a rate of 0.01, two crops of 256x256 a step, instance norm) learns slowly; it was given as
 many steps as its table row says. A prior that began at another one counts its own steps only; prior 2 went on from an earlier

@@ -79,11 +79,16 @@ def test_the_ground_plan_is_the_one_that_is_checked():
     assert {folder: set(re.findall(r"\w+", allowed)) for folder, allowed in rows} == MAY_IMPORT
 
 
+def headings(page):
+    """What links behind a # may name."""
+    found = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    text = FENCE.sub("", page.read_text("utf-8"))
-    headings = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+    for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text("utf-8"))):
         path, _, heading = target.partition("#")
-        assert not path or path.startswith("https:") or (page.parent / path).exists(), target
-        assert path or heading in headings, target
+        found = page if not path else page.parent / path
+        assert path.startswith("https:") or found.exists(), target
+        assert not heading or heading in headings(found), target
