@@ -12,6 +12,7 @@ from textures import coloured, jpeg_of, psnr, texture
 import inlaid
 from inlaid.encoding import encoder, pictures
 from inlaid.encoding.pictures import icc
+from inlaid.encoding.pictures.given import picture_of
 from inlaid.encoding.pictures.icc import Curve
 from inlaid.encoding.pictures.picture import Picture
 from inlaid.errors import FormatError, UnsupportedError
@@ -34,10 +35,10 @@ def masters(truth, gray):
             if name == "linear sRGB" and bits == 8:
                 continue  # which has lost too much
             profile = icc.colour_profile(primaries, curve)
-            found = pictures.opening.taken(samples)
+            found = picture_of(samples)
             yield f"{name}, {bits} bits", Picture(found.samples, {"icc_profile": profile}), truth
     light = np.floor(linear(np.asarray(gray)) * 65535 + 0.5).astype(np.uint16)
-    found = pictures.opening.taken(light)
+    found = picture_of(light)
     yield "gray of gamma 1", Picture(found.samples, {"icc_profile": icc.gray_profile(Curve(1.0))}), gray
     inks = np.dstack([255 - np.asarray(truth), np.zeros(truth.size[::-1], np.uint8)])
     cmyk = Image.frombytes("CMYK", truth.size, inks.tobytes())
