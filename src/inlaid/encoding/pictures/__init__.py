@@ -17,13 +17,13 @@ from PIL import Image
 
 from ... import formats, kernel
 from ...arrays import Pixels
-from ...errors import FormatError, UnsupportedError
+from ...errors import UnsupportedError
 from ...metadata import exif
 from .colour_chunks import Colours
 from .flat import OPAQUE, flat
 from .given import picture_of
 from .opening import open_picture
-from .picture import Check, Deep, Extent, Picture, Samples
+from .picture import Check, Deep, Extent, Picture, Samples, decoding
 from .spaces import NAMES, Space, conversion, is_of, is_readable
 
 __all__ = ["Check", "Extent", "Picture", "Space", "luma", "open_picture", "prepare", "space_of", "turned_as"]
@@ -65,14 +65,10 @@ def _known_mode(picture: Picture) -> Samples:
     samples = picture.samples
     if isinstance(samples, Deep) or samples.mode.rstrip("Aa") in OPAQUE:
         return samples
-    try:
+    with decoding():  # of a palette
         if samples.mode == "1":
             return samples.convert("L")
         return samples.convert("RGBA" if samples.has_transparency_data else "RGB")
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow raises errors of many types for a damaged palette
-        raise FormatError(f"cannot decode the picture: {error or type(error).__name__}") from error
 
 
 def _spaces(colours: Colours, mode: str, metadata: dict[str, Any], wanted: Space | None, notes: list[str]) -> tuple[Space, Space]:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from ...errors import FormatError, InlayError, UnsupportedError
+from ...errors import UnsupportedError
 from . import colour_chunks, deep, tiff
 from .colour_chunks import Colours
 from .opening import kept_of, of_tiff_image, open_picture, opened
-from .picture import Picture
+from .picture import Picture, decoding
 
 
 def picture_of(image: Image.Image | NDArray[np.generic] | Picture) -> Picture:
@@ -29,13 +29,9 @@ def picture_of(image: Image.Image | NDArray[np.generic] | Picture) -> Picture:
         return _of_array(image)
     if (data := _undecoded(image)) is not None:
         return open_picture(data, frame=image.tell())
-    try:
+    with decoding():
         image.load()
         return _of_image(image)
-    except (InlayError, MemoryError):
-        raise
-    except Exception as error:  # Pillow raises errors of many types for damaged bytes
-        raise FormatError(f"cannot decode the picture: {error or type(error).__name__}") from error
 
 
 def _undecoded(image: Image.Image) -> bytes | None:

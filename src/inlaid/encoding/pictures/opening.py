@@ -13,10 +13,10 @@ from typing import Any
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ... import formats
-from ...errors import FormatError, InlayError, UnsupportedError
+from ...errors import InlayError, UnsupportedError
 from . import deep, png, png_items, tiff, tiff_tags
 from .colour_chunks import Colours
-from .picture import Check, Extent, Picture, Samples
+from .picture import Check, Extent, Picture, Samples, decoding, frame_notes
 from .raw_profiles import exif_of_info
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -32,7 +32,7 @@ def open_picture(data: bytes, check: Check | None = None, *, frame: int = 0) -> 
     FormatError for damaged bytes, UnsupportedError for samples that cannot be read right, UnidentifiedImageError for a format that Pillow
     does not know.
     """
-    try:
+    with decoding(UnidentifiedImageError):
         if png.detect(data) and frame == 0:
             return _of_png(data, check)
         if data.startswith(_TIFF):
@@ -40,10 +40,6 @@ def open_picture(data: bytes, check: Check | None = None, *, frame: int = 0) -> 
         if frame == 0 and (module := formats.that_detects(data)) is not None:
             return _of_base(module, data, check)
         return _of_pillow(data, check, frame)
-    except (InlayError, MemoryError, UnidentifiedImageError):
-        raise
-    except Exception as error:  # Pillow raises errors of many types for damaged bytes
-        raise FormatError(f"cannot decode the picture: {error or type(error).__name__}") from error
 
 
 def opened(data: bytes, check: Check | None, frame: int = 0) -> ImageFile.ImageFile:
@@ -60,10 +56,9 @@ def _of_png(data: bytes, check: Check | None) -> Picture:
     found = list(png.chunks(data))
     plain = png.pixels_only(data, found)
     metadata, described, notes = png_items.metadata(data, found)
-    if (frames := png.frames(data, found)) > 1:
-        notes.append(_first_of(frames))
     samples = deep.decoded(lambda: opened(plain, check))
     colours = Colours() if "icc_profile" in metadata else described.colours(gray=png.is_gray(data))
+    notes += frame_notes(0, png.frames(data, found))
     return Picture(samples, metadata, tuple(notes), png.transparent(data, found), colours)
 
 
@@ -81,9 +76,8 @@ def _of_tiff(data: bytes, check: Check | None, frame: int) -> Picture:
         read = tiff.read(data, found, check, frame)
         block, damaged = tiff_tags.exif_of(image)
         return replace(read, metadata=read.metadata | ({"exif": block} if block else {}), notes=(*read.notes, *damaged))
-    frames = getattr(image, "n_frames", 1)
     samples = deep.decoded(lambda: opened(data, None, frame))
-    return of_tiff_image(image, samples, (_first_of(frames),) * (frame == 0 and frames > 1))
+    return of_tiff_image(image, samples, frame_notes(frame, getattr(image, "n_frames", 1)))
 
 
 def _of_base(module: formats.Format, data: bytes, check: Check | None) -> Picture:
@@ -99,9 +93,8 @@ def _of_pillow(data: bytes, check: Check | None, frame: int) -> Picture:
     if data.startswith(_SGI_16_BIT):
         raise UnsupportedError("an SGI file of 16 bits a sample, which Pillow cuts to 8; expected 8")
     image = opened(data, check, frame)
-    frames = getattr(image, "n_frames", 1)
     samples = deep.decoded(lambda: opened(data, None, frame))
-    return Picture(samples, kept_of(image.info), (_first_of(frames),) * (frame == 0 and frames > 1))
+    return Picture(samples, kept_of(image.info), frame_notes(frame, getattr(image, "n_frames", 1)))
 
 
 def of_tiff_image(image: Image.Image, samples: Samples, notes: tuple[str, ...]) -> Picture:
@@ -123,7 +116,3 @@ def kept_of(info: dict[Any, Any]) -> dict[str, Any]:
     if "xmp" not in found and info.get("XML:com.adobe.xmp"):  # of a PNG file
         found["xmp"] = info["XML:com.adobe.xmp"]
     return found
-
-
-def _first_of(frames: int) -> str:
-    return f"the first of {frames} frames is used"

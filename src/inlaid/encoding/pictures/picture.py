@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
 
 from ...arrays import DeepPixels
+from ...errors import FormatError, InlayError
 from .colour_chunks import Colours
 
 FULL = 65535  # the largest sample of 16 bits
@@ -66,3 +68,20 @@ class Picture:
     transparent: tuple[int, ...] | None = None
     colours: Colours = field(default_factory=Colours)
     upright: bool = False
+
+
+@contextmanager
+def decoding(*passed: type[Exception]) -> Iterator[None]:
+    """Turns exceptions into FormatErrors, since Pillow raises many types for damaged bytes.  InlayError, MemoryError and `passed` stay."""
+    unchanged: tuple[type[Exception], ...] = (InlayError, MemoryError, *passed)
+    try:
+        yield
+    except unchanged:
+        raise
+    except Exception as error:
+        raise FormatError(f"cannot decode the picture: {error or type(error).__name__}") from error
+
+
+def frame_notes(frame: int, frames: int) -> tuple[str, ...]:
+    """The note on a file of several frames of which the first is used."""
+    return (f"the first of {frames} frames is used",) if frame == 0 and frames > 1 else ()

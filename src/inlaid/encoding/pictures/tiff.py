@@ -25,7 +25,7 @@ from ...errors import InlayError, LimitError, UnsupportedError
 from ...metadata.tags import ORIENTATION
 from ...threads import uncut
 from .deep import of_array, scaled
-from .picture import Check, Extent, Picture
+from .picture import Check, Extent, Picture, frame_notes
 
 _RGB, _CMYK, _YCBCR = 2, 5, 6  # photometric interpretations
 _ZERO_IS_WHITE = 0
@@ -96,8 +96,8 @@ def read(data: bytes, found: str, check: Check | None, frame: int) -> Picture:
         samples = np.moveaxis(samples, 0, -1) if page.planarconfig == _SEPARATE else samples
         samples = samples[..., 0] if mode == "L" else samples[..., : len(mode)]
     metadata = {key: tags[tag] for key, tag in (("icc_profile", ICCPROFILE), ("xmp", XMP)) if isinstance(tags.get(tag), bytes)}
-    notes = (f"the first of {pages} frames is used",) * (frame == 0 and pages > 1)
-    return Picture(of_array(_upright(_scaled(samples, tags, mode), tags.get(ORIENTATION)), mode), metadata, notes, upright=True)
+    upright = _upright(_scaled(samples, tags, mode), tags.get(ORIENTATION))
+    return Picture(of_array(upright, mode), metadata, frame_notes(frame, pages), upright=True)
 
 
 def _scaled(samples: NDArray[Any], tags: dict[int, Any], mode: str) -> DeepPixels:
