@@ -1,4 +1,4 @@
-"""EXIF blocks of every shape: what is broken goes, what is sound stays where it was, and nothing raises."""
+"""EXIF blocks of every shape: broken tags go, intact ones keep their place, and nothing raises."""
 
 import io
 import itertools
@@ -41,7 +41,7 @@ def camera(order, turn=6):
 
 
 def block(order="<", rows_of=None, *, prefix=b"Exif\0\0"):
-    """The bytes of these directories, laid out one after the other, their longer values behind all."""
+    """The bytes of these directories, one after the other, followed by the values of more than 4 bytes."""
     rows_of = rows_of or camera(order)
     rows = {name: list(rows_of[name]) for name in DIRECTORIES}
     for child, (parent, tag) in POINTERS.items():
@@ -80,7 +80,7 @@ def values(data):
 
 
 def sane(data):
-    """All functions, of any bytes; returns the mended block."""
+    """Checks all functions on any bytes; returns the mended block."""
     turn = exif.orientation(data)
     assert turn in range(1, 9)
     turned = exif.upright(data)
@@ -111,7 +111,7 @@ def test_a_sound_block(order, prefix):
 @ORDERS
 @pytest.mark.parametrize("where", DIRECTORIES)
 def test_every_type_in_every_place(order, where):
-    """One odd tag: if it is broken it goes, and all others keep their bytes; the orientation that it does not touch is kept."""
+    """One odd tag: a broken one goes, all others keep their bytes, and another tag's orientation stays."""
     known = {
         "IFD0": [0x0100, 0x010F, 0x0111, 0x0112, 0x011A, 0x0128, 0x0132, 0x02BC, 0x8769, 0x8825, 0x9C9B],
         "Exif": [0x829A, 0x9003, 0x927C, 0x9286, 0xA005, 0xA432],
@@ -141,7 +141,7 @@ def test_every_type_in_every_place(order, where):
 
 @ORDERS
 def test_what_a_maker_note_points_at_stays(order):
-    """Broken tags before and behind it: the note and its place are the same."""
+    """A broken tag goes, and the maker note keeps its bytes and its offset."""
     whole = values(block(order))
     data = with_odd_tag(order, "IFD0", 0x0100, 99, 1, b"abcd")
     mended = exif.mended(data)[0]
@@ -234,7 +234,7 @@ def test_exiftool_agrees_on_a_mended_block(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["exif", "APP1"])
-@pytest.mark.parametrize("length", [0, 6])  # ImageMagick counts right, others do not
+@pytest.mark.parametrize("length", [0, 6])  # ImageMagick writes the right length, other programs a wrong one
 def test_raw_profiles_of_png(kind, length):
     data = block()
     lines = "\n".join(data.hex()[i : i + 72] for i in range(0, 2 * len(data), 72))
@@ -267,7 +267,7 @@ def tiff(order="<", **settings):
 
 @pytest.mark.parametrize("loaded", [False, True])
 def test_exif_of_a_tiff_file(loaded):
-    """As long as the file is open, its bytes (in which Pillow has chosen two odd types); when it is closed, what Pillow knows."""
+    """From the bytes of an open file (in which Pillow has chosen two odd types); from Pillow's values when it is closed."""
     image = Image.open(io.BytesIO(tiff()))
     image.fp.seek(3)
     if loaded:
@@ -302,7 +302,7 @@ def test_exiftool_reads_the_same_in_the_tiff_and_of_it(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_broken_tags_of_a_tiff_file_take_none_along():
-    """Every entry of every directory in turn with every type and with a value beyond the file."""
+    """Each entry of each directory in turn gets each type, and a value beyond the file."""
     whole = tiff()
     image = Image.open(io.BytesIO(whole))
     expected = values(tiff_tags.exif_of(image)[0])
@@ -318,7 +318,7 @@ def test_broken_tags_of_a_tiff_file_take_none_along():
                 struct.pack_into("<I", data, entry + 4, size)
             try:
                 opened = Image.open(io.BytesIO(bytes(data)))
-            except Exception:  # no picture, and no matter of metadata
+            except Exception:  # no picture at all
                 assert start == starts[0]
                 continue
             block, notes = tiff_tags.exif_of(opened)

@@ -1,4 +1,4 @@
-"""Work shared among threads: results in order, errors heard, and the same bytes however it is cut."""
+"""Work shared among threads: results in order, errors raised, the same bytes for any number of threads."""
 
 import gc
 import threading
@@ -21,12 +21,12 @@ def test_results_come_in_order(threads):
 
 
 def test_several_threads_take_part():
-    meeting = threading.Barrier(3, timeout=30)  # which nobody passes alone
+    meeting = threading.Barrier(3, timeout=30)  # no thread passes it alone
     assert parallel(lambda i: meeting.wait() >= 0, range(3), 3) == [True] * 3
 
 
 def test_parallel_work_may_be_nested():
-    """However few threads there are to help."""
+    """It ends however few helpers there are."""
 
     def work(i):
         return sum(parallel(lambda j: i * j, range(5), 2))
@@ -36,13 +36,13 @@ def test_parallel_work_may_be_nested():
 
 @pytest.fixture
 def no_helpers(monkeypatch):
-    """None there yet."""
+    """No helper exists yet."""
     monkeypatch.setattr(threads, "idle", [])
     monkeypatch.setattr(threads, "helpers", [])
     return monkeypatch
 
 
-def test_who_calls_works_alone_where_no_thread_can_be_started(no_helpers):
+def test_the_caller_works_alone_where_no_thread_can_be_started(no_helpers):
     def fails(*_):
         raise RuntimeError("can't start new thread")
 
@@ -50,7 +50,7 @@ def test_who_calls_works_alone_where_no_thread_can_be_started(no_helpers):
     assert parallel(lambda i: (i, threading.get_ident()), range(5), 3) == [(i, threading.get_ident()) for i in range(5)]
 
 
-def test_helpers_that_never_come_are_not_waited_for(no_helpers):
+def test_helpers_that_never_begin_are_not_waited_for(no_helpers):
     no_helpers.setattr(threads, "start_new_thread", lambda *_: None)
     for _ in range(3):
         assert parallel(lambda i: i, range(5), 3) == list(range(5))
@@ -58,7 +58,7 @@ def test_helpers_that_never_come_are_not_waited_for(no_helpers):
 
 
 def test_callers_share_the_helpers(no_helpers):
-    """Who comes while all are busy works alone."""
+    """A caller works alone while all helpers are busy."""
     no_helpers.setattr(threads, "default_threads", lambda: 2)
     started, over = threading.Barrier(3, timeout=30), threading.Event()
 
@@ -76,7 +76,7 @@ def test_callers_share_the_helpers(no_helpers):
 
 
 @pytest.mark.parametrize("bad", [0, 7, 19])
-def test_an_error_is_heard_and_nothing_runs_on(bad):
+def test_an_error_is_raised_and_nothing_runs_on(bad):
     running, done = [], []
 
     def work(i):
@@ -91,7 +91,7 @@ def test_an_error_is_heard_and_nothing_runs_on(bad):
     with pytest.raises(ValueError, match=f"item {bad}"):
         parallel(work, range(2000), 2)
     assert running == [bad]
-    assert len(done) < 2000 - 1  # the rest is not begun
+    assert len(done) < 2000 - 1  # the rest does not begin
     assert parallel(work, range(bad), 2) == list(range(bad))
 
 
@@ -104,7 +104,7 @@ def test_bands_give_the_same_bytes():
 
 
 def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted():
-    """A helping thread may still write there."""
+    """A helper may still write there."""
     array = np.zeros(3, np.uint8)
     given, address = weakref.ref(array), kernel._address(array)
     del array
@@ -114,7 +114,7 @@ def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted():
 
 
 def test_threads_that_have_ended_leave_no_lock():
-    """And each has one of its own, so that they do not wait for one another."""
+    """Each thread has a lock of its own, so threads do not wait for one another."""
     seen = set()
 
     def enter():
