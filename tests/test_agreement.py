@@ -28,7 +28,7 @@ SIZES = [(1, 1), (1, 9), (7, 1), (8, 8), (33, 47), (130, 21), (3, 1100)]
 
 
 def random_parameters(network: Network, rng: np.random.Generator, spread: float = 1.0) -> np.ndarray:
-    """Integers of about the size that fitted networks have, times `spread`."""
+    """Random parameters of about the size of fitted ones, times `spread`."""
     values = np.zeros(network.size)
     for t in network.tensors:
         values[t.slice] = rng.normal(0, 0.1 if t.is_bias else np.sqrt(2 / t.fan_in), t.size)
@@ -66,7 +66,7 @@ def test_restore_agrees(network: Network, kernels: SimpleNamespace) -> None:
 
 
 def test_restore_agrees_at_the_bounds(kernels: SimpleNamespace) -> None:
-    """Weights as large as the bounds let them be, all of one sign: every saturation is met."""
+    """Weights of one sign, as large as the bounds allow: every limit is reached."""
     network, rng = Network(), np.random.default_rng(2)
     for sign in (1, -1):
         parameters = np.zeros(network.size, np.int16)

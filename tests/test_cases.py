@@ -1,6 +1,6 @@
-"""Small files that other programs made, each of a kind that was once read wrong; they lie beside the repository, not in it.
+"""Small files by other programs, each of a kind that was once read wrong.  They are not in the repository, but beside it.
 
-The kinds have tests of their own, which make their files; here the very files are read.
+Other tests make files of the same kinds; these tests read the original files.
 """
 
 import json
@@ -21,7 +21,7 @@ FAST = ("-e", "1", "--json")
 
 @pytest.fixture
 def done(run, tmp_path):
-    """Runs a command that must succeed, onto a file of this name; its report and the file."""
+    """Runs a command that must succeed, and writes a file of this name; returns its report and the file."""
 
     def done(command, name, *arguments):
         out = tmp_path / name

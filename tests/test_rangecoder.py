@@ -1,4 +1,4 @@
-"""The range coder: bits come back, cost what their probabilities say, and nothing that is read can break the decoder."""
+"""The range coder: bits come back, their cost is that of their probabilities, and no bytes break the decoder."""
 
 import itertools
 import math
@@ -31,7 +31,7 @@ def coded(operations, models):
 
 
 def decoded(data, operations, models):
-    """What the decoder reads where `operations` were written."""
+    """The values that the decoder reads by these operations."""
     coder, values = Decoder(data), []
     for kind, what, _ in operations:
         values.append(coder.bit(models[what]) if kind == "bit" else coder.bits(what))
@@ -51,7 +51,7 @@ def test_round_trip(operations, starts):
     data, _ = coded(operations, writing)
     assert decoded(data, operations, reading) == [value for _, _, value in operations]
     assert [(m.zeros, m.ones) for m in writing] == [(m.zeros, m.ones) for m in reading]
-    # Zeros are read behind the end: some more of them change nothing, and none is written.
+    # The decoder reads zeros behind the end: more of them change nothing, and the encoder writes none.
     assert decoded(data + bytes(5), operations, fresh(starts)) == [value for _, _, value in operations]
     assert not data.endswith(b"\0")
 
@@ -59,7 +59,7 @@ def test_round_trip(operations, starts):
 @settings(max_examples=200, deadline=None)
 @given(st.lists(modelled | plain, max_size=12), st.tuples(counts, counts, counts, counts))
 def test_the_bytes_are_the_fewest(operations, starts):
-    """No shorter string decodes to the same values: all of them are tried where they are few, else the cut one."""
+    """No shorter bytes decode to the same values.  For short ones all are tried, for others the cut one."""
     data, _ = coded(operations, fresh(starts))
     values = [value for _, _, value in operations]
     if not data:
@@ -93,7 +93,7 @@ def test_golden_bytes():
 
 
 def test_a_handful_of_bytes_by_hand():
-    """Plain bits are the number itself; an even context that says what is coded costs next to nothing."""
+    """Plain bits are the number itself; bits in contexts by calculation."""
     coder = Encoder()
     coder.bits(16, 0xABCD)
     coder.bits(8, 0x01)
@@ -123,7 +123,7 @@ def test_cost(one, length):
 
 
 def test_learning_beats_the_entropy_of_what_it_did_not_know():
-    """A coin of 1 to 19, unknown at first, costs about its entropy (0.286 bits), not one bit."""
+    """A bit that is 1 once in 20 costs about its entropy (0.286 bits), though the model starts at even chances."""
     bits = (np.random.default_rng(5).random(8000) < 0.05).astype(int).tolist()
     data, _ = coded([("bit", 0, bit) for bit in bits], [Bit()])
     share = sum(bits) / len(bits)
@@ -150,7 +150,7 @@ def test_truncated_at_every_byte():
     for length in range(len(data)):
         got = decoded(data[:length], operations, fresh(starts))
         assert got != whole
-        # What the kept bytes decide is right; 4 bytes are looked ahead.
+        # The values that the kept bytes settle are right; the decoder reads 4 bytes ahead.
         right = next(i for i, (a, b) in enumerate(zip(got, whole, strict=True)) if a != b)
         assert right > 0 or length <= 4
         for (kind, what, _), value in zip(operations, got, strict=True):
@@ -173,7 +173,7 @@ def test_counts_keep_their_invariant(start, bits):
 
 @pytest.mark.parametrize("bit", [0, 1])
 def test_counts_after_ten_thousand_equal_bits(bit):
-    """The worst case for the rare bit's count: it is halved again and again, and stays."""
+    """The worst case for the rare bit's count: it is halved many times, and stays at 1."""
     model = Bit(1, 511) if bit else Bit(511, 1)
     halved = False
     for _ in range(10_000):
@@ -184,7 +184,7 @@ def test_counts_after_ten_thousand_equal_bits(bit):
         assert model.zeros + model.ones <= COUNT_LIMIT
         assert 2 <= model.chance() < 1 << SCALE_BITS
     assert halved
-    # It then costs next to nothing, and the other one is still possible.
+    # The frequent bit then costs nearly nothing, and the rare one is still possible.
     assert min(model.chance(), (1 << SCALE_BITS) - model.chance()) <= 8
     model.learn(1 - bit)
     assert 2 <= model.chance() < 1 << SCALE_BITS

@@ -286,7 +286,7 @@ def test_the_reason_is_given(run, folder, monkeypatch):
     data[at + 8] = 7
     Path("seven.tif").write_bytes(data)
     done = run("encode", "seven.tif", "-o", "out.jpg")
-    needed = "pip install 'inlaid[tiff]' brings what reads it"
+    needed = "pip install 'inlaid[tiff]' adds a reader for it"
     assert done.stderr == f"inlaid: seven.tif: this TIFF file has samples that Pillow does not know; {needed}\n"
     Path("drawing.svg").write_bytes(KINDS["SVG"])
     done = run("encode", "drawing.svg", "-o", "out.jpg")

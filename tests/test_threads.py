@@ -1,4 +1,4 @@
-"""Work shared among threads: results in order, errors heard, and the same bytes however it is cut."""
+"""Work shared among threads: results in order, errors raised, the same bytes for any number of threads."""
 
 import gc
 import importlib.util
@@ -23,12 +23,12 @@ def test_results_come_in_order(threads):
 
 
 def test_several_threads_take_part():
-    meeting = threading.Barrier(3, timeout=30)  # which nobody passes alone
+    meeting = threading.Barrier(3, timeout=30)  # no thread passes it alone
     assert parallel(lambda i: meeting.wait() >= 0, range(3), 3) == [True] * 3
 
 
 def test_parallel_work_may_be_nested():
-    """However few threads there are to help."""
+    """It ends however few helpers there are."""
 
     def work(i):
         return sum(parallel(lambda j: i * j, range(5), 2))
@@ -37,22 +37,14 @@ def test_parallel_work_may_be_nested():
 
 
 @pytest.fixture
-def fresh():
-    """The module as a program finds it that has started no helping thread yet; `started` has those that it starts."""
-    spec = importlib.util.find_spec("inlaid.threads")
-    module, started = importlib.util.module_from_spec(spec), []
-    spec.loader.exec_module(module)
-    start = module.start_new_thread
-    module.start_new_thread = lambda *arguments: (started.append(arguments), start(*arguments))
-    module.started = started
-    return module
+def no_helpers(monkeypatch):
+    """No helper exists yet."""
+    monkeypatch.setattr(threads, "idle", [])
+    monkeypatch.setattr(threads, "helpers", [])
+    return monkeypatch
 
 
-def callers_thread(i):
-    return i, threading.get_ident()
-
-
-def test_the_caller_works_alone_where_no_thread_can_be_started(fresh):
+def test_the_caller_works_alone_where_no_thread_can_be_started(no_helpers):
     def fails(*_):
         raise RuntimeError("can't start new thread")
 
@@ -60,16 +52,16 @@ def test_the_caller_works_alone_where_no_thread_can_be_started(fresh):
     assert fresh.parallel(callers_thread, range(5), 3) == [callers_thread(i) for i in range(5)]
 
 
-def test_helpers_that_never_come_are_not_waited_for(fresh):
-    fresh.start_new_thread = lambda *arguments: fresh.started.append(arguments)
+def test_helpers_that_never_begin_are_not_waited_for(no_helpers):
+    no_helpers.setattr(threads, "start_new_thread", lambda *_: None)
     for _ in range(3):
         assert fresh.parallel(lambda i: i, range(5), 3) == list(range(5))
     assert len(fresh.started) == 2
 
 
-def test_callers_share_the_helpers(fresh):
-    """A caller works alone while all helpers are busy, and finds them again when they are idle."""
-    fresh.default_threads = lambda: 2
+def test_callers_share_the_helpers(no_helpers):
+    """A caller works alone while all helpers are busy."""
+    no_helpers.setattr(threads, "default_threads", lambda: 2)
     started, over = threading.Barrier(3, timeout=30), threading.Event()
 
     def long_work(_):
@@ -88,7 +80,7 @@ def test_callers_share_the_helpers(fresh):
 
 
 @pytest.mark.parametrize("bad", [0, 7, 19])
-def test_an_error_is_heard_and_nothing_runs_on(bad):
+def test_an_error_is_raised_and_nothing_runs_on(bad):
     running, done = [], []
 
     def work(i):
@@ -103,7 +95,7 @@ def test_an_error_is_heard_and_nothing_runs_on(bad):
     with pytest.raises(ValueError, match=f"item {bad}"):
         parallel(work, range(2000), 2)
     assert running == [bad]
-    assert len(done) < 2000 - 1  # the rest is not begun
+    assert len(done) < 2000 - 1  # the rest does not begin
     assert parallel(work, range(bad), 2) == list(range(bad))
 
 
@@ -115,21 +107,11 @@ def test_bands_give_the_same_bytes():
         assert np.array_equal(native.restore(Network(), parameters, base, threads=count), expected)
 
 
-def test_what_the_native_was_given_outlives_a_caller_that_was_interrupted(monkeypatch):
-    """A helping thread may still read and write there."""
-    kept = []
-
-    def interrupted(work, *_):
-        kept.append(work)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(native, "parallel", interrupted)
-    base = np.zeros((3, 5), np.uint8)
-    with suppress(KeyboardInterrupt):
-        native.restore(Network(), np.zeros(Network().size, np.int16), base)
-    given = weakref.ref(base)
-    del base
-    gc.collect()
+def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted():
+    """A helper may still write there."""
+    array = np.zeros(3, np.uint8)
+    given, address = weakref.ref(array), kernel._address(array)
+    del array
     assert given() is not None
     kept.clear()
     gc.collect()
@@ -137,8 +119,8 @@ def test_what_the_native_was_given_outlives_a_caller_that_was_interrupted(monkey
 
 
 def test_threads_that_have_ended_leave_no_lock():
-    """Each thread has a lock of its own, so that they do not wait for one another."""
-    locks = []
+    """Each thread has a lock of its own, so threads do not wait for one another."""
+    seen = set()
 
     def enter():
         with threads.uncut() as inside, threads.uncut():
