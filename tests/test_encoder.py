@@ -9,6 +9,7 @@ from PIL import Image
 from support.inlays import sealed
 from support.pictures import coloured, file_of, halves, jpeg_of, psnr, texture
 from support.programs import output, program
+from support.selection import first, slow
 
 import inlaid
 from inlaid import decoder, kernel, payload, priors, reference
@@ -218,7 +219,7 @@ def test_every_path_decodes_to_the_same_bytes(path, monkeypatch):
     assert np.array_equal(inlaid.decode(data), pixels_as_format_says(data))
 
 
-@pytest.mark.parametrize("codec", ["jpeg", "jpeg2000"])
+@pytest.mark.parametrize("codec", first(["jpeg", "jpeg2000"]))
 def test_the_paper_preset(codec):
     """The paper's network, begun at the prior of its own recipe, with instance norm; what so short a fit gives need not pay."""
     original = texture(256, 192, 2)
@@ -231,7 +232,7 @@ def test_the_paper_preset(codec):
         assert (encoded.payload.network.weights, encoded.payload.network.size) == (378, 402)
 
 
-@pytest.mark.parametrize("preset", presets.ABLATIONS)
+@pytest.mark.parametrize("preset", first(presets.ABLATIONS))
 def test_ablations_make_whole_files(preset):
     original = texture(256, 192, 2)
     encoded = encoder.encode(original, quality=20, effort=3, preset=preset)
@@ -637,7 +638,7 @@ def test_effort_1_without_a_prior_says_so():
     assert encoded.reason == "no inlay: effort 1 takes a prior as it is, and this preset has none"
 
 
-@pytest.mark.parametrize(("image", "quality"), [(texture(160, 120, seed=0), 10), (texture(160, 120, seed=1), 20)])
+@pytest.mark.parametrize(("image", "quality"), [(texture(160, 120, seed=0), 10), slow(texture(160, 120, seed=1), 20)])
 def test_more_effort_is_no_worse(image, quality):
     """By what is minimised, D + lambda * R; also for a small picture, where few parameters are worth their bytes."""
     results = [encoder.encode(image, quality=quality, effort=effort) for effort in (1, 2, 3, 5)]
@@ -660,6 +661,7 @@ def test_colour_gains_too_and_keeps_its_brightness(settings):
 # ------------------------------------------------------------------------------------------------ areas
 
 
+@pytest.mark.slow
 def test_areas_pay_where_a_picture_has_two_kinds():
     original = halves(400, 300)
     one, two = (encoder.encode(original, quality=40, effort=effort) for effort in (5, 6))

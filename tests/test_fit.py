@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.pictures import jpeg_of, texture
+from support.selection import first
 
 from inlaid import kernel
 from inlaid.encoding import floatnet, presets
@@ -25,6 +26,7 @@ NETWORKS = [
     Network(channels=4, layers=2, kernel=1),
 ]
 networks = pytest.mark.parametrize("network", NETWORKS, ids=str)
+JAX_NETWORKS = first(NETWORKS[1:4] + NETWORKS[:1])  # compiling takes JAX seconds
 norms = pytest.mark.parametrize("norm", [False, True], ids=["plain", "norm"])
 
 
@@ -142,7 +144,7 @@ def double_precision():
 
 
 @norms
-@pytest.mark.parametrize("network", NETWORKS[:4], ids=str)
+@pytest.mark.parametrize("network", JAX_NETWORKS, ids=str)
 def test_gradient_against_jax(network, norm, double_precision):
     """A rectangle in a corner, so that the continuation beyond the picture's edge is seen too."""
     rng = np.random.default_rng(2)
@@ -157,7 +159,7 @@ def test_gradient_against_jax(network, norm, double_precision):
     np.testing.assert_allclose(gradient, np.asarray(expected), rtol=1e-9, atol=1e-10 * np.abs(gradient).max())
 
 
-@pytest.mark.parametrize("network", NETWORKS[:4], ids=str)
+@pytest.mark.parametrize("network", JAX_NETWORKS, ids=str)
 def test_kernel_gradient_against_jax(network, double_precision):
     """On the path that fits here; test_agreement compares the others with numpy."""
     rng = np.random.default_rng(4)

@@ -10,6 +10,7 @@ from PIL import Image
 from support.jp2_files import COLOUR, EXIF, FILES, GRAY, OBSTACLES, SRGB, XMP, box, boxes, claiming, in_header, saved, split, with_boxes
 from support.pictures import coloured, psnr, texture
 from support.programs import output, program
+from support.selection import first
 
 import inlaid
 from inlaid import payload, priors
@@ -207,10 +208,11 @@ def test_truncated_anywhere(carrier):
 
 
 @pytest.mark.filterwarnings("ignore::inlaid.InlayWarning")
-def test_flipped_bytes(carrier):
+@pytest.mark.parametrize("count", first([100, 600]))
+def test_flipped_bytes(count, carrier):
     data, rng = carrier["gray"][0].data, np.random.default_rng(7)
     header = len(data) - len(split(data)[1]) + 120
-    for _ in range(600):
+    for _ in range(count):
         damaged = bytearray(data)
         for at in rng.integers(0, header if rng.random() < 0.8 else len(data), rng.integers(1, 4)):
             damaged[at] = rng.integers(256)
