@@ -1,4 +1,4 @@
-"""Colours: a master in any space is compared as what a viewer sees of it, in 8 bits and in 16."""
+"""Colours: a master in any space is converted to what a viewer shows, in 8 bits and in 16."""
 
 import io
 import struct
@@ -54,7 +54,7 @@ def test_interpolation_meets_the_8_bit_values(value):
 
 
 def test_one_space_by_two_profiles_is_not_converted():
-    """Or a master would lose by its own profile being written down."""
+    """Otherwise a master would lose quality because of its own profile."""
     described = icc.colour_profile(icc.SRGB, icc.SRGB_CURVE)
     of_lcms = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for profile in (described, of_lcms):
@@ -68,7 +68,7 @@ def test_one_space_by_two_profiles_is_not_converted():
 
 
 def test_gray_and_colour():
-    """Gray without a profile is sRGB's."""
+    """Gray without a profile is taken as sRGB."""
     gray = texture(40, 30)
     image, _ = pictures.prepare(Image.fromarray(gray), target=SRGB)
     assert np.array_equal(np.asarray(image), np.dstack([gray] * 3))
@@ -98,7 +98,7 @@ def test_what_cannot_be_converted_is_refused():
 
 
 def test_a_profile_that_does_not_fit_is_left_out():
-    """As viewers do."""
+    """Viewers ignore it too."""
     image = Image.fromarray(TRUTH)
     image.info["icc_profile"] = icc.gray_profile(Curve(2.2))
     for target in (None, SRGB):
@@ -120,7 +120,7 @@ def test_a_profile_that_cannot_be_read_is_kept_and_not_used():
 
 
 def test_a_curve_that_claims_too_much_is_not_read():
-    """LittleCMS would take 200 MB for it."""
+    """LittleCMS would allocate 200 MB for it."""
     sound = icc.gray_profile(Curve(1.0))
     tag = sound.index(b"kTRC")
     place = int.from_bytes(sound[tag + 4 : tag + 8], "big")
@@ -169,7 +169,7 @@ def test_gamma_alone_becomes_srgb():
 
 @pytest.mark.parametrize("chunk", ["cICP", "cHRM"])
 def test_wide_primaries_become_a_profile(chunk):
-    """The colours are kept: what a viewer makes of the pixels and the profile is the truth."""
+    """The colours are kept: pixels and profile together give the truth."""
     primaries, curve = RGB_SPACES["Display P3"]
     samples = master(TRUTH, primaries, curve, 8)
     chunks = [(b"cICP", bytes((12, 13, 0, 1)))] if chunk == "cICP" else [gamma(1 / 2.2), chromaticities(primaries)]
