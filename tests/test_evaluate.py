@@ -1,4 +1,4 @@
-"""The bench: its numbers are right, a run resumes and never takes over what has changed."""
+"""The bench: its numbers are right, and a run resumes without reusing lines of anything that has changed."""
 
 import base64
 import io
@@ -26,7 +26,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def picture(seed: int, side: int = 96) -> np.ndarray:
-    """Stripes at many angles under a soft light, and a little noise: what a JPEG base at low quality makes ringing of."""
+    """Stripes at many angles and a little noise, which ring in a JPEG base of low quality."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:side, : side + 16] / 8
     stripes = sum(np.sign(np.sin(x * np.cos(a) + y * np.sin(a) + p)) for a, p in rng.uniform(0, 6, (4, 2)))
@@ -53,7 +53,7 @@ def measured(folder: Path, run: Path, **settings) -> evaluate.Summary:
 
 
 def test_a_line_says_what_the_file_gives(folder: Path) -> None:
-    """Everything in the line is computed here once more, without the bench."""
+    """All numbers of a line are computed here again, without the bench."""
     rgb = np.asarray(Image.open(folder / "colour.png"))
     luma = np.asarray(Image.fromarray(rgb).convert("YCbCr"))[..., 0]
     plain = formats.by_name("jpeg").codec.encode(Image.fromarray(luma), 20, {"optimize": False})
@@ -124,7 +124,7 @@ def test_changed_code_is_measured_again(folder: Path, tmp_path: Path, monkeypatc
 
 
 def test_edges_cannot_change_a_measurement() -> None:
-    """What the digest of the code leaves out is not imported by what measures."""
+    """The modules that measure import none that the digest of the code leaves out."""
     script = "import sys, inlaid.bench.evaluate; print(*(m for m in sys.modules if m.startswith('inlaid.')))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert not [m for m in loaded if m.removeprefix("inlaid.").startswith(provenance.EDGES)]
@@ -239,7 +239,7 @@ def test_a_linear_filter(folder: Path) -> None:
 
 
 def test_the_linear_filter_is_found() -> None:
-    """An original that is a filtered base gives that filter back: nothing but rounding is left."""
+    """For an original that is the filtered base, the filter is found; only rounding is left."""
     base = np.random.default_rng(0).integers(0, 256, (90, 80), dtype=np.uint8)
     padded = np.pad(base.astype(float), 1, mode="edge")
     blurred = sum(padded[y : y + 90, x : x + 80] for y in range(3) for x in range(3)) / 9
@@ -283,7 +283,7 @@ def test_a_peer_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_codecs_in_one_command(folder: Path, tmp_path: Path) -> None:
-    """Each at its own points; a peer is measured once, however many presets there are."""
+    """Each codec has its own points.  A peer is measured once for all presets."""
     run = tmp_path / "run.jsonl"
     arguments = ["bench", "--images", str(folder), "--codec", "jpeg", "--codec", "webp", "--codec", "jpeg2000", "-e", "1", "-j", "1"]
     result = CliRunner().invoke(main, [*arguments, "--preset", "default", "--preset", "paper", "-o", str(run)])
@@ -299,7 +299,7 @@ def test_all_codecs_in_one_command(folder: Path, tmp_path: Path) -> None:
 
 
 def test_metrics_and_crops_are_added(folder: Path, tmp_path: Path) -> None:
-    """A line is taken over only if it has what is asked for; what it has is not lost when more is asked for."""
+    """A line is reused only if it has all that is asked for, and keeps what it has when more is asked for."""
     run, box = tmp_path / "run.jsonl", (8, 16, 24, 32)
     settings = [Settings(quality=20, effort=1)]
     evaluate.bench([folder], settings, run, jobs=1)
@@ -342,7 +342,7 @@ def test_lines_of_before_are_read(tmp_path: Path) -> None:
 
 
 def test_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Times stand among measurements, and are told apart; the paper's network is among those timed."""
+    """Times are lines of their own kind among the measurements.  The paper's network is timed too."""
     monkeypatch.setattr(speed, "SIZES_PX", ((64, 48),))
     monkeypatch.setattr(speed, "REPEATS", 1)
     run = tmp_path / "run.jsonl"

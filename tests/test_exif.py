@@ -1,4 +1,4 @@
-"""EXIF blocks of every shape: broken tags go, intact ones keep their place, and nothing raises."""
+"""EXIF blocks of every shape: broken tags are removed, sound ones stay in their place, and nothing raises."""
 
 import io
 import itertools
@@ -78,7 +78,7 @@ def values(data):
 
 
 def sane(data):
-    """Checks all functions on any bytes; returns the mended block."""
+    """Checks all functions on any bytes.  Returns the mended block."""
     turn = exif.orientation(data)
     assert turn in range(1, 9)
     turned = exif.upright(data)
@@ -109,7 +109,7 @@ def test_a_sound_block(order, prefix):
 @ORDERS
 @pytest.mark.parametrize("where", DIRECTORIES)
 def test_every_type_in_every_place(order, where):
-    """One odd tag: a broken one goes, all others keep their bytes, and another tag's orientation stays."""
+    """One odd tag is removed if it is broken.  All others keep their bytes, and the orientation stays."""
     known = {
         "IFD0": [0x0100, 0x010F, 0x0111, 0x0112, 0x011A, 0x0128, 0x0132, 0x02BC, 0x8769, 0x8825, 0x9C9B],
         "Exif": [0x829A, 0x9003, 0x927C, 0x9286, 0xA005, 0xA432],
@@ -139,7 +139,7 @@ def test_every_type_in_every_place(order, where):
 
 @ORDERS
 def test_what_a_maker_note_points_at_stays(order):
-    """A broken tag goes, and the maker note keeps its bytes and its offset."""
+    """With a broken tag before it, the note keeps its bytes and its place."""
     whole = values(block(order))
     data = with_odd_tag(order, "IFD0", 0x0100, 99, 1, b"abcd")
     mended = exif.mended(data)[0]
@@ -265,7 +265,7 @@ def tiff(order="<", **settings):
 
 @pytest.mark.parametrize("loaded", [False, True])
 def test_exif_of_a_tiff_file(loaded):
-    """From the bytes of an open file (in which Pillow has chosen two odd types); from Pillow's values when it is closed."""
+    """Read from the bytes while the file is open (Pillow wrote two tags with odd types), and from Pillow when it is closed."""
     image = Image.open(io.BytesIO(tiff()))
     image.fp.seek(3)
     if loaded:
@@ -300,7 +300,7 @@ def test_exiftool_reads_the_same_in_the_tiff_and_of_it(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 def test_broken_tags_of_a_tiff_file_take_none_along():
-    """Each entry of each directory in turn gets each type, and a value beyond the file."""
+    """Each entry of each directory is given every type, and a value beyond the file."""
     whole = tiff()
     image = Image.open(io.BytesIO(whole))
     expected = values(tiff_tags.exif_of(image)[0])
@@ -316,7 +316,7 @@ def test_broken_tags_of_a_tiff_file_take_none_along():
                 struct.pack_into("<I", data, entry + 4, size)
             try:
                 opened = Image.open(io.BytesIO(bytes(data)))
-            except Exception:  # no picture at all
+            except Exception:  # the picture itself cannot be opened
                 assert start == starts[0]
                 continue
             block, notes = tiff_tags.exif_of(opened)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::inlaid.InlayWarning")
 
 
 def picture(width, height, colour, seed):
-    """Half planes with gratings, one over the other, and noise."""
+    """An image of half planes and gratings over one another, with noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] - np.array([height / 2, width / 2])[:, None, None]
     pixels = np.full((height, width, 3), 128.0)
@@ -40,7 +40,7 @@ def jpeg(image, quality=30, **options):
 
 
 def agreed(data):
-    """The state and the pixels, which both decoders agree on; unless restored, the pixels are the base's."""
+    """The state and the pixels that both decoders find.  They must be equal, and the base's unless the state is "restored"."""
     state, pixels = page.decode(data, PRIORS)
     found = inlaid.info(data)["inlay"]
     program_state = "plain" if found is None else found["state"].replace("matches", "restored")
@@ -61,7 +61,7 @@ def sealed(body):
 
 
 def craft(luma, head, coded=b"", unit=UNIT, offsets=(0,) * 12):
-    """A payload for a base.  head: version, prior and shape.  offsets: units that are added to the right sums."""
+    """A payload for a base: `head` has version, prior and shape; the fingerprint's sums are off by `offsets` units."""
     u = unit_of(unit)
     sums = [((s + u // 2) // u + offset) % 16 for s, offset in zip(page.signed_sums(luma), offsets, strict=True)]
     return sealed(bytes([*head, 50, unit, *(high << 4 | low for high, low in zip(sums[0::2], sums[1::2], strict=True))]) + coded)
@@ -90,7 +90,7 @@ def split_file(base):
 
 
 def insert(base, *parts):
-    """The base with a payload, in as many segments as it has parts, behind the leading APP0 and APP1 segments."""
+    """The base with a payload, one segment for each part, behind the leading APP0 and APP1 segments."""
     segments, rest = split_file(base)
     leading = next(i for i, part in enumerate(segments) if part[1] not in (0xE0, 0xE1))
     segments[leading:leading] = [segment(0xE9, b"inlay\0" + part) for part in parts]
@@ -102,7 +102,7 @@ def number(value, bits):
 
 
 class Encoder(page.RangeDecoder):
-    """An encoder that follows the decoder: bit(b) codes the next bit, and the first bit of a level queues all bits of it."""
+    """A decoder turned into an encoder: `bit(b)` codes the next of the given bits, and each level brings its bits when it is asked for."""
 
     def __init__(self, coarseness, levels):
         super().__init__(b"")
@@ -179,7 +179,7 @@ def test_what_the_program_writes_into_the_fields():
 def test_a_base_encoded_again_with_the_old_segment():
     source = picture(150, 110, True, 4)
     payload, _ = page.read_segments(inlaid.encode(source, quality=20, effort=1, threads=1))
-    assert agreed(insert(jpeg(source, 20), payload))[0] == "restored"  # the same base but for its Huffman tables
+    assert agreed(insert(jpeg(source, 20), payload))[0] == "restored"  # the same base with other Huffman tables
     assert agreed(insert(jpeg(source, 14), payload))[0] == "stale"
     assert agreed(insert(jpeg(source.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 20), payload))[0] == "stale"
 
@@ -205,7 +205,7 @@ def random_base(rng, seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_networks_and_parameters(seed):
-    """Any bytes are coded parameters: all shapes, all priors, levels of all sizes, on all kinds of base."""
+    """Any bytes are coded parameters.  All shapes, priors, sizes of levels and kinds of base occur."""
     rng = np.random.default_rng(seed)
     numbers = sorted(int(path.name.split("-")[0]) for path in PRIORS.glob("*.json"))
     states = Counter()
@@ -224,7 +224,7 @@ def test_random_networks_and_parameters(seed):
     assert states["restored"] >= 10 and states["damaged"] >= 3 and states.total() == states["restored"] + states["damaged"]
 
 
-# Parameters of a tensor of a network C, L, K, I, the last that the bounds of section 6 let pass; with 4 more for the first they are broken.
+# Networks C, L, K, I and parameters of one tensor that are just within the bounds of section 6.  With 4 more in the first, they are not.
 # first: sum |weight| + |bias| < 2^19 - 16. The others: 2^15 sum |weight| + 2^12 |bias| < 2^31 - 2^16.
 LAST_GOOD = {
     "first": ((2, 1, 5, 3), {"first.weight": [44, *16 * [-32764]]}),
@@ -256,7 +256,7 @@ def test_bounds(name, sign, monkeypatch):
 
 @pytest.mark.parametrize("where", ["first", "depthwise"])
 def test_saturation(where, monkeypatch):
-    """The difference of two channels, 32767 (limited by q) less 32764, is scaled to as many grey levels as a network can."""
+    """q limits one of two channels to 32767.  The difference to the other, 32764, becomes a change of 6 grey levels."""
     base = jpeg(picture(21, 13, False, 6))
     first, depthwise = ([32764, 0], [4096, 4096]) if where == "first" else ([0, 0], [8192, 4096])
     values = [*first, 32764, 32764, *depthwise, 32764, -32764, 0, 0, 0, 0, 32764, 0]
@@ -283,7 +283,7 @@ def test_the_largest_levels(monkeypatch):
 
 
 def test_the_fingerprint_near_its_limit():
-    """Sums that are off by a few units, just inside and just outside; for U = 2 and 4 also exactly 18.75 U^2."""
+    """Sums off by a few units, just inside and just outside the limit; for U = 2 and 4 also exactly at 18.75 U^2."""
     rng = np.random.default_rng(8)
     states, exact = Counter(), 0
     for i in range(60):
@@ -400,7 +400,7 @@ def test_kinds_of_base():
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "YCbCr"])
 def test_all_colours(mode):
-    """Black and white in all planes, where the restored picture is clipped, and all values of Cb and Cr."""
+    """Restored pixels stay within 0..255 for extreme luma, and for all values of Cb and Cr."""
     y, x = np.mgrid[:256, :256]
     planes = np.stack([(x ^ y) // 16 % 2 * 160 + 48 if mode == "YCbCr" else (x ^ y) // 16 * 17, x, y], -1).astype(np.uint8)
     image = Image.fromarray(planes[..., 0]) if mode == "L" else Image.merge(mode, [Image.fromarray(planes[..., i]) for i in range(3)])

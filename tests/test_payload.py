@@ -1,4 +1,4 @@
-"""The payload's bytes: each field as in FORMAT.md, and an error for all that is not a whole payload."""
+"""The payload's bytes: each field as in FORMAT.md, and only a whole payload is taken for one."""
 
 import binascii
 
@@ -18,7 +18,7 @@ SHIPPED = Payload(9, Network(12), 0.5, Fingerprint(0x02, SUMS[::-1]), b"\0\xff")
 
 
 def network_9(number):
-    """The priors of these tests: number 9 alone."""
+    """The only prior of these tests has number 9."""
     if number != 9:
         raise UnsupportedError(f"prior {number}")
     return Network(12)
@@ -116,7 +116,7 @@ def test_truncated_at_every_byte_with_a_true_crc(payload):
 
 @pytest.mark.parametrize("payload", [BLANK, SHIPPED], ids=["blank", "shipped"])
 def test_every_single_bit_counts(payload):
-    """The CRC detects each wrong bit, and bursts of up to 16."""
+    """The CRC detects one wrong bit, and bursts of up to 16."""
     data = write(payload)
     for bit in range(8 * len(data)):
         for burst in (1, 0b11, 0x8001):
@@ -133,7 +133,7 @@ def test_another_version(version):
         body = bytes([version]) + write(payload)[1:-2]
         with pytest.raises(UnsupportedError, match=f"version {version}; expected version 1"):
             read(sealed(body), network_9)
-        # Only the version and the CRC are read.
+        # Nothing else is read of a later version.
         with pytest.raises(UnsupportedError, match=f"version {version}"):
             read(sealed(bytes([version])), network_9)
 
@@ -191,7 +191,7 @@ def test_any_bytes_are_a_payload_or_an_error(data, seal, start):
     except InlayError:
         return
     assert seal
-    # A payload that is read is written with the same bytes, but for the dilations that are ignored.
+    # What is read as a payload is written the same, except for dilations without a meaning.
     again = write(payload)
     ignored = range(6 + payload.network.layers, 14) if payload.prior == 0 else range(0)
     assert len(again) == len(data)

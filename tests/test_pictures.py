@@ -1,4 +1,4 @@
-"""Originals: samples of every kind come out right or are refused, transparency is laid on white, the caller's picture stays as it was."""
+"""Originals: samples of every kind are read right or refused, transparency is laid on white, and the caller's picture stays unchanged."""
 
 import io
 import itertools
@@ -20,7 +20,7 @@ ALPHA = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (24, 1))
 
 
 def prepared(picture):
-    """The pixels and the notes."""
+    """The prepared pixels, and the notes."""
     image, notes = pictures.prepare(picture)
     return np.asarray(image), notes
 
@@ -30,7 +30,7 @@ def opened(data):
 
 
 def deepened(samples, bits):
-    """8-bit samples as samples of `bits`; further low bits are random."""
+    """8-bit samples as samples of `bits` bits, with random digits below the eighth."""
     if bits <= 8:
         return samples >> (8 - bits)
     noise = np.random.default_rng(0).integers(0, 1 << (bits - 8), samples.shape)
@@ -38,7 +38,7 @@ def deepened(samples, bits):
 
 
 def rounded(samples, bits):
-    """Samples of `bits` as 8-bit samples, rounded to nearest."""
+    """Samples of `bits` bits as 8-bit samples, rounded to nearest."""
     full = (1 << bits) - 1
     return np.floor(samples.astype(np.float64) * 255 / full + 0.5).astype(np.uint8)
 
@@ -85,7 +85,7 @@ def test_png_with_a_transparent_colour(kind, bits):
     found, notes = opened(data)
     assert np.array_equal(found, expected)
     assert "transparent pixels were laid on white" in notes
-    if bits != 2 and bits != 4:  # a decoded image does not keep these depths
+    if bits != 2 and bits != 4:  # a decoded image no longer has it
         image = Image.open(io.BytesIO(data))
         image.load()
         found, _ = prepared(image)
@@ -198,7 +198,7 @@ def tiff_cases():
 @pytest.mark.parametrize("helped", [True, False], ids=["tifffile", "pillow"])
 @pytest.mark.parametrize(("photometric", "extra", "bits", "order", "planar", "layout"), list(tiff_cases()))
 def test_tiff_is_right_or_refused(photometric, extra, bits, order, planar, layout, helped, monkeypatch):
-    """Each kind, with tifffile and without it: the exact picture, or an error that names what was found."""
+    """Every kind, with tifffile and without it, gives the exact picture or an error that names what was found."""
     colours = deepened(COLOUR if photometric in ("rgb", "separated") else GRAY, bits)
     full = (1 << bits) - 1
     if photometric == "separated":
@@ -281,7 +281,7 @@ def other_chunks():
 
 @pytest.mark.parametrize("at", [0, 3])
 def test_a_damaged_chunk_takes_nothing_along(at):
-    """A damaged chunk changes neither the pixels nor the chunks before and behind it."""
+    """The pixels and the other items are read, wherever the damaged chunk stands."""
     sound = list(SOUND.items())
     for kind, body in other_chunks():
         if kind in SOUND:
@@ -309,7 +309,7 @@ def test_a_wrong_checksum_is_noted():
 
 
 def test_truncated_files_are_refused_in_one_way():
-    """A file of any format, cut off anywhere, gives an InlayError or the picture."""
+    """A cut file of any format is an InlayError, or gives the picture."""
     for format in ("PNG", "TIFF", "GIF", "WEBP", "JPEG", "BMP", "PPM", "JPEG2000"):
         file = io.BytesIO()
         Image.fromarray(COLOUR).save(file, format)
@@ -368,5 +368,5 @@ def test_every_mode_of_an_image_is_taken_or_refused(mode):
         return
     found, _ = pictures.prepare(image)
     assert found.mode in ("L", "RGB", "CMYK") and found.size == (7, 5)
-    if mode in ("LA", "La", "RGBA", "RGBa", "PA"):  # transparent pixels are white
+    if mode in ("LA", "La", "RGBA", "RGBa", "PA"):  # only the white below is seen
         assert set(np.asarray(found).ravel()) == {255}

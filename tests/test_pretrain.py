@@ -1,4 +1,4 @@
-"""Pre-training's parts: bands of qualities, patches, and parameters brought within their bounds."""
+"""Parts of pre-training: bands of qualities, patches, and parameters kept within their bounds."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_balanced_is_the_same_function_within_bounds(network, scale):
     ("band", "module"), [(Band("jpeg", "quality", 10, 30), jpeg), (Band("jpeg2000", "rate_bpp", 0.3, 0.9), jp2)], ids=["jpeg", "jpeg2000"]
 )
 def test_bands(band, module):
-    """Bases lie all over the band, and nowhere else."""
+    """Bases have all qualities of the band and no others."""
     luma, rng = Image.fromarray(texture(160, 120)), np.random.default_rng(0)
     ends = [len(module.codec.encode(luma, *((q, {}) if band.knob == "quality" else (None, {band.knob: q})))) for q in (band.low, band.high)]
     sizes = [len(band.encode(luma, rng)) for _ in range(40)]

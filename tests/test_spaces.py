@@ -1,4 +1,4 @@
-"""Colour spaces: an original in any space gives the pixels that a viewer shows, in 8 bits and in 16."""
+"""Colours: a master in any space is converted to what a viewer shows, in 8 bits and in 16."""
 
 import io
 import struct
@@ -84,7 +84,7 @@ def test_interpolation_meets_the_8_bit_values(value):
 
 
 def test_one_space_by_two_profiles_is_not_converted():
-    """Otherwise an original with sRGB's own profile would change by rounding."""
+    """Otherwise a master would lose quality because of its own profile."""
     described = icc.colour_profile(icc.SRGB, icc.SRGB_CURVE)
     of_lcms = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for profile in (described, of_lcms):
@@ -98,7 +98,7 @@ def test_one_space_by_two_profiles_is_not_converted():
 
 
 def test_gray_and_colour():
-    """Gray without a profile has the curve of sRGB."""
+    """Gray without a profile is taken as sRGB."""
     gray = texture(40, 30)
     image, _ = pictures.prepare(Image.fromarray(gray), target=SRGB)
     assert np.array_equal(np.asarray(image), np.dstack([gray] * 3))
@@ -199,7 +199,7 @@ def test_gamma_alone_becomes_srgb():
 
 @pytest.mark.parametrize("chunk", ["cICP", "cHRM"])
 def test_wide_primaries_become_a_profile(chunk):
-    """Pixels and profile together give the original's colours."""
+    """The colours are kept: pixels and profile together give the truth."""
     primaries, curve = RGB_SPACES["Display P3"]
     samples = master(TRUTH, primaries, curve, 8)
     chunks = [(b"cICP", bytes((12, 13, 0, 1)))] if chunk == "cICP" else [gamma(1 / 2.2), chromaticities(primaries)]

@@ -1,4 +1,4 @@
-"""Work shared among threads: results in order, errors raised, the same bytes for any number of threads."""
+"""Work shared among threads: results come in order, errors are raised, and the bytes do not depend on the division."""
 
 import gc
 import importlib.util
@@ -23,12 +23,12 @@ def test_results_come_in_order(threads):
 
 
 def test_several_threads_take_part():
-    meeting = threading.Barrier(3, timeout=30)  # no thread passes it alone
+    meeting = threading.Barrier(3, timeout=30)  # one thread alone does not pass it
     assert parallel(lambda i: meeting.wait() >= 0, range(3), 3) == [True] * 3
 
 
 def test_parallel_work_may_be_nested():
-    """It ends however few helpers there are."""
+    """It ends however few helping threads there are."""
 
     def work(i):
         return sum(parallel(lambda j: i * j, range(5), 2))
@@ -37,11 +37,15 @@ def test_parallel_work_may_be_nested():
 
 
 @pytest.fixture
-def no_helpers(monkeypatch):
-    """No helper exists yet."""
-    monkeypatch.setattr(threads, "idle", [])
-    monkeypatch.setattr(threads, "helpers", [])
-    return monkeypatch
+def fresh():
+    """A new copy of the module that has started no helping thread.  Its list `started` has an entry for each that it starts."""
+    spec = importlib.util.find_spec("inlaid.threads")
+    module, started = importlib.util.module_from_spec(spec), []
+    spec.loader.exec_module(module)
+    start = module.start_new_thread
+    module.start_new_thread = lambda *arguments: (started.append(arguments), start(*arguments))
+    module.started = started
+    return module
 
 
 def test_the_caller_works_alone_where_no_thread_can_be_started(no_helpers):
@@ -95,7 +99,7 @@ def test_an_error_is_raised_and_nothing_runs_on(bad):
     with pytest.raises(ValueError, match=f"item {bad}"):
         parallel(work, range(2000), 2)
     assert running == [bad]
-    assert len(done) < 2000 - 1  # the rest does not begin
+    assert len(done) < 2000 - 1  # the others are not begun
     assert parallel(work, range(bad), 2) == list(range(bad))
 
 

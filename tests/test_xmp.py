@@ -1,4 +1,4 @@
-"""XMP packets: properties about pictures that are not kept, and packets in two parts."""
+"""XMP packets: references to pictures that are left out, and packets in two parts."""
 
 import pytest
 from hypothesis import given

@@ -2,8 +2,8 @@
 
     python tests/golden/make.py
 
-Once a version is released they never change: bytes that decode today decode forever.  Until then a change of the format makes all of
-them anew, in one commit that says why.
+Once a version is released they never change: bytes that decode today decode forever.  Until then, a change of the format
+writes all of them again, in one commit that says why.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ def base_file(pixels, **settings):
 
 
 def reversible_jp2(pixels):
-    """A JP2 file of an array, coarse, by the 5/3 wavelet: its decoding is in integers, the same with every decoder."""
+    """A coarse JP2 file of an array by the 5/3 wavelet, which every decoder decodes to the same integers."""
     out = BytesIO()
     Image.fromarray(pixels).save(out, "JPEG2000", irreversible=False, quality_mode="rates", quality_layers=[12])
     return out.getvalue()
 
 
 def with_network(data, network, seed):
-    """`data` with an inlay of the blank prior whose levels are random, and small enough for the picture to stay a picture."""
+    """`data` with an inlay of the blank prior and random levels, small enough to leave the picture recognisable."""
     rng, prior = np.random.default_rng(seed), parameters.blank_prior(network)
     spread = np.zeros(network.size)
     for t in network.tensors:
