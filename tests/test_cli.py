@@ -466,7 +466,7 @@ def test_start_up_is_light():
     frameworks = ("torch", "jax", "scipy", "skimage", "click", "rich", "matplotlib", "numba")
     assert loaded_by("import inlaid, inlaid.encoding.encoder, inlaid.decoder", frameworks) == []
     overview = "from click.testing import CliRunner; from inlaid.cli.main import main; CliRunner().invoke(main, ['--help'])"
-    assert loaded_by(overview, ("numpy", "PIL", "rich", "inlaid.cli.demo", "inlaid.cli.bench")) == []
+    assert loaded_by(overview, ("numpy", "PIL", "rich", *(lazy.target.split(":")[0] for lazy in LAZY.values()))) == []
 
 
 def test_progress_only_on_a_terminal_and_after_a_second(monkeypatch):
@@ -511,7 +511,8 @@ def test_demo(run, png, tmp_path):
 
 def test_what_a_plain_jpeg_would_need():
     from inlaid.bench.metrics import psnr_db
-    from inlaid.cli.demo import OPTIONS, best_crop, plain_bytes_for
+    from inlaid.cli.before_after import best_crop
+    from inlaid.cli.demo import OPTIONS, plain_bytes_for
 
     image = textured(96, 80).convert("L")
     data = jpeg.codec.encode(image, 40, OPTIONS)
@@ -560,7 +561,7 @@ def test_pretrain(run, tmp_path):
     done = run(*common, "-o", tmp_path / "next.json", "--start", out)
     assert done.exit_code == 0 and json.loads((tmp_path / "next.json").read_text())["provenance"]["start"] == "prior.json"
     done = run(*common, "-o", tmp_path / "next.json", "--start", out, "--layers", 2)
-    assert done.exit_code == 2 and "cannot begin another" in done.stderr
+    assert done.exit_code == 2 and "another network cannot begin with it" in done.stderr
     for plot, code in (("history.png", 2), ("none/history.svg", 1)):
         assert run(*common, "-o", out, "--plot", tmp_path / plot).exit_code == code
 

@@ -57,7 +57,7 @@ def test_missing_extra_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         metrics.bd_rate(Curve([1, 2], [1, 2]), Curve([1, 2], [1, 2]))
 
 
-# ------------------------------------------------------------------------------------------------ looks
+# ------------------------------------------------------------------------------------------------ perceptual metrics
 
 
 def pair(strength: float, height: int = 192, width: int = 208) -> tuple[np.ndarray, np.ndarray]:
@@ -76,11 +76,11 @@ def test_ssim_as_others_compute_it(strength: float, ssim: float, ms_ssim: float)
     assert metrics.ms_ssim(a, b) == pytest.approx(ms_ssim, abs=2e-5)
 
 
-def test_properties_of_looks() -> None:
+def test_properties_of_perceptual_metrics() -> None:
     values = []
     for strength in (0, 4, 12, 40):
         a, b = pair(strength)
-        values.append(list(metrics.looks(b, original=a).values()))
+        values.append(list(metrics.perceptual(b, original=a).values()))
         assert metrics.ssim(a, b) == pytest.approx(metrics.ssim(b, a))
         assert metrics.ms_ssim(a, b) == pytest.approx(metrics.ms_ssim(b, a))
     assert values[0] == pytest.approx([1, 1, 100])
@@ -96,10 +96,10 @@ def test_ms_ssim_of_one_changed_mean() -> None:
     assert metrics.ms_ssim(a, b) == pytest.approx(((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1)) ** 0.1333)
 
 
-def test_what_is_too_small_has_no_looks() -> None:
+def test_what_is_too_small_has_no_perceptual_metrics() -> None:
     a, b = pair(5, 175, 300)
-    assert [value is None for value in metrics.looks(b, original=a).values()] == [False, True, False]
-    assert set(metrics.looks(b[:7], original=a[:7]).values()) == {None}
+    assert [value is None for value in metrics.perceptual(b, original=a).values()] == [False, True, False]
+    assert set(metrics.perceptual(b[:7], original=a[:7]).values()) == {None}
 
 
 def test_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

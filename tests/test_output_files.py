@@ -16,9 +16,9 @@ from support.pictures import file_of, textured
 
 import inlaid
 from inlaid import decoder
-from inlaid.cli import files
+from inlaid.cli import outputs, temporary_files
 from inlaid.encoding import encoder
-from inlaid.pretraining import recipes
+from inlaid.pretraining import training
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and locks as POSIX has them")
 
@@ -84,7 +84,7 @@ def idle(monkeypatch):
     monkeypatch.setattr(encoder, "encode", begun)
     monkeypatch.setattr(encoder, "attach", begun)
     monkeypatch.setattr(decoder, "decode", begun)
-    monkeypatch.setattr(recipes, "train", begun)
+    monkeypatch.setattr(training, "train", begun)
     monkeypatch.setattr("inlaid.pretraining.pretrain.pretrain", begun)
     monkeypatch.setattr("inlaid.bench.evaluate.bench", begun)
 
@@ -189,10 +189,10 @@ def test_files_and_folders_of_others(carrier):
         """
         outs = [place / "closed" / "out.jpg", place / "sticky" / "out.jpg", place / "sticky" / "new.jpg"]
         command = [sys.executable, "-c", code, str(place / "photo.jpg"), *map(str, outs)]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-        assert said[0] == f"inlaid: {outs[0]}: Permission denied"
-        assert said[1] == f"inlaid: {outs[1]}: it is there already, and may not be written"
-        assert "bytes were taken out" in said[2] and outs[2].read_bytes() == carrier.base
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert told[0] == f"inlaid: {outs[0]}: Permission denied"
+        assert told[1] == f"inlaid: {outs[1]}: it exists and may not be written"
+        assert "bytes were taken out" in told[2] and outs[2].read_bytes() == carrier.base
         assert outs[1].read_bytes() == b"what was there"
 
 
@@ -211,10 +211,10 @@ def test_a_file_that_is_mounted_on_its_own_is_written_in_place(run, folder, monk
 @posix
 def test_left_overs_are_removed_and_living_runs_are_not_disturbed(run, folder):
     target, others = folder / "out.jpg", folder / "other.jpg"
-    left = [path.with_name(f"{prefix(path)}{n:012x}.tmp") for path in (target, others) for n in (1, 2)]
+    left = [path.with_name(f"{temporary_files.prefix(path)}{n:012x}.tmp") for path in (target, others) for n in (1, 2)]
     for path in left:
         path.write_bytes(b"half a pic")
-    with suppress(Abandoned), files.writing(str(target)) as living:
+    with temporary_files.beside(target) as living:
         assert run("strip", "photo.jpg", "-o", target).exit_code == 0
         assert set(temporaries(folder)) == {*left[2:], Path(living.name)}  # those of another output are another run's
         raise Abandoned
@@ -224,9 +224,9 @@ def test_left_overs_are_removed_and_living_runs_are_not_disturbed(run, folder):
 
 @posix
 def test_left_overs_that_cannot_be_removed_do_no_harm(run, folder):
-    begin = prefix(folder / "out.jpg")
-    (folder / f"{begin}a.tmp").mkdir()
-    (folder / f"{begin}b.tmp").symlink_to("photo.jpg")
+    prefix = temporary_files.prefix(folder / "out.jpg")
+    (folder / f"{prefix}a.tmp").mkdir()
+    (folder / f"{prefix}b.tmp").symlink_to("photo.jpg")
     before = Path("photo.jpg").read_bytes()
     assert run("strip", "photo.jpg", "-o", "out.jpg").exit_code == 0
     assert Path("photo.jpg").read_bytes() == before and len(temporaries(folder)) == 2
@@ -234,8 +234,8 @@ def test_left_overs_that_cannot_be_removed_do_no_harm(run, folder):
 
 @posix
 def test_a_file_that_is_taken_for_a_left_over_is_made_again(tmp_path, monkeypatch):
-    """Another run takes it before it is locked: twice the lock fails, once the file is gone."""
-    real, calls = files.fcntl.flock, []
+    """By another run, before it was locked: twice while it is, once when it is gone already."""
+    real, calls = temporary_files.fcntl.flock, []
 
     def flock(file, how):
         calls.append(file.name)
@@ -245,8 +245,8 @@ def test_a_file_that_is_taken_for_a_left_over_is_made_again(tmp_path, monkeypatc
             Path(file.name).unlink()
         real(file, how)
 
-    monkeypatch.setattr(files.fcntl, "flock", flock)
-    files.write(str(tmp_path / "out"), b"bytes")
+    monkeypatch.setattr(temporary_files.fcntl, "flock", flock)
+    outputs.write(str(tmp_path / "out"), b"bytes")
     assert len(set(calls)) == 4 and (tmp_path / "out").read_bytes() == b"bytes"
 
 
@@ -255,20 +255,20 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     def flock(*_):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(files.fcntl, "flock", flock)
-    left = tmp_path / f"{prefix(tmp_path / 'out')}1.tmp"
+    monkeypatch.setattr(temporary_files.fcntl, "flock", flock)
+    left = tmp_path / f"{temporary_files.prefix(tmp_path / 'out')}1.tmp"
     left.touch()
-    files.check_output(str(tmp_path / "out"))
-    files.write(str(tmp_path / "out"), b"bytes")
+    outputs.check_output(str(tmp_path / "out"))
+    outputs.write(str(tmp_path / "out"), b"bytes")
     assert (tmp_path / "out").read_bytes() == b"bytes" and left.exists()  # it may be a living run's
 
 
 def test_a_system_without_locks(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "fcntl", None)
-    left = tmp_path / f"{prefix(tmp_path / 'out')}1.tmp"
+    monkeypatch.setattr(temporary_files, "fcntl", None)
+    left = tmp_path / f"{temporary_files.prefix(tmp_path / 'out')}1.tmp"
     left.touch()
-    files.check_output(str(tmp_path / "out"))
-    files.write(str(tmp_path / "out"), b"bytes")
+    outputs.check_output(str(tmp_path / "out"))
+    outputs.write(str(tmp_path / "out"), b"bytes")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -277,7 +277,7 @@ def test_the_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
     synchronise, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda file: (done.append(os.fstat(file).st_size), synchronise(file)))
     monkeypatch.setattr(Path, "replace", lambda path, target: (done.append("renamed"), replace(path, target)))
-    files.write(str(tmp_path / "out"), bytes(5000))
+    outputs.write(str(tmp_path / "out"), bytes(5000))
     assert done == [5000, "renamed"]
 
 
@@ -289,7 +289,7 @@ KILLER = """
 import json, os, signal, sys, time
 from pathlib import Path
 from inlaid import decoder
-from inlaid.cli import export, files, signatures
+from inlaid.cli import export, outputs, signatures, temporary_files
 from inlaid.encoding import encoder, pictures
 from inlaid.cli.main import main
 
@@ -304,7 +304,7 @@ def created(path, mode="r", *, open=Path.open, **settings):
     return killed() if "x" in mode else file
 
 POINTS = {
-    "created": lambda: setattr(Path, "open", created),
+    "created": lambda: setattr(temporary_files, "locked_file", after(temporary_files.locked_file)),
     "written": lambda: setattr(os, "fsync", killed),
     "synchronised": lambda: setattr(Path, "replace", killed),
     "renamed": lambda: setattr(Path, "replace", after(Path.replace)),

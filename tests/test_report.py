@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from inlaid.bench.evaluate import Settings
+from inlaid.bench.settings import Settings
 from inlaid.cli.main import main
-from inlaid.report import compare, sections
+from inlaid.report import compare, paper, sections
 from inlaid.report import tables as report
 from inlaid.report.tables import Results, Table
 
@@ -89,9 +89,9 @@ def test_report_equals_a_direct_computation(tmp_path: Path) -> None:
 
 def test_the_papers_averages_are_weighted() -> None:
     images = {"live1": 29, "kodak": 24, "classic5": 5}
-    for codec, average in sections.PAPER_AVERAGE.items():
+    for codec, average in paper.AVERAGE.items():
         for column in (0, 1):
-            mean = sum(n * sections.PAPER[codec][name][column] for name, n in images.items()) / 58
+            mean = sum(n * paper.TABLE_2[codec][name][column] for name, n in images.items()) / 58
             assert mean == pytest.approx(average[column], abs=0.006)
 
 
@@ -125,7 +125,7 @@ def test_a_point_that_few_have_is_not_used(tmp_path: Path) -> None:
     (table,) = tables(write(tmp_path / "run.jsonl", [*stored(), *third, extra]))
     assert [p.at for p in table.sets[0].points] == list(QUALITIES)
     assert table.sets[0].images == 3
-    assert "kodak: not used are the lines at 25, which most pictures do not have." in table.notes
+    assert "kodak: the lines at 25 are not used: most pictures do not have them." in table.notes
     assert extra in [{name: each[name] for name in extra} for each in table.lines]
 
 
@@ -268,7 +268,7 @@ def test_both_pages_say_all(run: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(main, ["report", str(run), "-o", str(out)]).exit_code == 0
     markdown, html = ((out / name).read_text("utf-8") for name in ("results.md", "results.html"))
     for heading in ("Savings (Table II)", "Rate and distortion (Figure 3)", "Side by side (Figure 4)", "Against other codecs",
-                    "What brings what", "What restoring costs (Table I)", "All configurations"):  # fmt: skip
+                    "What each part of the method brings", "Speed of restoring (Table I)", "All configurations"):  # fmt: skip
         assert f"## {heading}\n" in markdown and f"<h2>{heading}</h2>" in html
     row = "6 channels, 3 layers|768x512|378 + 24|378|0.149|12.50|20.00|6.25|20.00"
     assert f"| {' | '.join(row.split('|'))} |" in markdown
