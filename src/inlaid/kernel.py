@@ -20,7 +20,7 @@ from .errors import InlayError
 from .network import MAX_LAYERS, Network
 from .threads import bands, edges, parallel, threads_of
 
-ALL_PATHS = ("vnni", "avx512", "avx2", "neon", "portable")  # best first
+ALL_PATHS = ("vnni", "avx512", "avx2", "sse", "neon", "portable")  # best first
 
 Pixels = NDArray[np.uint8]
 PEAK_MSE = 128.0**2  # (grey levels)^2 in the gradient kernel's unit of squared error
