@@ -84,8 +84,8 @@ def originals(images: Path | None) -> Iterator[tuple[str, Pixels]]:
 
 def jpeg_of(original: Pixels, quality: int) -> tuple[bytes, Pixels]:
     """The JPEG file of a luma, and its decoded luma."""
-    data = JPEG.encode_base(Image.fromarray(original), quality, {})
-    return data, JPEG.decode_luma(data)
+    data = JPEG.codec.encode(Image.fromarray(original), quality, {})
+    return data, JPEG.codec.decode_luma(data)
 
 
 def decode_by_pillow(data: bytes) -> Image.Image:
@@ -95,11 +95,10 @@ def decode_by_pillow(data: bytes) -> Image.Image:
     return image
 
 
-def best_prior(network: Network, data: bytes, base: Pixels, original: Pixels) -> Prior:
+def prior_for(network: Network, base: Pixels, original: Pixels) -> Prior:
     """The shipped prior that the encoder would begin with."""
-    job = _Job(JPEG, data, Image.fromarray(original), None, 5, 0, None, None)
-    job.base = base
-    found = job._best_prior(network)
+    task = Task(JPEG, base, original, fingerprint(base), 0.0, 0.0)
+    found = best_prior(task, Settings.of(None, 5, Run()), network)
     assert found is not None  # there is one for every network of a preset
     return found
 

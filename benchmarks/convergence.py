@@ -60,8 +60,8 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
 
 def _picture(original: Pixels, threads: int) -> Line:
     """The time (s) and PSNR (dB) of every schedule."""
-    file, base = jpeg_of(original, 20)
-    prior = best_prior(SMALL, file, base, original)
+    base = jpeg_of(original, 20)[1]
+    prior = prior_for(SMALL, base, original)
     start = (prior.values / UNIT).astype(np.float32)
 
     def psnr(parameters: Vector) -> float:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from common import Column, Line, at_least, at_most, best_prior, decode_by_pillow, jpeg_of, originals, shortest_ms, synthetic, verify
+from common import Column, Line, at_least, at_most, decode_by_pillow, jpeg_of, originals, prior_for, shortest_ms, synthetic, verify
 from peak import Spin, compiler
 
 from inlaid import native, reference

@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 from peak import Spin, compiler
 
 from inlaid.bench.provenance import versions
+from inlaid.encoding import gradient as float_kernel
+from inlaid.encoding import rectangles
 
 TOLERANCE = 1e-3  # relative, in the 2-norm of a tensor's gradient
 REQUIRED = at_least(times_inlay=10)  # of JAX and of PyTorch

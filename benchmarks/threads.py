@@ -16,7 +16,7 @@ from functools import partial
 from statistics import median
 
 import numpy as np
-from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, alternating, at_least, best_prior, jpeg_of, synthetic, verify
+from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, alternating, at_least, jpeg_of, prior_for, synthetic, verify
 from numpy.typing import NDArray
 from peak import Spin, compiler
 
@@ -44,8 +44,8 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
     if compiler():
         yield from _peaks(arguments)
     tile = synthetic()
-    file, tile_base = jpeg_of(tile, 20)
-    small, large = (best_prior(network, file, tile_base, tile) for network in (presets.SMALL, presets.LARGE))
+    tile_base = jpeg_of(tile, 20)[1]
+    small, large = (prior_for(network, tile_base, tile) for network in (presets.SMALL, presets.LARGE))
     for shape in SIZES_PX:
         height, width = shape
         if height * width > 1e6 * arguments.largest:

@@ -14,9 +14,9 @@ from support.pictures import textured
 
 def pytest_report_header():
     """Says which kernel paths this machine tests."""
-    from inlaid import kernel
+    from inlaid import native
 
-    return f"kernel paths: {', '.join(kernel.paths())}"
+    return f"kernel paths: {', '.join(native.paths())}"
 
 
 @pytest.fixture(scope="session")

@@ -39,8 +39,8 @@ def shown(data):
 
 def restored_luma(data):
     """The luma that the reference decoder restores from the bytes of the file."""
-    found = payload.read(jpeg.extract(data), priors.network_of)
-    luma = jpeg.decode_base(data).luma
+    found = payload.read(jpeg.container.extract(data), priors.network_of)
+    luma = jpeg.codec.decode(data).luma
     sets = decoder.integer_parameters(found, luma.shape)
     assert sets.areas is None
     return reference.restore(found.network, sets.parameters[0], luma)
@@ -48,7 +48,7 @@ def restored_luma(data):
 
 def pixels_as_format_says(data):
     """The restored pixels by FORMAT.md, section 7, in plain integers."""
-    base, luma = jpeg.decode_base(data), restored_luma(data).astype(np.int64)
+    base, luma = jpeg.codec.decode(data), restored_luma(data).astype(np.int64)
     planes = np.asarray(base.image).astype(np.int64)
     if base.model == "gray":
         return luma
@@ -105,7 +105,7 @@ def assert_no_plain_base_is_better(encoded, original, quality):
 
 def assert_plain(encoded, *words):
     """Checks that there is no inlay, and that the reason has these words."""
-    assert jpeg.extract(encoded.data) is None
+    assert jpeg.container.extract(encoded.data) is None
     assert encoded.payload is None
     assert encoded.payload_bytes == 0
     assert encoded.reason.startswith("no inlay: ")
@@ -544,9 +544,9 @@ def test_damaged_and_unsupported(carrier):
     assert "version 2" in assert_base(jpeg.container.embed(base, sealed(b"\2" + raw[1:-2])), "unsupported")
     assert "prior 255" in assert_base(jpeg.container.embed(base, sealed(raw[:1] + b"\xff" + raw[2:-2])), "unsupported")
     too_far = sealed(raw[: -2 - len(payload.read(raw, priors.network_of).coded)] + b"\xff" * 300)
-    assert "parameter" in assert_base(jpeg.embed(base, too_far), "damaged")
+    assert "parameter" in assert_base(jpeg.container.embed(base, too_far), "damaged")
     # The base can still be shown, and the payload removed.
-    for data in (jpeg.embed(base, damaged), jpeg.embed(base, too_far)):
+    for data in (jpeg.container.embed(base, damaged), jpeg.container.embed(base, too_far)):
         assert np.array_equal(inlaid.decode(data, base=True), shown(base))
         assert inlaid.strip(data) == base
 

@@ -387,7 +387,7 @@ def test_fit_brings_the_picture_nearer(name):
     start = he_init(network, np.random.default_rng(0))
     schedule, calls = SCHEDULES[name], []
     kept = start.copy()
-    result = fit(network, start, schedule, base=base, original=original, progress=lambda *step: calls.append(step))
+    result = fit(Problem(network, base, original), start, schedule, Run(progress=lambda *step: calls.append(step)))
     assert np.array_equal(start, kept)
     before, after = (error(network, p, base, original) for p in (start, result.parameters))
     assert after < 0.97 * before
@@ -534,9 +534,9 @@ def test_what_costs_stays_nearer_to_the_prior():
     schedule = Schedule(40, rate=0.01, second_order=True)
     distances, errors = [], []
     for mse_per_bit in (0.0, 0.01, 0.1):
-        found = fit(network, start, schedule, base=base, original=original, rate_cost=RateCost(prior, mse_per_bit)).parameters
+        found = fit(Problem(network, base, original, rate_cost=RateCost(prior, mse_per_bit)), start, schedule).parameters
         distances.append(np.abs(found - start).sum())
-        errors.append(mean_squared_error(network, found, base=base, original=original))
+        errors.append(mean_squared_error(Problem(network, base, original), found))
     assert distances[0] > distances[1] > distances[2]
     assert errors[0] < errors[2]
 

@@ -197,10 +197,10 @@ def test_nothing_but_segments(files):
 def test_every_value_of_every_field(name, files):
     """Each byte before the coded ones takes all values, or those at the ends of ranges."""
     data, found = files[name], Counter()
-    base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
+    base, body = inlaid.strip(data), jpeg.container.extract(data)[:-2]
     for at in range(22 if "no prior" in name else 10):
         for value in range(256) if at < 6 else (0, 1, 7, 8, 9, 15, 16, 17, 127, 128, 240, 255):
-            found[outcome(jpeg.embed(base, sealed(body[:at] + bytes([value]) + body[at + 1 :])))] += 1
+            found[outcome(jpeg.container.embed(base, sealed(body[:at] + bytes([value]) + body[at + 1 :])))] += 1
     assert set(found) == {"restored", "base"}
     assert found["restored"] >= 12  # any value of the gain: it is only reported
     assert found["base"] >= 500
@@ -227,7 +227,7 @@ def test_damaged_parameters(count, files):
 def test_random_parameters_of_random_networks(count, files):
     """Networks of all shapes; coded bytes that are random, constant, none or very many."""
     data, found = files["gray, no prior"], Counter()
-    base, body = inlaid.strip(data), jpeg.extract(data)[:-2]
+    base, body = inlaid.strip(data), jpeg.container.extract(data)[:-2]
     for i in range(count):
         rng = np.random.default_rng((3, i))
         layers = int(rng.integers(0, 9))

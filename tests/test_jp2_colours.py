@@ -122,7 +122,7 @@ def second(data, tmp_path):
 
 def refused(data, *words, error=UnsupportedError):
     """Checks that all decoders refuse the file with these words, and that functions without pixels accept it."""
-    for decode in (jp2.decode_image, jp2.decode_original, inlaid.decode):
+    for decode in (jp2.codec.decode_image, jp2.codec.decode_original, inlaid.decode):
         with pytest.raises(error, match=".*".join(words)):
             decode(data)
     assert jp2.container.describe(data)["width"] and jp2.container.strip(data) == data

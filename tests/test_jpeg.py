@@ -435,7 +435,7 @@ def test_hostile_metadata_is_no_reason_to_refuse_the_picture():
 def test_plausibility_bound():
     size = struct.pack(">HH", 8000, 8000)
     with pytest.raises(FormatError, match=r"8000x8000 pixels need at least 125000 bytes; the JPEG file has \d+ behind its header"):
-        jpeg.decode_image(with_sof(BASE, 1, size))
+        jpeg.codec.decode_image(with_sof(BASE, 1, size))
     # In 4:2:0 the first component is the large one.  Where it is the small one, it has a quarter of the blocks.
     with pytest.raises(FormatError, match="at least 31250 bytes"):
         jpeg.codec.decode_image(with_sof(with_sof(with_sof(BASE, 1, size), 7, b"\x11"), 10, b"\x22"))
@@ -741,8 +741,8 @@ def test_metadata_larger_than_the_container_takes(key, most, options):
     image = picture()
     start = EXIF if key == "exif" else b"x"
     image.info[key] = start + bytes(most - len(start))
-    assert JpegImageFile(io.BytesIO(jpeg.encode_base(image, 70, options))).info[key] == image.info[key]
-    assert jpeg.writable(image.info, "RGB").notes == ()
+    assert JpegImageFile(io.BytesIO(jpeg.codec.encode(image, 70, options))).info[key] == image.info[key]
+    assert jpeg.container.writable(image.info, "RGB").notes == ()
     image.info[key] += b"\0"  # an item that is too long is left out, with a note
     image.info["dpi"] = (300, 300)
     (note,) = jpeg.container.writable(image.info, "RGB").notes

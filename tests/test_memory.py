@@ -52,7 +52,7 @@ def test_bands_give_the_same_picture(name, monkeypatch):
 @pytest.mark.parametrize("side_px", [None, 32])
 def test_bands_see_the_base_around_them(network, side_px, monkeypatch):
     """Bands of one row, which is less than the network sees: it must not see what was restored above it."""
-    monkeypatch.setattr(formats, "BAND_PX", 1)
+    monkeypatch.setattr(formats.base, "BAND_PX", 1)
     base = jpeg_of(texture(75, 203, seed=3), quality=90)
     luma = inlaid.decode(base)
     sets = random_sets(luma.shape, network, side_px, 3)
@@ -60,13 +60,13 @@ def test_bands_see_the_base_around_them(network, side_px, monkeypatch):
     if side_px is None:
         assert np.array_equal(found, reference.restore(network, sets.parameters[0], luma))
     else:
-        assert np.array_equal(found, decoder.restore(network, sets, luma))
+        assert np.array_equal(found, restoration.restore(network, sets, luma))
     assert (found != luma).mean() > 0.2
 
 
 def test_a_stale_inlay_leaves_the_base_as_it_is():
     data = jpeg_of(texture(64, 64, seed=9), quality=30)
-    moved = formats.by_name("jpeg").embed(data, formats.by_name("jpeg").extract(made("gray")))
+    moved = formats.by_name("jpeg").container.embed(data, formats.by_name("jpeg").container.extract(made("gray")))
     with pytest.warns(inlaid.InlayWarning, match="another picture"):
         assert np.array_equal(inlaid.decode_image(moved), Image.open(io.BytesIO(data)))
 

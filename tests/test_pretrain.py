@@ -6,8 +6,9 @@ from PIL import Image
 from support.pictures import texture
 
 from inlaid.encoding import floatnet
-from inlaid.encoding.fit import Schedule, he_init, normed_gradient
+from inlaid.encoding.floatnet import he_init, normed_gradient
 from inlaid.encoding.presets import LARGE, SMALL
+from inlaid.encoding.schedule import Schedule
 from inlaid.errors import InlayError
 from inlaid.formats import jp2, jpeg
 from inlaid.network import Network

@@ -78,7 +78,7 @@ def test_the_quadratic_predicts_the_error(fits, index):
     for _ in range(12):
         d = rng.normal(0, 3e-3, network.size).astype(np.float32)
         # The mean over +d and -d leaves out the slope: the fit is not quite at its minimum.
-        ahead, behind = (mean_squared_error(network, p, base=base, original=original) for p in (fitted + d, fitted - d))
+        ahead, behind = (mean_squared_error(Problem(network, base, original), p) for p in (fitted + d, fitted - d))
         ratios.append(((ahead + behind) / 2 - mse) / (d @ hessian @ d))
     assert 0.8 < np.mean(ratios) < 1.35
     assert min(ratios) > 0.6

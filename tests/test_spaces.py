@@ -20,36 +20,6 @@ TRUTH = coloured(96, 64, seed=5)  # sRGB
 SRGB = Space("RGB")
 
 
-def linear(samples):
-    """Linear light 0..1 of sRGB samples 0..255."""
-    v = samples.astype(np.float64) / 255
-    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
-
-
-def to_xyz(primaries):
-    columns = np.stack([[x / y, 1, (1 - x - y) / y] for x, y in (primaries.red, primaries.green, primaries.blue)], axis=1)
-    x, y = primaries.white
-    return columns * np.linalg.solve(columns, [x / y, 1, (1 - x - y) / y])
-
-
-def adapted(source, target):
-    """The Bradford matrix from one white to another."""
-    bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-    whites = [bradford @ [x / y, 1, (1 - x - y) / y] for x, y in (source, target)]
-    return np.linalg.inv(bradford) @ np.diag(whites[1] / whites[0]) @ bradford
-
-
-def master(truth, primaries, curve, bits):
-    """sRGB pixels as samples of another space, by the formulas of the standards."""
-    matrix = np.linalg.inv(to_xyz(primaries)) @ adapted(icc.SRGB.white, primaries.white) @ to_xyz(icc.SRGB)
-    light = np.clip(linear(truth) @ matrix.T, 0, 1)
-    if curve == icc.SRGB_CURVE:
-        encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    else:
-        encoded = light ** (1 / curve.gamma)
-    return np.floor(encoded * ((1 << bits) - 1) + 0.5).astype(np.uint8 if bits == 8 else np.uint16)
-
-
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("name", RGB_SPACES)
 def test_a_master_becomes_srgb(name, bits):

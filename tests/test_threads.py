@@ -48,7 +48,11 @@ def fresh():
     return module
 
 
-def test_the_caller_works_alone_where_no_thread_can_be_started(no_helpers):
+def callers_thread(i):
+    return i, threading.get_ident()
+
+
+def test_the_caller_works_alone_where_no_thread_can_be_started(fresh):
     def fails(*_):
         raise RuntimeError("can't start new thread")
 
@@ -56,16 +60,16 @@ def test_the_caller_works_alone_where_no_thread_can_be_started(no_helpers):
     assert fresh.parallel(callers_thread, range(5), 3) == [callers_thread(i) for i in range(5)]
 
 
-def test_helpers_that_never_begin_are_not_waited_for(no_helpers):
-    no_helpers.setattr(threads, "start_new_thread", lambda *_: None)
+def test_helpers_that_never_come_are_not_waited_for(fresh):
+    fresh.start_new_thread = lambda *arguments: fresh.started.append(arguments)
     for _ in range(3):
         assert fresh.parallel(lambda i: i, range(5), 3) == list(range(5))
     assert len(fresh.started) == 2
 
 
-def test_callers_share_the_helpers(no_helpers):
-    """A caller works alone while all helpers are busy."""
-    no_helpers.setattr(threads, "default_threads", lambda: 2)
+def test_callers_share_the_helpers(fresh):
+    """A caller works alone while all helpers are busy, and finds them again when they are idle."""
+    fresh.default_threads = lambda: 2
     started, over = threading.Barrier(3, timeout=30), threading.Event()
 
     def long_work(_):
@@ -111,11 +115,21 @@ def test_bands_give_the_same_bytes():
         assert np.array_equal(native.restore(Network(), parameters, base, threads=count), expected)
 
 
-def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted():
-    """A helper may still write there."""
-    array = np.zeros(3, np.uint8)
-    given, address = weakref.ref(array), kernel._address(array)
-    del array
+def test_what_the_native_was_given_outlives_a_caller_that_was_interrupted(monkeypatch):
+    """A helping thread may still read and write there."""
+    kept = []
+
+    def interrupted(work, *_):
+        kept.append(work)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(native, "parallel", interrupted)
+    base = np.zeros((3, 5), np.uint8)
+    with suppress(KeyboardInterrupt):
+        native.restore(Network(), np.zeros(Network().size, np.int16), base)
+    given = weakref.ref(base)
+    del base
+    gc.collect()
     assert given() is not None
     kept.clear()
     gc.collect()
@@ -123,8 +137,8 @@ def test_what_the_kernel_was_given_outlives_a_caller_that_was_interrupted():
 
 
 def test_threads_that_have_ended_leave_no_lock():
-    """Each thread has a lock of its own, so threads do not wait for one another."""
-    seen = set()
+    """Each thread has a lock of its own, so that they do not wait for one another."""
+    locks = []
 
     def enter():
         with threads.uncut() as inside, threads.uncut():

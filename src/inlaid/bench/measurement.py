@@ -112,9 +112,9 @@ def _plain(original: Pixels, settings: Settings) -> tuple[Format, bytes, dict[st
     """The base codec, the plain base file, and the options that it was made with."""
     module, options = formats.by_name(settings.codec), settings.base_options()
     # Name the options that are off too: JPEG's encoder optimises by default.
-    options = {name: options.get(name, False) for name in ("optimize", "progressive") if name in module.OPTIONS} | options
+    options = {name: options.get(name, False) for name in ("optimize", "progressive") if name in module.codec.OPTIONS} | options
     try:
-        return module, module.encode_base(Image.fromarray(original), settings.quality, options), options
+        return module, module.codec.encode(Image.fromarray(original), settings.quality, options), options
     except (UnsupportedError, LimitError, MemoryError) as error:
         raise Unmeasurable(f"{error or type(error).__name__}") from error
 
@@ -138,7 +138,7 @@ def _inlay(original: Pixels, settings: Settings) -> _Coded:
     except (UnsupportedError, LimitError, MemoryError) as error:
         raise Unmeasurable(f"{error or type(error).__name__}") from error
     file = encoded.data
-    if module.strip(file) != plain:
+    if module.container.strip(file) != plain:
         raise InlayError("the base inside the file is not the plain base that it is compared with")
     begun = time.perf_counter()
     restored = decoder.decode(file, threads=THREADS)
@@ -153,10 +153,10 @@ def _filtered(original: Pixels, settings: Settings) -> _Coded:
     """The plain base, and a file that is longer by the bytes of a linear filter; the filter is applied to the base."""
     begun = time.perf_counter()
     module, plain, _ = _plain(original, settings)
-    base = module.decode_luma(plain)
+    base = module.codec.decode_luma(plain)
     pixels = wiener.restored(base, original)
     encode_s = time.perf_counter() - begun
-    file = plain + bytes(module.OVERHEAD_BYTES + wiener.PAYLOAD_BYTES)
+    file = plain + bytes(module.container.OVERHEAD_BYTES + wiener.PAYLOAD_BYTES)
     return _Coded(plain, file, base, pixels, encode_s, 0.0, wiener.DESCRIPTION)
 
 

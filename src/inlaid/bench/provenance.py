@@ -20,7 +20,7 @@ import numpy as np
 import PIL
 from PIL import features
 
-from .. import __version__, kernel, priors
+from .. import __version__, native, priors
 from ..threads import default_threads
 
 PACKAGE = Path(__file__).parents[1]
@@ -33,7 +33,7 @@ PRIOR_FIELDS = ("codec", "network", "values", "exponents", "spreads")
 @cache
 def code() -> str:
     """A digest of everything that can change a measurement: inlaid's modules, priors and kernel, and the versions of the libraries."""
-    library = Path(kernel._library()._name).read_bytes()
+    library = native.library_path().read_bytes()
     sources = (path.read_text("utf-8") for path in modules())
     return digest_of(sources, {number: prior_fields(number) for number in priors.files()}, versions(), library)
 

@@ -49,7 +49,7 @@ class Settings:
             peers.library(self.codec)
             known: set[str] = set()
         else:
-            known = formats.by_name(self.codec).OPTIONS
+            known = formats.by_name(self.codec).codec.OPTIONS
             if self.preset != wiener.NAME:
                 presets.by_name(self.preset).at(self.effort)
         for name, value in self.base_options().items():

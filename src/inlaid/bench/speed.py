@@ -36,10 +36,10 @@ def measure() -> Iterator[Line]:
     module = formats.by_name("jpeg")
     for prior in _networks():
         for width, height in SIZES_PX:
-            base_file = module.encode_base(Image.fromarray(_picture(width, height)), QUALITY, {})
-            base = module.decode_luma(base_file)
+            base_file = module.codec.encode(Image.fromarray(_picture(width, height)), QUALITY, {})
+            base = module.codec.decode_luma(base_file)
             inlay = Payload(prior.number, prior.network, 0.0, fingerprint(base), _coded_parameters(prior))
-            file = module.embed(base_file, payload.write(inlay))
+            file = module.container.embed(base_file, payload.write(inlay))
             levels = decoder.integer_parameters(inlay, base.shape).parameters[0]
             expected = native.restore(prior.network, levels, base, threads=1)
             decoded = decoder.decode(file)

@@ -39,17 +39,19 @@ def attach(source: str, original: str, output: str, fitting: Fitting, limits: Li
     """
     from .. import formats
     from ..encoding import encoder, pictures
+    from ..encoding.alignment import space_of
+    from ..encoding.limits import check_limits
 
     check_names(BASE=source, MASTER=original)
     check_output(output)
     base = read(source)
     with error_prefix(source):
         module = formats.by_content(base)
-        applies = not module.obstacle(base)
-        space = encoder.space_of(base) if applies else None
+        applies = not module.container.obstacle(base)
+        space = space_of(base) if applies else None
     if Path(output).suffix.lower() != Path(source).suffix.lower():
-        format_of(output, module.NAME)
-    check = partial(encoder.check_limits, format=module.NAME, **asdict(limits))
+        format_of(output, module.name)
+    check = partial(check_limits, format=module.name, **asdict(limits))
     begun = time.perf_counter()
     with error_prefix(original):
         picture = open_picture(original, check)

@@ -67,7 +67,7 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
     multiple=True,
     default=["jpeg"],
     show_default=True,
-    type=click.Choice([*(module.NAME for module in formats.all_formats()), *peers.NAMES]),
+    type=click.Choice([*(module.name for module in formats.all_formats()), *peers.NAMES]),
     help="The base codec, or a peer that carries no inlay: webp, avif or jxl.  May be repeated.",
 )
 @click.option(
@@ -180,7 +180,7 @@ def _at_points(settings: Settings, quality: list[int] | None, rate: list[float] 
     if quality is None and rate is None:
         if settings.codec in peers.NAMES:
             quality = list(peers.QUALITIES[settings.codec])
-        elif "rate_bpp" in formats.by_name(settings.codec).OPTIONS:
+        elif "rate_bpp" in formats.by_name(settings.codec).codec.OPTIONS:
             rate = list(RATES_BPP)
         else:
             quality = list(QUALITIES)

@@ -42,7 +42,7 @@ def decode(source: str, output: str, base: bool, limits: Limits, threads: int | 
     check_output(output)
     data = read(source)
     with error_prefix(source):
-        header = formats.by_content(data).describe(data)
+        header = formats.by_content(data).container.describe(data)
     with error_prefix(output, streams.OUTPUT):
         notes = export.check(format, (header["width"], header["height"]), "L" if header["model"] == "gray" else "RGB")
     with error_prefix(source):

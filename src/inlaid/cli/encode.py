@@ -70,26 +70,27 @@ def encode(
       convert scan.psd ppm:- | inlaid encode - -o scan.jpg --json
     """
     from ..encoding import encoder
+    from ..encoding.limits import check_limits
     from . import export
 
     module = format_of(output, format)
     given = {name: value for name, value in options.items() if value is not None}
-    if foreign := sorted(given.keys() - module.OPTIONS):
-        raise click.UsageError(f"--{foreign[0].partition('_')[0]} does not apply to {module.NAME}")
+    if foreign := sorted(given.keys() - module.codec.OPTIONS):
+        raise click.UsageError(f"--{foreign[0].partition('_')[0]} does not apply to {module.name}")
     if sum(value is not None for value in (quality, given.get("rate_bpp"), given.get("psnr_db"))) > 1:
         raise click.UsageError("expected at most one of --quality, --rate and --psnr")
     check_output(output)
 
     def check(extent: Extent) -> None:
-        encoder.check_limits(extent, module.NAME, limits.max_pixels, limits.max_memory)
-        export.check(module.NAME.upper(), (extent.width, extent.height), "L" if extent.gray else "RGB")
+        check_limits(extent, module.name, limits.max_pixels, limits.max_memory)
+        export.check(module.name.upper(), (extent.width, extent.height), "L" if extent.gray else "RGB")
 
     begun = time.perf_counter()
     with error_prefix(source), Progress("fitting") as progress:
         # A variable for the picture, or a call with **, would hold its pixels until the end of the fit.
         encoded = encoder.encode(
             open_picture(source, check),
-            format=module.NAME,
+            format=module.name,
             quality=quality,
             effort=fitting.effort,
             preset=fitting.preset,

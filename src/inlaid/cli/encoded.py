@@ -32,8 +32,8 @@ def format_of(output: str, name: str | None) -> Format:
     except FormatError as error:
         raise click.BadParameter(str(error), param_hint="--format") from error
     if by_suffix is not module and suffix in Image.registered_extensions():
-        written = module.NAME.upper() if name else " or ".join(m.NAME.upper() for m in formats.all_formats())
-        raise click.BadParameter(f"{output}: a {written} file is written; expected a name in {module.EXTENSIONS[0]}", param_hint="-o")
+        written = module.name.upper() if name else " or ".join(m.name.upper() for m in formats.all_formats())
+        raise click.BadParameter(f"{output}: a {written} file is written; expected a name in {module.extensions[0]}", param_hint="-o")
     return module
 
 

@@ -34,8 +34,10 @@ def check(format: str, size: tuple[int, int], mode: str) -> tuple[str, ...]:
     UnsupportedError if Pillow cannot write such a picture in this format, or would write a different picture.
     """
     notes = _differences(format, size, mode)
-    if format in LIBJPEG and max(size) > jpeg.MAX_SIDE_PX:  # libjpeg itself would also print a message on standard error
-        raise UnsupportedError(f"a picture of {size[0]}x{size[1]} pixels is too large: {format} holds at most {jpeg.MAX_SIDE_PX} a side")
+    if format in LIBJPEG and max(size) > jpeg.codec.MAX_SIDE_PX:  # libjpeg itself would also print a message on standard error
+        raise UnsupportedError(
+            f"a picture of {size[0]}x{size[1]} pixels is too large: {format} holds at most {jpeg.codec.MAX_SIDE_PX} a side"
+        )
     for side in ((max(size[0], 1), 1), (1, max(size[1], 1))):
         try:
             shown = opened(data_of(format, Image.new(mode, side)))
@@ -52,7 +54,7 @@ def _differences(format: str, size: tuple[int, int], mode: str) -> tuple[str, ..
     data = data_of(format, tried)
     try:
         shown = opened(data)
-        pixels = None if shown is None else formats.pixels(shown.convert(mode))
+        pixels = None if shown is None else formats.base.pixels(shown.convert(mode))
     except Exception:  # Pillow knows the format, but reads it by a program that is not installed
         shown = pixels = None
     if shown is None or pixels is None:
@@ -75,7 +77,7 @@ def write(picture: Image.Image, source: bytes, format: str, file: IO[bytes]) -> 
     ICC profile, EXIF, XMP and resolution are kept, each by itself, where the format holds them.  Where it does not hold the EXIF
     orientation, the picture is turned upright.  UnsupportedError if Pillow cannot write the picture in this format.
     """
-    found = formats.by_content(source).metadata(source)
+    found = formats.by_content(source).container.metadata(source)
     items = {key: value for key, value in found.items.items() if key != "comment" or format in _COMMENTED}
     metadata = kept(format, items, picture.mode)
     items, notes = dict(metadata.items), [*found.notes, *metadata.notes]

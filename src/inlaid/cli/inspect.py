@@ -78,7 +78,7 @@ def strip(source: str, output: str) -> None:
     check_output(output)
     data = read(source)
     with error_prefix(source):
-        plain = formats.by_content(data).strip(data)
+        plain = formats.by_content(data).container.strip(data)
     write(output, plain)
     text = f"{len(data) - len(plain)} bytes were taken out" if plain != data else "there was no inlay in this file"
     print_report({}, f"{text}; {len(plain)} bytes are left", as_json=False, output=output)

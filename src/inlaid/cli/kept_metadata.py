@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import ImageOps
 
-from ..formats import Metadata, jp2, jpeg
+from ..formats import jp2, jpeg
+from ..formats.items import Metadata
 from ..metadata import exif, tags, xmp
 from .picture_files import data_of, opened, sample
 
@@ -36,7 +37,7 @@ def kept(format: str, found: Mapping[str, Any], mode: str) -> Metadata:
     if format == "TIFF":
         notes += _thumbnail_note(items)
     elif format in ("JPEG", "MPO", "JPEG2000"):
-        own = (jp2 if format == "JPEG2000" else jpeg).writable(items, mode)
+        own = (jp2 if format == "JPEG2000" else jpeg).container.writable(items, mode)
         items, notes = dict(own.items), [*notes, *own.notes]
     lost = []
     for key in [name for name in _tried(format, items) if name in items]:

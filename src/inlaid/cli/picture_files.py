@@ -25,7 +25,7 @@ _SAMPLE_PX = (53, 37)  # width, height: no icon has this size
 
 
 def save(picture: Image.Image, format: str, items: Mapping[str, Any], file: IO[bytes]) -> None:
-    """Write an L or RGB image to `file`; `items` as in `formats.Metadata`.  UnsupportedError if Pillow cannot."""
+    """Write an L or RGB image to `file`; `items` as in `formats.items.Metadata`.  UnsupportedError if Pillow cannot."""
     settings: dict[str, Any] = {**_SETTINGS.get(format, {}), **items}
     try:
         if format == "TIFF":
@@ -33,9 +33,9 @@ def save(picture: Image.Image, format: str, items: Mapping[str, Any], file: IO[b
         elif format == "JPEG2000":
             plain = BytesIO()
             picture.save(plain, format)
-            file.write(jp2.with_metadata(plain.getvalue(), items))
+            file.write(jp2.container.with_metadata(plain.getvalue(), items))
         elif format in ("JPEG", "MPO"):
-            picture.save(file, format, **_SETTINGS[format], **jpeg.save_settings(items))
+            picture.save(file, format, **_SETTINGS[format], **jpeg.metadata.pillow_settings(items))
         else:
             if format == "PNG" and (packet := settings.pop("xmp", None)):
                 settings["pnginfo"] = PngImagePlugin.PngInfo()

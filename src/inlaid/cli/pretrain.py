@@ -175,7 +175,7 @@ def _band(codec: str, quality: tuple[int, int] | None, rate: tuple[float, float]
         raise click.BadParameter(f"{low} is more than {high}", param_hint="--quality" if quality else "--rate")
     with error_prefix("--codec"):
         module = formats.by_name(codec)
-    if rate and "rate_bpp" not in module.OPTIONS:
+    if rate and "rate_bpp" not in module.codec.OPTIONS:
         raise click.UsageError(f"--rate does not apply to {codec}")
     return Band(codec, "quality" if quality else "rate_bpp", low, high)
 

@@ -30,7 +30,7 @@ _EMPTY = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
 
 
 def write(picture: Image.Image, items: Mapping[str, Any], file: IO[bytes]) -> None:
-    """Write an L or RGB image to `file`; `items` as in `formats.Metadata`, with valid EXIF.
+    """Write an L or RGB image to `file`; `items` as in `formats.items.Metadata`, with valid EXIF.
 
     The EXIF thumbnail is not linked: it would be a second page.  OverflowError beyond 4 GB.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..encoding.fit import Vector
+from ..arrays import Vector
 from ..network import Network
 
 ROW = 9.0  # largest sum of a row's absolute weights; the bound of `check_bounds` is 16, and a fit needs the room between

@@ -62,7 +62,7 @@ def survey(
     for index in chosen:
         base, original = corpus.picture(int(index))
         mse = max(float(((base.astype(np.float64) - original) ** 2).mean()), 0.01)  # the base of a flat picture has no error
-        fitted = fit(network, parameters, schedule, base=base, original=original, seed=int(index)).parameters
+        fitted = fit(Problem(network, base, original), parameters, schedule, Run(seed=int(index))).parameters
         distance += np.abs(fitted - parameters) / len(chosen)
         curvature += np.diag(gauss_newton(network, parameters, base, sample(base.shape, sample_px(network.size)))) / mse / len(chosen)
     step = np.sqrt(12 * ROUNDING_SHARE / network.size / np.maximum(curvature, 1e-9)) * UNIT

@@ -14,9 +14,11 @@ from ..arrays import Rectangles, Vector
 from ..encoding import floatnet
 from ..encoding.adam import Adam
 from ..encoding.curvature import MOST_PX, gauss_newton
-from ..encoding.fit import Adam, Rectangles, Schedule, Vector, area, normed_gradient
+from ..encoding.floatnet import normed_gradient
+from ..encoding.gradient import PEAK_MSE, gradient
 from ..encoding.presets import FOLLOWED, PRESETS
-from ..kernel import PEAK_MSE
+from ..encoding.rectangles import area
+from ..encoding.schedule import Schedule
 from ..network import Network
 from .balance import balanced
 from .checkpoint import State

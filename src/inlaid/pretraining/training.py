@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..encoding.fit import Schedule, Vector, he_init
+from ..arrays import Vector
+from ..encoding.floatnet import he_init
+from ..encoding.gradient import PEAK_MSE
+from ..encoding.schedule import Schedule
 from ..errors import InlayError
-from ..kernel import PEAK_MSE
 from .checkpoint import Checkpoint
 from .corpus import Corpus
 from .recipes import Recipe

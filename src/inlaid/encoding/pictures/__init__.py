@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ... import formats, kernel
+from ... import colour
 from ...arrays import Pixels
 from ...errors import UnsupportedError
+from ...formats.base import bands, rows
 from ...metadata import exif
 from .colour_chunks import Colours
 from .flat import OPAQUE, flat
