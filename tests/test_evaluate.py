@@ -303,9 +303,9 @@ def test_nothing_to_measure_fails(folder: Path, tmp_path: Path) -> None:
         (Settings(quality=20, rate_bpp=0.5), "expected one of the two"),
         (Settings(quality=0), "quality 0, expected 1 to 100"),
         (Settings("jpeg2000", None, rate_bpp=-1.0), "rate -1.0, expected more than 0"),
-        (Settings(quality=None, rate_bpp=0.5), "rate_bpp 0.5 for jpeg, which takes none; expected a quality"),
-        (Settings("webp", None, rate_bpp=0.5), "rate_bpp 0.5 for webp"),
-        (Settings("jpeg2000", optimize=True), "optimize True for jpeg2000"),
+        (Settings(quality=None, rate_bpp=0.5), "rate_bpp 0.5: jpeg has no such option; expected a quality"),
+        (Settings("webp", None, rate_bpp=0.5), "rate_bpp 0.5: webp has no such option"),
+        (Settings("jpeg2000", optimize=True), "optimize True: jpeg2000 has no such option"),
         (Settings("gif"), "unknown format 'gif'"),
         (Settings(preset="none"), "no preset 'none'"),
     ],
@@ -436,7 +436,7 @@ def test_crops_that_do_not_fit(folder: Path, tmp_path: Path) -> None:
         evaluate.bench([folder], settings, run, jobs=1, crops={"nobody.png": (0, 0, 8, 8)})
     summary = evaluate.bench([folder], settings, run, jobs=1, crops={"gray.png": (100, 0, 16, 16)})
     assert summary.measured == 1
-    assert "leaves its 112x96 pixels" in summary.skipped[folder / "gray.png"]
+    assert "exceeds the picture's 112x96 pixels" in summary.skipped[folder / "gray.png"]
 
 
 def test_lines_of_before_are_read(tmp_path: Path) -> None:

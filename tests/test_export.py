@@ -134,7 +134,7 @@ def test_a_viewer_sees_it_turned_once(format, turn):
     upright = plain if turn == 1 else plain.transpose(exif.UPRIGHT[turn])
     data, notes = exported(before, format)
     assert_shown(data, upright, format in LOSSLESS)
-    turned = "the picture was turned upright, for its orientation is not kept"
+    turned = f"the picture was turned upright: {format} does not keep its orientation"
     assert (turned in notes) == (format in ("BMP", "PPM") and turn != 1)
 
 

@@ -296,7 +296,7 @@ def test_report_command(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     bare = tmp_path / "bare"
     result = runner.invoke(main, ["report", str(run), "-o", str(bare)])
     assert result.exit_code == 0
-    assert "no figures: they need matplotlib" in result.output
+    assert "no figures: matplotlib is not installed" in result.output
     assert {Path(name).suffix for name in files_in(bare)} == {".md", ".html", ".png"}
     result = runner.invoke(main, ["report", str(write(tmp_path / "none.jsonl", []))])
     assert result.exit_code == 1
