@@ -53,7 +53,7 @@ def bench(
     summary = Summary()
     files = _files(folders)
     if unknown := crops.keys() - {path.name for path in files}:
-        raise InlayError(f"no file {', '.join(sorted(unknown))} in these folders, to keep a crop of")
+        raise InlayError(f"crops: there is no file {', '.join(sorted(unknown))} in these folders")
     known = {runs.key(line): line for line in runs.recover(run)}
     wanted: list[tuple[Path, Settings, Detail]] = []
     for path in files:
@@ -88,12 +88,12 @@ def _files(folders: Sequence[Path]) -> list[Path]:
     found = []
     for folder in dict.fromkeys(f.resolve() for f in folders):
         if folder.name in named:
-            raise InlayError(f"{named[folder.name]} and {folder} have one name, and a set is known by it: rename one")
+            raise InlayError(f"{named[folder.name]} and {folder} have the same name, which names their set: rename one")
         named[folder.name] = folder
         if not folder.is_dir():
             raise InlayError(f"{folder} is not a folder")
         files = sorted(p for p in folder.iterdir() if p.is_file())
         if not files:
-            raise InlayError(f"no files in {folder} (pictures in folders below it are not looked for)")
+            raise InlayError(f"no files in {folder} (subfolders are not searched)")
         found += files
     return found

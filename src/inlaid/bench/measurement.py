@@ -193,7 +193,7 @@ def _crop(coded: _Coded, original: Pixels, box: Box | None) -> dict[str, Any] | 
         return None
     x, y, width, height = box
     if x + width > original.shape[1] or y + height > original.shape[0]:
-        raise Unmeasurable(f"the crop {x},{y},{width},{height} leaves its {original.shape[1]}x{original.shape[0]} pixels")
+        raise Unmeasurable(f"the crop {x},{y},{width},{height} exceeds the picture's {original.shape[1]}x{original.shape[0]} pixels")
     kept: dict[str, Any] = {"box": list(box)}
     for name, pixels in (("original", original), ("plain", coded.plain_pixels), ("restored", coded.pixels)):
         Image.fromarray(pixels[y : y + height, x : x + width]).save(png := io.BytesIO(), "PNG", optimize=True)

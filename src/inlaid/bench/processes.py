@@ -47,7 +47,7 @@ def run_all(
                 try:
                     yield path, future.result()
                 except BrokenProcessPool as error:
-                    raise InlayError("a process of the bench was killed (no memory?); the lines so far are kept") from error
+                    raise InlayError("a process of the bench was killed, perhaps for lack of memory; the lines so far are kept") from error
                 except Exception as error:
                     if path not in at_fault:
                         yield path, error

@@ -55,7 +55,7 @@ class Settings:
         for name, value in self.base_options().items():
             if name not in known:
                 expected = "; expected a quality" if name == "rate_bpp" else ""
-                raise InlayError(f"{name} {value} for {self.codec}, which takes none{expected}")
+                raise InlayError(f"{name} {value}: {self.codec} has no such option{expected}")
 
     def base_options(self) -> dict[str, Any]:
         """The base codec's options that are set."""

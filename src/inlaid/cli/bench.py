@@ -164,7 +164,7 @@ def bench(
         raise click.UsageError("expected at most one of --quality and --rate")
     check_output(str(output))
     if str(output) == STREAM or (output.exists() and not output.is_file()):
-        raise Failure(f"{output}: expected a file, whose lines are not measured again")
+        raise Failure(f"{output}: not a regular file; expected one, since the lines that it holds are read too")
     if timed:
         _measure_speed(output)
         return

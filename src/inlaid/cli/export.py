@@ -67,7 +67,7 @@ def _differences(format: str, size: tuple[int, int], mode: str) -> tuple[str, ..
     if shown.mode in ("1", "P", "PA") and difference.any():
         return (f"{format} holds at most 256 colours; the picture's were reduced to them",)
     if difference.mean() > _LARGEST_CODING_ERROR:
-        raise UnsupportedError(f"a file of format {format} would be another picture")
+        raise UnsupportedError(f"a file of format {format} would hold a different picture")
     return ()
 
 
@@ -84,7 +84,7 @@ def write(picture: Image.Image, source: bytes, format: str, file: IO[bytes]) -> 
     turn = exif.orientation(found.items.get("exif", b""))
     if turn != exif.orientation(items.get("exif", b"")):
         picture = picture.transpose(exif.UPRIGHT[turn])
-        notes.append("the picture was turned upright, for its orientation is not kept")
+        notes.append(f"the picture was turned upright: {format} does not keep its orientation")
         if turn >= 5 and "dpi" in items:
             items["dpi"] = items["dpi"][::-1]
     save(picture, format, items, file)

@@ -34,7 +34,7 @@ def main() -> None:
       inlaid encode photo.png -o photo.jpg -q 40
       inlaid decode photo.jpg -o restored.png
 
-    IN and OUT may be - for standard input and output; reports then go to standard error.  An output gets its name when it is
+    IN and OUT may be - for standard input and output; reports then go to standard error.  A file appears under its name when it is
     complete; a failure leaves an existing file as it was.  Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage, 130
     interrupted.
     """

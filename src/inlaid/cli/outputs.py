@@ -1,6 +1,7 @@
-"""The outputs of the commands.  An output gets its name when it is complete, and `check_output` finds its faults before the work begins.
+"""The outputs of the commands: files that appear when they are complete, and are checked before the work begins.
 
-An output is written to a temporary file in its folder, which is then renamed.  Importing this module does not import Pillow.
+An output is written to a temporary file in its folder, which is renamed when it is complete.  `check_output` finds what would stop that.
+Importing this module does not import Pillow.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def write(name: str, data: bytes) -> None:
 
 @contextmanager
 def writing(name: str) -> Iterator[IO[bytes]]:
-    """A file that can be written and seeked; it gets its name at the end of the context.
+    """A file to write to and to seek in.  It is renamed to `name` at the end of the context.
 
     The bytes are synchronised with the disk before the file is renamed.  Otherwise the name could belong, after a crash of the
     machine, to a file whose bytes were never stored.  The folder is not synchronised: after a crash the name may still be that of the

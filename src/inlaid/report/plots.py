@@ -28,11 +28,11 @@ class Series:
 
 def obstacle() -> str | None:
     """The reason why no figure can be drawn, or None."""
-    return None if find_spec("matplotlib") else "they need matplotlib: pip install 'inlaid[plots]'"
+    return None if find_spec("matplotlib") else "matplotlib is not installed: pip install 'inlaid[plots]'"
 
 
 def curves(title: str, series: Sequence[Series], *, x: str = "bits a pixel (whole file)", y: str) -> str:
-    """An SVG element with a transparent ground, text and axes in `currentColor`.  InlayError without matplotlib.
+    """An SVG element with a transparent background, and text and axes in `currentColor`.  InlayError without matplotlib.
 
     x, y: the labels of the axes.
     """
