@@ -338,7 +338,7 @@ def fitted():
 
 @pytest.mark.parametrize("index", [1, 2, 3])
 def test_levels_of_fits_that_ignore_the_rate(fitted, index):
-    """Levels that the encoder would not choose: their sum is within 5 % of `constriction`'s; a single one beyond 2 % is an expected failure."""
+    """Levels that the encoder would not choose: in sum within 5 % of `constriction`; one beyond 2 % is an expected failure."""
     prior, original = fitted[index][0], texture(160, 120, seed=3)
     base, start = jpeg.decode_base(jpeg_of(original, quality=20)).luma, (prior.values / UNIT).astype(np.float32)
     found = fit(Network(), start, Schedule(80, rate=0.01, batch_px=400_000), base=base, original=original).parameters
