@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "cli": {"cli", "report", "bench", "pretraining", "encoding", "top", "formats", "metadata", "priors"},
 }
 # A folder below the top level may import only these modules of the top level.
-TOP_BELOW = {"formats": {"errors", "kernel", "threads"}, "priors": {"errors", "network", "parameters"}}
+TOP_BELOW = {"formats": {"arrays", "colour", "errors", "threads"}, "priors": {"errors", "network", "parameters"}}
 DECODER = ("metadata", "formats", "priors", "top")
 FACES = {"__init__", "__main__"}  # they import names when they are asked for
 

@@ -568,7 +568,6 @@ def test_pretrain(run, tmp_path):
 
 @pytest.mark.parametrize("recipe", ["best", "paper"])
 def test_pretrain_resumes(run, tmp_path, monkeypatch, recipe):
-    from inlaid import kernel
     from inlaid.pretraining import recipes
 
     (tmp_path / "one").mkdir()
@@ -603,7 +602,7 @@ def test_pretrain_resumes(run, tmp_path, monkeypatch, recipe):
             raise KeyboardInterrupt
         return gradient(*arguments, **named)
 
-    module, name = (kernel, "gradient") if recipe == "best" else (recipes, "normed_gradient")
+    module, name = recipes, "gradient" if recipe == "best" else "normed_gradient"
     gradient = getattr(module, name)
     with monkeypatch.context() as patched:
         patched.setattr(module, name, interrupted)

@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +22,8 @@ from inlaid.pretraining import training
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and locks as POSIX has them")
 
 
-class Abandoned(Exception):
-    """An output that is not completed."""
-
-
 def temporaries(folder):
     return [path for path in folder.iterdir() if path.name.startswith(".inlaid-")]
-
-
-def prefix(target):
-    """How the names of temporary files for this output begin; taken from one that is being written."""
-    with suppress(Abandoned), outputs.writing(str(target)) as file:
-        begin = Path(file.name).name[: -len("0123456789ab.tmp")]
-        raise Abandoned
-    return begin
 
 
 @pytest.fixture
@@ -189,10 +176,10 @@ def test_files_and_folders_of_others(carrier):
         """
         outs = [place / "closed" / "out.jpg", place / "sticky" / "out.jpg", place / "sticky" / "new.jpg"]
         command = [sys.executable, "-c", code, str(place / "photo.jpg"), *map(str, outs)]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-        assert said[0] == f"inlaid: {outs[0]}: Permission denied"
-        assert said[1] == f"inlaid: {outs[1]}: it is there already, and may not be written"
-        assert "bytes were taken out" in said[2] and outs[2].read_bytes() == carrier.base
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert told[0] == f"inlaid: {outs[0]}: Permission denied"
+        assert told[1] == f"inlaid: {outs[1]}: it exists and may not be written"
+        assert "bytes were taken out" in told[2] and outs[2].read_bytes() == carrier.base
         assert outs[1].read_bytes() == b"what was there"
 
 
@@ -211,22 +198,21 @@ def test_a_file_that_is_mounted_on_its_own_is_written_in_place(run, folder, monk
 @posix
 def test_left_overs_are_removed_and_living_runs_are_not_disturbed(run, folder):
     target, others = folder / "out.jpg", folder / "other.jpg"
-    left = [path.with_name(f"{prefix(path)}{n:012x}.tmp") for path in (target, others) for n in (1, 2)]
+    left = [path.with_name(f"{temporary_files.prefix(path)}{n:012x}.tmp") for path in (target, others) for n in (1, 2)]
     for path in left:
         path.write_bytes(b"half a pic")
-    with suppress(Abandoned), outputs.writing(str(target)) as living:
+    with temporary_files.beside(target) as living:
         assert run("strip", "photo.jpg", "-o", target).exit_code == 0
         assert set(temporaries(folder)) == {*left[2:], Path(living.name)}  # those of another output are another run's
-        raise Abandoned
     assert set(temporaries(folder)) == set(left[2:])
     assert run("strip", "photo.jpg", "-o", others).exit_code == 0 and temporaries(folder) == []
 
 
 @posix
 def test_left_overs_that_cannot_be_removed_do_no_harm(run, folder):
-    begin = prefix(folder / "out.jpg")
-    (folder / f"{begin}a.tmp").mkdir()
-    (folder / f"{begin}b.tmp").symlink_to("photo.jpg")
+    prefix = temporary_files.prefix(folder / "out.jpg")
+    (folder / f"{prefix}a.tmp").mkdir()
+    (folder / f"{prefix}b.tmp").symlink_to("photo.jpg")
     before = Path("photo.jpg").read_bytes()
     assert run("strip", "photo.jpg", "-o", "out.jpg").exit_code == 0
     assert Path("photo.jpg").read_bytes() == before and len(temporaries(folder)) == 2
@@ -234,7 +220,7 @@ def test_left_overs_that_cannot_be_removed_do_no_harm(run, folder):
 
 @posix
 def test_a_file_that_is_taken_for_a_left_over_is_made_again(tmp_path, monkeypatch):
-    """Another run takes it before it is locked: twice the lock fails, once the file is gone."""
+    """By another run, before it was locked: twice while it is, once when it is gone already."""
     real, calls = temporary_files.fcntl.flock, []
 
     def flock(file, how):
@@ -256,7 +242,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(temporary_files.fcntl, "flock", flock)
-    left = tmp_path / f"{prefix(tmp_path / 'out')}1.tmp"
+    left = tmp_path / f"{temporary_files.prefix(tmp_path / 'out')}1.tmp"
     left.touch()
     outputs.check_output(str(tmp_path / "out"))
     outputs.write(str(tmp_path / "out"), b"bytes")
@@ -265,7 +251,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 def test_a_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(temporary_files, "fcntl", None)
-    left = tmp_path / f"{prefix(tmp_path / 'out')}1.tmp"
+    left = tmp_path / f"{temporary_files.prefix(tmp_path / 'out')}1.tmp"
     left.touch()
     outputs.check_output(str(tmp_path / "out"))
     outputs.write(str(tmp_path / "out"), b"bytes")
@@ -304,7 +290,7 @@ def created(path, mode="r", *, open=Path.open, **settings):
     return killed() if "x" in mode else file
 
 POINTS = {
-    "created": lambda: setattr(Path, "open", created),
+    "created": lambda: setattr(temporary_files, "locked_file", after(temporary_files.locked_file)),
     "written": lambda: setattr(os, "fsync", killed),
     "synchronised": lambda: setattr(Path, "replace", killed),
     "renamed": lambda: setattr(Path, "replace", after(Path.replace)),

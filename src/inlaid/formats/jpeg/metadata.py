@@ -15,7 +15,7 @@ from ...metadata.tags import PREFIX
 from ..items import NAMES, Metadata, resolution, texts
 from .segments import APP0, APP1, APP2, COM, MAX_SEGMENT_BYTES, Segment
 
-_XMP, _EXTENSION, _ICC = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0", b"ICC_PROFILE\0"
+_XMP, _EXTENSION, _ICC = xmp.IDENTIFIER, b"http://ns.adobe.com/xmp/extension/\0", b"ICC_PROFILE\0"
 _CHUNK_BYTES = 65400  # of an extended packet, as the specification has it
 _MOST = {  # bytes that a file takes
     "exif": MAX_SEGMENT_BYTES,
