@@ -11,6 +11,7 @@ import pytest
 
 import inlaid
 
+ROOT = Path(__file__).parents[1]
 PACKAGE = Path(inlaid.__file__).parent
 # The layout: each folder, and the folders that its modules may import.  `top` is the top level, the decoder.
 MAY_IMPORT = {
@@ -96,6 +97,38 @@ def test_lazily_imported_modules_are_found():
     assert {"cli.demo", "cli.pretrain", "cli.bench", "cli.report"} <= imported(PACKAGE / "cli" / "main.py")
 
 
+def test_the_top_level_stays_small():
+    assert len(list(PACKAGE.glob("*.py"))) <= 16
+
+
+@pytest.mark.parametrize("path", [*sources(), *sorted((ROOT / "src" / "kernel").rglob("*.[ch]"))], ids=lambda p: p.name)
+def test_source_files_are_short_and_formatted(path):
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 350
+    assert "fmt: skip" not in text and "fmt: off" not in text
+
+
+PUBLIC = {"__init__", "encoding.encoder"}  # modules whose functions may take more, as keywords
+
+
+def arguments(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            a = node.args
+            names = [each.arg for each in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+            yield node, [n for n in names if n not in ("self", "cls")]
+
+
+@named(sources())
+def test_no_function_takes_more_than_seven_arguments(path):
+    """But for the public ones, and for commands, whose options click hands over by name."""
+    for function, names in arguments(ast.parse(path.read_text("utf-8"))):
+        is_command = any("command" in ast.unparse(d) for d in function.decorator_list)
+        if not is_command and len(names) > 7:
+            public = dotted(path) in PUBLIC and not function.name.startswith("_")
+            assert public and len(function.args.args) <= 7, f"{name_of(path)}:{function.lineno} {function.name} takes {len(names)}"
+
+
 def imported_packages(path):
     """Names of the other packages that a file imports."""
     names = set()
@@ -179,7 +212,6 @@ def test_what_forks_cut_is_found():
 
 # ------------------------------------------------------------------------------------------------ private names
 
-ROOT = Path(__file__).parents[1]
 OUTSIDE = [p for folder in ("tests", "benchmarks", "fuzz", "docs") for p in sorted((ROOT / folder).rglob("*.py"))]
 STILL_PRIVATE = {}
 

@@ -26,7 +26,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 QUALITIES = (10, 20, 30, 40)
 RATES_BPP = (0.2, 0.3, 0.5, 0.7, 1.0)
-ABLATIONS = {name: preset.about for name, preset in presets.ABLATIONS.items()} | {wiener.NAME: wiener.DESCRIPTION}
+ABLATIONS = {name: preset.description for name, preset in presets.ABLATIONS.items()} | {wiener.NAME: wiener.DESCRIPTION}
 
 
 def _numbers(kind: Callable[[str], Number], largest: Number, expected: str) -> Callable[..., list[Number] | None]:

@@ -65,7 +65,7 @@ def _description(table: Table) -> str:
     if table.configuration["effort"] == 1:
         return ": the prior as it is"
     known = presets.PRESETS | presets.ABLATIONS
-    return f": {known[name].about}" if name in known else ""
+    return f": {known[name].description}" if name in known else ""
 
 
 def _weights(lines: Sequence[Line]) -> str:

@@ -149,18 +149,17 @@ def _main_header(data: bytes, start: int, end: int) -> dict[str, Any]:
                 width, height = right - left, bottom - top
                 if not (count and width > 0 and height > 0 and tile_width and tile_height and len(parts[-1]) == 3):
                     raise FormatError(f"a JPEG 2000 picture of {width}x{height} pixels and {count} components")
-                found |= {
-                    "width": width, "height": height, "depths": tuple(part[0] for part in parts),
-                    "subsampled": any(part[1:] != b"\1\1" for part in parts), "tile": (tile_width, tile_height),
-                    "aligned": _aligned(parts, (left, right, tile_left, tile_width), (top, bottom, tile_top, tile_height)),
-                    "tiled": tile_left + tile_width < right or tile_top + tile_height < bottom,
-                }  # fmt: skip
+                found["width"], found["height"] = width, height
+                found["depths"] = tuple(part[0] for part in parts)
+                found["subsampled"] = any(part[1:] != b"\1\1" for part in parts)
+                found["tile"] = (tile_width, tile_height)
+                found["aligned"] = _aligned(parts, (left, right, tile_left, tile_width), (top, bottom, tile_top, tile_height))
+                found["tiled"] = tile_left + tile_width < right or tile_top + tile_height < bottom
             elif marker == _COD:
                 _, _, layers, mixed, levels, block_width, block_height, _, transform = struct.unpack_from(">BBHBBBBBB", body)
-                found |= {
-                    "layers": layers, "resolutions": levels + 1, "reversible": transform == 1, "mixed": bool(mixed),
-                    "code_block": (4 << (block_width & 15), 4 << (block_height & 15)),
-                }  # fmt: skip
+                found["layers"], found["resolutions"] = layers, levels + 1
+                found["reversible"], found["mixed"] = transform == 1, bool(mixed)
+                found["code_block"] = (4 << (block_width & 15), 4 << (block_height & 15))
         except (struct.error, IndexError) as error:
             raise FormatError("the JPEG 2000 codestream's header is damaged") from error
         at += 2 + length
