@@ -1,5 +1,6 @@
 /* The kernels behind a pipe, for test_neon.py: requests from standard input, answers to standard output, until the end. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "kernel.h"
 

@@ -228,6 +228,11 @@ INLINE void last_rows(shape s, const rows *at, const int32_t *weight) {
         sums sum[ROWS][2]; /* of the even and of the odd columns */
         for (int r = 0; r < ROWS; r++) sum[r][0] = sum[r][1] = begin(1 << (RESIDUAL_SHIFT - 1));
         for (int p = 0; p < pairs; p++) {
+            shorts w[MAX_TAPS];
+            UNROLLED for (int k = 0; k < taps; k++) {
+                w[k] = splat_pair(weight[p * taps + k]);
+                HELD(w[k]);
+            }
             /* Column x + shift is tap `shift` of column x and tap `shift - 1` of column x + 1.  Pairs of odd columns are in the second plane. */
             UNROLLED for (int shift = -radius; shift <= radius + 1; shift++)
                 UNROLLED for (int j = 0; j < kernel + ROWS - 1; j++) {
@@ -236,9 +241,9 @@ INLINE void last_rows(shape s, const rows *at, const int32_t *weight) {
                     HELD(in);
                     UNROLLED for (int r = 0; r < ROWS; r++) {
                         if (j < r || j - r >= kernel) continue;
-                        const int32_t *const w = weight + p * taps + (j - r) * kernel + radius + shift;
-                        if (shift <= radius) sum[r][0] = add_products(sum[r][0], in, splat_pair(w[0]));
-                        if (shift > -radius) sum[r][1] = add_products(sum[r][1], in, splat_pair(w[-1]));
+                        const int k = (j - r) * kernel + radius + shift;
+                        if (shift <= radius) sum[r][0] = add_products(sum[r][0], in, w[k]);
+                        if (shift > -radius) sum[r][1] = add_products(sum[r][1], in, w[k - 1]);
                     }
                 }
         }
