@@ -10,24 +10,23 @@ enum { OUTPUTS = REGISTERS == 32 ? 3 : 2, WINDOWS = REGISTERS == 32 ? 3 : 1 };
 
 INLINE void add(float *p, floats v) { *(floats *)p += v; }
 
-/* A depthwise convolution backward, one row of one channel: from `grad`, the rows of the gradient of its output by vertical tap, it computes
- * the gradient of its input, and adds that of its weights, given the input's row.  One load of the former serves both. */
-INLINE void transposed_row(int kernel, int dilation, int width, const float *const *grad, const float *weight, const float *input,
-                           float *restrict grad_input, float *restrict sums) {
+/* A depthwise convolution backward, one row of one channel.  at->in are the rows of the gradient of its output, by vertical tap.  It writes the
+ * gradient of its input to at->out, and adds that of its weights, given the input's row.  Each load of a gradient serves both. */
+INLINE void transposed_row(int kernel, int dilation, const row *at, const float *weight, const float *input, float *restrict sums) {
     const int radius = kernel / 2;
     floats sum[MAX_TAPS], w[MAX_TAPS];
     for (int k = 0; k < kernel * kernel; k++) sum[k] = all(0), w[k] = all(weight[k]);
-    for (int x = 0; x < width; x += LANES) {
+    for (int x = 0; x < at->width; x += LANES) {
         const floats in = load(input + x);
         floats back = all(0);
         for (int ty = 0; ty < kernel; ty++)
             for (int tx = 0; tx < kernel; tx++) {
-                floats g = load(grad[ty] + x - (tx - radius) * dilation);
+                floats g = load(at->in[ty] + x - (tx - radius) * dilation);
                 HELD(g);
                 back += w[ty * kernel + tx] * g;
                 sum[ty * kernel + tx] += in * g;
             }
-        store(grad_input + x, back);
+        store(at->out + x, back);
     }
     for (int k = 0; k < kernel * kernel; k++) add(sums + k * LANES, sum[k]);
 }

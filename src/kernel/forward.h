@@ -52,10 +52,11 @@ INLINE void first_row(shape s, const row *at, const float *weight, const float *
 }
 
 /* The depthwise convolution of channel c, columns [x0, x1). */
-INLINE void depthwise_row(shape s, int dilation, int x0, int x1, const row *at, int c, const float *weight, float *restrict out) {
-    const int radius = s.kernel / 2, plane = c * at->stride;
+INLINE void depthwise_row(shape s, int dilation, const row *at, int c, int x0, int x1, const float *weight) {
+    const int radius = s.kernel / 2, taps = s.kernel * s.kernel, plane = c * at->stride;
+    float *restrict const out = at->out + plane;
     floats w[MAX_TAPS];
-    for (int k = 0; k < s.kernel * s.kernel; k++) w[k] = all(weight[k]);
+    for (int k = 0; k < taps; k++) w[k] = all(weight[c * taps + k]);
     for (int x = x0; x < x1; x += LANES) {
         floats sum = all(0);
         for (int ty = 0; ty < s.kernel; ty++)
@@ -95,15 +96,14 @@ INLINE void mix_row(int channels, mix m, int x0, int x1, const float *in, float 
     for (int x = x0; x < x1; x += BLOCK) FOR_GROUPS(channels, o, count, mix_block(count, channels, m, o, in + x, out + x));
 }
 
-/* Weights of a separable layer: depthwise, pointwise, biases, one after the other.  `mid`: the rows between the two parts. */
-INLINE void separable_row(shape s, int dilation, const row *at, const float *weight, float *restrict mid) {
-    const int taps = s.kernel * s.kernel;
-    const float *const pointwise = weight + s.channels * taps;
+/* A separable layer: `at` is for its depthwise part, `out` for its 1 x 1 part, and its weights are depthwise, 1 x 1 and biases, in this order. */
+INLINE void separable_row(shape s, int dilation, const row *at, const float *weight, float *restrict out) {
+    const float *const pointwise = weight + s.channels * s.kernel * s.kernel;
     const mix m = {pointwise, pointwise + s.channels * s.channels, s.channels, 1, at->stride, 1};
     for (int x0 = 0; x0 < at->width; x0 += CHUNK) {
         const int x1 = x0 + CHUNK < at->width ? x0 + CHUNK : at->width;
-        for (int c = 0; c < s.channels; c++) depthwise_row(s, dilation, x0, x1, at, c, weight + c * taps, mid + c * at->stride);
-        mix_row(s.channels, m, x0, x1, mid, at->out);
+        for (int c = 0; c < s.channels; c++) depthwise_row(s, dilation, at, c, x0, x1, weight);
+        mix_row(s.channels, m, x0, x1, at->out, out);
     }
 }
 

@@ -105,9 +105,9 @@ INLINE void forward(shape s, const walk *w, int l, int y) {
     }
     const int dilation = l >= 2 ? w->net->dilation[l - 2] : 1;
     row at = reading(s, r, l - 1, dilation, y);
-    at.out = ring_row(&r->out[l], y, 0);
+    at.out = ring_row(l == 1 ? &r->out[1] : &r->mid[l], y, 0);
     if (l == 1) first_row(s, &at, w->params, w->params + s.channels * s.inputs * s.kernel * s.kernel);
-    else separable_row(s, dilation, &at, w->params + separable_at(s, l - 2), ring_row(&r->mid[l], y, 0));
+    else separable_row(s, dilation, &at, w->params + separable_at(s, l - 2), ring_row(&r->out[l], y, 0));
 }
 
 /* Row y of the answer; leaves its error in the ring of errors and adds the squares to the loss. */
@@ -138,11 +138,10 @@ INLINE void backward(shape s, const walk *w, int l, int y) {
     const int above = separable_at(s, l - 1), dilation = l == top ? 1 : w->net->dilation[l - 1]; /* of the layer above */
     float *const grad = (float *)((char *)r->grad + MARGIN), *const sums = w->sums;
     for (int c = 0; c < channels; c++) {
-        const float *rows[MAX_KERNEL];
+        row at = {.out = grad + c * stride, .width = span, .stride = stride};
         for (int ty = 0; ty < kernel; ty++)
-            rows[ty] = l == top ? ring_row(&r->error, y - (ty - kernel / 2), 0) : ring_row(&r->grad_mid[l + 1], y - (ty - kernel / 2) * dilation, c);
-        transposed_row(kernel, dilation, span, rows, w->params + above + c * taps, ring_row(&r->out[l], y, c), grad + c * stride,
-                       sums + (size_t)(above + c * taps) * LANES);
+            at.in[ty] = l == top ? ring_row(&r->error, y - (ty - kernel / 2), 0) : ring_row(&r->grad_mid[l + 1], y - (ty - kernel / 2) * dilation, c);
+        transposed_row(kernel, dilation, &at, w->params + above + c * taps, ring_row(&r->out[l], y, c), sums + (size_t)(above + c * taps) * LANES);
     }
     if (l == 1) {
         const row at = reading(s, r, 0, 1, y);

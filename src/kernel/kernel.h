@@ -26,7 +26,7 @@
 #if defined(INLAID_SMALL)
 #define UNROLLED
 #elif defined(__clang__)
-#define UNROLLED _Pragma("unroll 16")
+#define UNROLLED _Pragma("clang loop unroll(full)")
 #else
 #define UNROLLED _Pragma("GCC unroll 16")
 #endif
