@@ -1,5 +1,6 @@
 """The operations of every path (src/kernel/vectors) against scalar C: tests/vectors.c."""
 
+import platform
 import subprocess
 from pathlib import Path
 
@@ -18,6 +19,12 @@ def test_operations_agree(path: str, tmp_path: Path) -> None:
         pytest.skip(f"this machine or build has no {path} path")
     compiled(program("gcc", "cc"), path, "-O1", *X86.get(path, ()), SOURCE, "-o", tmp_path / "vectors")
     assert b"agree" in output(tmp_path / "vectors")
+
+
+def test_every_x86_64_processor_has_fast_operations() -> None:
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        pytest.skip("this processor is another")
+    assert "sse" in kernel.paths()
 
 
 @pytest.mark.parametrize("path", ["avx512", "vnni"])

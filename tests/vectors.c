@@ -1,4 +1,5 @@
-/* Compares a path's operations with scalar C, lane by lane as src/kernel/vectors.h draws them.  Prints the operation that differs and returns 1. */
+/* Compares a path's operations with scalar C, lane by lane as src/kernel/vectors.h draws them.  Prints the operation that differs and
+ * returns 1. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,7 +17,7 @@ static uint32_t random32(void) {
     return (uint32_t)(state >> 32);
 }
 
-/* An edge or any number, in turns that hang on chance. */
+/* An edge or any number, at random. */
 static int16_t number16(void) {
     return random32() % 2 ? edges16[random32() % (sizeof edges16 / sizeof *edges16)] : (int16_t)(random32() & 0xffff);
 }
@@ -34,7 +35,7 @@ static void same(const char *operation, const void *found, const void *expected,
 
 static void same_shorts(const char *operation, shorts found, const int16_t *expected) { same(operation, &found, expected, sizeof found); }
 
-/* a and b as numbers: expected[lane] of each part is from[part][order[lane]], 8 and more standing for b. */
+/* Expects in lane i of each part lane order[i] of a, or lane order[i] - 8 of b. */
 static void same_order(const char *operation, shorts found, const int16_t *a, const int16_t *b, const int *order) {
     int16_t expected[2 * LANES];
     for (int i = 0; i < 2 * LANES; i++) {
@@ -65,7 +66,7 @@ static void check_narrow(const int32_t *s, const int32_t *t) {
     same("a shift of int32", &x, shifted, sizeof x);
 }
 
-/* Three products of pairs on top of `from`, or of a sum that fits: of edges mostly, so that it often comes near the ends of int32. */
+/* Adds up to three products to `from`; leaves out those with which a sum would not fit int32. */
 static void check_sums(int32_t from) {
     int16_t a[3][2 * LANES], b[3][2 * LANES], rounded[2 * LANES];
     int32_t expected[LANES];

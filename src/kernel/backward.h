@@ -4,14 +4,14 @@
 
 #include "forward.h"
 
-/* OUTPUTS: outputs whose 1 x 1 weights get their gradients together.  WINDOWS: channels of the first layer whose sums with a k x k window are
- * kept together.  Both as many as fit the registers. */
+/* OUTPUTS: outputs whose 1 x 1 weights get their gradients together.  WINDOWS: channels of the first layer whose sums with a k x k window
+ * are kept together.  Both are as many as fit the registers. */
 enum { OUTPUTS = REGISTERS == 32 ? 3 : 2, WINDOWS = REGISTERS == 32 ? 3 : 1 };
 
 INLINE void add(float *p, floats v) { *(floats *)p += v; }
 
-/* A depthwise convolution backward, one row of one channel.  at->in are the rows of the gradient of its output, by vertical tap.  It writes the
- * gradient of its input to at->out, and adds that of its weights, given the input's row.  Each load of a gradient serves both. */
+/* A depthwise convolution backward, one row of one channel.  at->in are the rows of the gradient of its output, by vertical tap.  It writes
+ * the gradient of its input to at->out, and adds that of its weights, given the input's row.  Each load of a gradient serves both. */
 INLINE void transposed_row(int kernel, int dilation, const row *at, const float *weight, const float *input, float *restrict sums) {
     const int radius = kernel / 2;
     floats sum[MAX_TAPS], w[MAX_TAPS];
@@ -44,13 +44,14 @@ INLINE void gate_row(int channels, int width, float *grad, const float *output, 
     }
 }
 
-/* Adds the gradient of 1 x 1 weights from `inner` inputs to `count` outputs, one row; sums[(o * channels + i) * LANES] are those of the weight
- * from input i to output o. */
+/* One row of the gradient of a 1 x 1 convolution's outputs, and of its inputs. */
 typedef struct {
     const float *grad, *mid;
     int width, stride, channels;
 } pointwise;
 
+/* Adds the gradient of the weights from `inner` inputs to `count` outputs; sums[(o * channels + i) * LANES] is that of the weight from
+ * input i to output o. */
 INLINE void pointwise_block(int count, int inner, pointwise p, int first, int from, float *sums) {
     floats sum[OUTPUTS][GROUP];
     for (int o = 0; o < count; o++)

@@ -14,8 +14,8 @@ INLINE floats activate(floats v, floats gate) {
     return (floats)(((ints)v & positive) | ((ints)(v * 0.125f) & ~positive));
 }
 
-/* WIDE: vectors computed together, so that a broadcast weight serves several multiply-adds; with the sums of GROUP channels they just fit the
- * registers.  CHUNK: columns of a separable layer that are finished together, in the first-level cache. */
+/* WIDE: vectors computed together, so that a broadcast weight serves several multiply-adds; with the sums of GROUP channels they just fit
+ * the registers.  CHUNK: columns of a separable layer that are finished together, in the first-level cache. */
 enum { WIDE = 2, BLOCK = LANES * WIDE, CHUNK = 128 };
 
 /* What a layer reads and writes.  A row has a plane for each channel. */
@@ -96,7 +96,8 @@ INLINE void mix_row(int channels, mix m, int x0, int x1, const float *in, float 
     for (int x = x0; x < x1; x += BLOCK) FOR_GROUPS(channels, o, count, mix_block(count, channels, m, o, in + x, out + x));
 }
 
-/* A separable layer: `at` is for its depthwise part, `out` for its 1 x 1 part, and its weights are depthwise, 1 x 1 and biases, in this order. */
+/* A separable layer: the depthwise part goes from at->in to at->out, the 1 x 1 part from there to `out`.  The weights are those of the
+ * depthwise part, of the 1 x 1 part, and the biases. */
 INLINE void separable_row(shape s, int dilation, const row *at, const float *weight, float *restrict out) {
     const float *const pointwise = weight + s.channels * s.kernel * s.kernel;
     const mix m = {pointwise, pointwise + s.channels * s.channels, s.channels, 1, at->stride, 1};
@@ -117,7 +118,8 @@ INLINE void last_row(shape s, const row *at, const float *weight) {
             for (int tx = 0; tx < kernel; tx++)
                 for (int ty = 0; ty < kernel; ty++)
                     for (int b = 0; b < WIDE; b++)
-                        sum[ty][b] += weight[(c * kernel + ty) * kernel + tx] * load(at->in[ty] + c * at->stride + x + b * LANES + tx - radius);
+                        sum[ty][b] += weight[(c * kernel + ty) * kernel + tx] *
+                                      load(at->in[ty] + c * at->stride + x + b * LANES + tx - radius);
         for (int ty = 1; ty < kernel; ty++)
             for (int b = 0; b < WIDE; b++) sum[0][b] += sum[ty][b];
         for (int b = 0; b < WIDE; b++) store(at->out + x + b * LANES, sum[0][b]);

@@ -69,8 +69,8 @@ INLINE shape completed(shape known, const network *net) {
 
 enum { GROUP = 6, HALF_GROUP = 4 }; /* channels whose sums are kept in registers together */
 
-/* Runs a statement for groups that cover `channels` channels; `first` is the first channel of a group and `count`, a constant in each copy of
- * the statement, the number of its channels: groups of GROUP where they divide the channels, else of HALF_GROUP, 2 and 1. */
+/* Runs a statement for groups of channels that cover all: groups of GROUP where they divide the channels, else of HALF_GROUP, 2 and 1.
+ * `first` names the first channel of a group.  `count` names the number of its channels, a constant in each copy of the statement. */
 #define FOR_GROUPS(channels, first, count, ...)                                         \
     do {                                                                                \
         int first = 0;                                                                  \

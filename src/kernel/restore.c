@@ -103,7 +103,8 @@ static void input_row(const strip *s, int y) {
     for (int i = to; i < n; i++) luma[i] = (int16_t)((src[width - 1] - 128) * (1 << PIXEL_BITS));
     if (s->net->inputs == 1) return;
     int16_t *column = ring_row(&s->rings[0], y, 1), *row = ring_row(&s->rings[0], y, 2);
-    for (int i = 0; i < n; i++) column[i] = (int16_t)(block_phase(left + i) * (1 << PHASE_BITS)), row[i] = (int16_t)(block_phase(y) * (1 << PHASE_BITS));
+    for (int i = 0; i < n; i++) column[i] = (int16_t)(block_phase(left + i) * (1 << PHASE_BITS));
+    for (int i = 0; i < n; i++) row[i] = (int16_t)(block_phase(y) * (1 << PHASE_BITS));
 }
 
 /* The rows of ring l that the layer above it reads for its rows y and y + 1. */
@@ -154,7 +155,8 @@ static int restore_strip(const network *net, const weights *w, const picture *pi
     strip s = {.net = net, .layer = layers_of(net), .w = w, .pic = pic, .a = a};
     const int ok = strip_alloc(&s);
     for (int t = a.y0 - 2 * s.ahead[0]; ok && t < a.y1; t += ROWS) {
-        for (int l = 0; l <= net->layers + 1 && t + s.ahead[l] >= a.y0 - s.ahead[l]; l++) layer_rows(&s, l, t + s.ahead[l]); /* later layers start later */
+        for (int l = 0; l <= net->layers + 1; l++)
+            if (t + s.ahead[l] >= a.y0 - s.ahead[l]) layer_rows(&s, l, t + s.ahead[l]); /* later layers start later */
         if (t >= a.y0) picture_rows(&s, t);
     }
     strip_free(&s);
@@ -169,8 +171,8 @@ static int strip_most(const network *net) {
 }
 
 /* Restores rows [y0, y1) of a height x width plane; 0, or -1 where memory is short.  Bands may run in parallel. */
-EXPORT int NAME(inlaid_restore)(const network *net, const int16_t *params, const uint8_t *base, ptrdiff_t base_stride, int height, int width,
-                               uint8_t *out, ptrdiff_t out_stride, int y0, int y1) {
+EXPORT int NAME(inlaid_restore)(const network *net, const int16_t *params, const uint8_t *base, ptrdiff_t base_stride, int height,
+                                int width, uint8_t *out, ptrdiff_t out_stride, int y0, int y1) {
     int32_t *room = malloc(weights_most(net) * sizeof *room);
     if (!room) return -1;
     const weights w = arranged(net, params, room);
