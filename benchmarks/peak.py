@@ -20,7 +20,8 @@ from common import Column, Line
 from inlaid.bench.provenance import versions
 
 COLUMNS = (Column("int16_gmacs", "int16 GMAC/s", ".1f"), Column("float_gflops", "float GFLOP/s", ".1f"))
-LANES = {"vnni": 16, "avx512": 16, "avx2": 8, "neon": 4, "portable": 4}
+KERNEL = Path(__file__).parents[1] / "src" / "kernel"
+VECTORS = {"vnni": "avx512"}  # the path's file in src/kernel/vectors, where it has another name
 SPIN_S = 0.005
 TRIES = 5  # the best counts, since other programs can only slow it down
 
@@ -29,8 +30,9 @@ TRIES = 5  # the best counts, since other programs can only slow it down
 def _library() -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
         built = Path(folder) / "peak.so"
-        source, lanes = Path(__file__).with_suffix(".c"), LANES[versions()["kernel"]]
-        subprocess.run(["cc", "-O3", "-march=native", f"-DLANES={lanes}", "-shared", "-fPIC", "-o", built, source], check=True)
+        source, path = Path(__file__).with_suffix(".c"), versions()["kernel"]
+        flags = [f'-DVECTORS="vectors/{VECTORS.get(path, path)}.h"', f"-I{KERNEL}", *(["-mno-avx512vnni"] if path == "avx512" else [])]
+        subprocess.run(["cc", "-O3", "-march=native", *flags, "-shared", "-fPIC", "-o", built, source], check=True)
         return ctypes.CDLL(str(built))
 
 

@@ -1,12 +1,13 @@
 /* The kernels behind a pipe, for test_neon.py: requests from standard input, answers to standard output, until the end. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "kernel.h"
 
 typedef int restore(const network *, const int16_t *, const uint8_t *, ptrdiff_t, int, int, uint8_t *, ptrdiff_t, int, int);
 restore inlaid_restore_neon, inlaid_restore_portable;
-int inlaid_gradient_neon(const network *, int, const float *, const uint8_t *, const uint8_t *, ptrdiff_t, int, int, const int32_t (*)[4], int,
-                        double *, double *, float *);
+int inlaid_gradient_neon(const network *, int, const float *, const uint8_t *, const uint8_t *, ptrdiff_t, int, int, const int32_t (*)[4],
+                         int, double *, double *, float *);
 void inlaid_rgb_neon(const uint8_t *, uint8_t *, ptrdiff_t);
 int inlaid_can_run(const char *);
 
@@ -57,8 +58,8 @@ int main(void) {
             int32_t(*rectangles)[4] = request((size_t)head.rectangles * sizeof *rectangles);
             uint8_t *base = request(pixels), *target = request(pixels);
             double *loss = room(sizeof *loss), *gradient = head.what == 'g' ? room(size * sizeof *gradient) : NULL;
-            check(!inlaid_gradient_neon(&head.net, head.size, params, base, target, width, height, width, rectangles, head.rectangles, gradient,
-                                       loss, answers));
+            check(!inlaid_gradient_neon(&head.net, head.size, params, base, target, width, height, width, rectangles, head.rectangles,
+                                        gradient, loss, answers));
             answer(loss, sizeof *loss);
             if (gradient) answer(gradient, size * sizeof *gradient);
             if (answers) answer(answers, (size_t)head.answers * sizeof *answers);

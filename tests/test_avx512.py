@@ -3,7 +3,6 @@ test_agreement.py."""
 
 import ctypes
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,26 +16,18 @@ from test_agreement import (  # noqa: F401  # run on the kernels below
 from inlaid import native
 from inlaid.encoding import gradient as float_kernel
 
-TESTS = Path(__file__).parent
-SOURCES = TESTS.parent / "src" / "kernel"
-SIMDE = Path("/usr/include/simde/x86/avx512.h")
 PATHS = {"avx512": ["restore.c", "gradient.c"], "vnni": ["restore.c"]}
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    compiler = program("gcc")
-    if not SIMDE.exists():
-        pytest.skip("SIMDe is not installed (libsimde-dev)")
     folder = tmp_path_factory.mktemp("simde")
     objects = []
     for path, sources in PATHS.items():
         for source in sources:
             objects.append(folder / f"{path}-{source}.o")
-            # Not optimised: what instructions become in C is so much that it would take minutes.
-            flags = ("-O0", "-w", "-fPIC", "-DLANES=16", f"-DSUFFIX={path}", *(["-D__AVX512VNNI__"] if path == "vnni" else []))
-            output(compiler, *flags, f"-I{TESTS / 'simde'}", f"-I{SOURCES}", "-c", SOURCES / source, "-o", objects[-1])
-    output(compiler, "-shared", *objects, "-o", folder / "kernel.so")
+            with_simde(path, "-O1", "-DINLAID_SMALL", "-fPIC", "-c", KERNEL / source, "-o", objects[-1])
+    output(program("gcc"), "-shared", *objects, "-o", folder / "kernel.so")
     return ctypes.CDLL(str(folder / "kernel.so"))
 
 

@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +11,6 @@ from test_agreement import NETWORKS, test_restore_agrees, test_restore_agrees_at
 
 from inlaid import colour, native
 from inlaid.network import Network
-
-TESTS = Path(__file__).parent
-KERNEL = TESTS.parent / "src" / "kernel"
 
 
 class Emulated:
@@ -59,14 +55,12 @@ class Emulated:
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[bytes]]:
-    compiler, emulator = program("aarch64-linux-gnu-gcc"), program("qemu-aarch64-static", "qemu-aarch64")
-    if not Path(output(compiler, "-print-file-name=libc.a").decode().strip()).is_absolute():
-        pytest.skip("aarch64-linux-gnu-gcc has no C library (libc6-dev-arm64-cross)")
+    compiler, emulator = arm64()
     folder = tmp_path_factory.mktemp("emulated")
-    flags = ("-O2", "-Wno-psabi", "-DLANES=4", f"-I{KERNEL}")  # -O3, which the build has, would take gcc half a minute
-    output(compiler, *flags, "-DSUFFIX=portable", "-c", KERNEL / "restore.c", "-o", folder / "portable.o")
+    flags = ("-O2", "-ffast-math")  # -O3, which the build has, would take gcc half a minute
+    compiled(compiler, "portable", *flags, "-DINLAID_SMALL", "-c", KERNEL / "restore.c", "-o", folder / "portable.o")
     sources = (TESTS / "emulated.c", *KERNEL.glob("*.c"), folder / "portable.o")
-    output(compiler, *flags, "-DSUFFIX=neon", "-DINLAY_NEON", "-ffast-math", "-static", *sources, "-o", folder / "emulated")
+    compiled(compiler, "neon", *flags, "-DPATHS=PATH(neon, )", "-static", *sources, "-o", folder / "emulated")
     with subprocess.Popen([emulator, folder / "emulated"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield process
 

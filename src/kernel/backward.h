@@ -4,30 +4,29 @@
 
 #include "forward.h"
 
-/* OUTPUTS: outputs whose 1 x 1 weights get their gradients together.  WINDOWS: channels of the first layer whose sums with a k x k window are
- * kept together.  Both as many as fit the registers. */
+/* OUTPUTS: outputs whose 1 x 1 weights get their gradients together.  WINDOWS: channels of the first layer whose sums with a k x k window
+ * are kept together.  Both are as many as fit the registers. */
 enum { OUTPUTS = REGISTERS == 32 ? 3 : 2, WINDOWS = REGISTERS == 32 ? 3 : 1 };
 
 INLINE void add(float *p, floats v) { *(floats *)p += v; }
 
-/* A depthwise convolution backward, one row of one channel: from `grad`, the rows of the gradient of its output by vertical tap, it computes
- * the gradient of its input, and adds that of its weights, given the input's row.  One load of the former serves both. */
-INLINE void transposed_row(int kernel, int dilation, int width, const float *const *grad, const float *weight, const float *input,
-                           float *restrict grad_input, float *restrict sums) {
+/* A depthwise convolution backward, one row of one channel.  at->in are the rows of the gradient of its output, by vertical tap.  It writes
+ * the gradient of its input to at->out, and adds that of its weights, given the input's row.  Each load of a gradient serves both. */
+INLINE void transposed_row(int kernel, int dilation, const row *at, const float *weight, const float *input, float *restrict sums) {
     const int radius = kernel / 2;
     floats sum[MAX_TAPS], w[MAX_TAPS];
     for (int k = 0; k < kernel * kernel; k++) sum[k] = all(0), w[k] = all(weight[k]);
-    for (int x = 0; x < width; x += LANES) {
+    for (int x = 0; x < at->width; x += LANES) {
         const floats in = load(input + x);
         floats back = all(0);
         for (int ty = 0; ty < kernel; ty++)
             for (int tx = 0; tx < kernel; tx++) {
-                floats g = load(grad[ty] + x - (tx - radius) * dilation);
+                floats g = load(at->in[ty] + x - (tx - radius) * dilation);
                 HELD(g);
                 back += w[ty * kernel + tx] * g;
                 sum[ty * kernel + tx] += in * g;
             }
-        store(grad_input + x, back);
+        store(at->out + x, back);
     }
     for (int k = 0; k < kernel * kernel; k++) add(sums + k * LANES, sum[k]);
 }
@@ -45,13 +44,14 @@ INLINE void gate_row(int channels, int width, float *grad, const float *output, 
     }
 }
 
-/* Adds the gradient of 1 x 1 weights from `inner` inputs to `count` outputs, one row; sums[(o * channels + i) * LANES] are those of the weight
- * from input i to output o. */
+/* One row of the gradient of a 1 x 1 convolution's outputs, and of its inputs. */
 typedef struct {
     const float *grad, *mid;
     int width, stride, channels;
 } pointwise;
 
+/* Adds the gradient of the weights from `inner` inputs to `count` outputs; sums[(o * channels + i) * LANES] is that of the weight from
+ * input i to output o. */
 INLINE void pointwise_block(int count, int inner, pointwise p, int first, int from, float *sums) {
     floats sum[OUTPUTS][GROUP];
     for (int o = 0; o < count; o++)

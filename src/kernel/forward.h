@@ -14,8 +14,8 @@ INLINE floats activate(floats v, floats gate) {
     return (floats)(((ints)v & positive) | ((ints)(v * 0.125f) & ~positive));
 }
 
-/* WIDE: vectors computed together, so that a broadcast weight serves several multiply-adds; with the sums of GROUP channels they just fit the
- * registers.  CHUNK: columns of a separable layer that are finished together, in the first-level cache. */
+/* WIDE: vectors computed together, so that a broadcast weight serves several multiply-adds; with the sums of GROUP channels they just fit
+ * the registers.  CHUNK: columns of a separable layer that are finished together, in the first-level cache. */
 enum { WIDE = 2, BLOCK = LANES * WIDE, CHUNK = 128 };
 
 /* What a layer reads and writes.  A row has a plane for each channel. */
@@ -52,10 +52,11 @@ INLINE void first_row(shape s, const row *at, const float *weight, const float *
 }
 
 /* The depthwise convolution of channel c, columns [x0, x1). */
-INLINE void depthwise_row(shape s, int dilation, int x0, int x1, const row *at, int c, const float *weight, float *restrict out) {
-    const int radius = s.kernel / 2, plane = c * at->stride;
+INLINE void depthwise_row(shape s, int dilation, const row *at, int c, int x0, int x1, const float *weight) {
+    const int radius = s.kernel / 2, taps = s.kernel * s.kernel, plane = c * at->stride;
+    float *restrict const out = at->out + plane;
     floats w[MAX_TAPS];
-    for (int k = 0; k < s.kernel * s.kernel; k++) w[k] = all(weight[k]);
+    for (int k = 0; k < taps; k++) w[k] = all(weight[c * taps + k]);
     for (int x = x0; x < x1; x += LANES) {
         floats sum = all(0);
         for (int ty = 0; ty < s.kernel; ty++)
@@ -95,15 +96,15 @@ INLINE void mix_row(int channels, mix m, int x0, int x1, const float *in, float 
     for (int x = x0; x < x1; x += BLOCK) FOR_GROUPS(channels, o, count, mix_block(count, channels, m, o, in + x, out + x));
 }
 
-/* Weights of a separable layer: depthwise, pointwise, biases, one after the other.  `mid`: the rows between the two parts. */
-INLINE void separable_row(shape s, int dilation, const row *at, const float *weight, float *restrict mid) {
-    const int taps = s.kernel * s.kernel;
-    const float *const pointwise = weight + s.channels * taps;
+/* A separable layer: the depthwise part goes from at->in to at->out, the 1 x 1 part from there to `out`.  The weights are those of the
+ * depthwise part, of the 1 x 1 part, and the biases. */
+INLINE void separable_row(shape s, int dilation, const row *at, const float *weight, float *restrict out) {
+    const float *const pointwise = weight + s.channels * s.kernel * s.kernel;
     const mix m = {pointwise, pointwise + s.channels * s.channels, s.channels, 1, at->stride, 1};
     for (int x0 = 0; x0 < at->width; x0 += CHUNK) {
         const int x1 = x0 + CHUNK < at->width ? x0 + CHUNK : at->width;
-        for (int c = 0; c < s.channels; c++) depthwise_row(s, dilation, x0, x1, at, c, weight + c * taps, mid + c * at->stride);
-        mix_row(s.channels, m, x0, x1, mid, at->out);
+        for (int c = 0; c < s.channels; c++) depthwise_row(s, dilation, at, c, x0, x1, weight);
+        mix_row(s.channels, m, x0, x1, at->out, out);
     }
 }
 
@@ -117,7 +118,8 @@ INLINE void last_row(shape s, const row *at, const float *weight) {
             for (int tx = 0; tx < kernel; tx++)
                 for (int ty = 0; ty < kernel; ty++)
                     for (int b = 0; b < WIDE; b++)
-                        sum[ty][b] += weight[(c * kernel + ty) * kernel + tx] * load(at->in[ty] + c * at->stride + x + b * LANES + tx - radius);
+                        sum[ty][b] += weight[(c * kernel + ty) * kernel + tx] *
+                                      load(at->in[ty] + c * at->stride + x + b * LANES + tx - radius);
         for (int ty = 1; ty < kernel; ty++)
             for (int b = 0; b < WIDE; b++) sum[0][b] += sum[ty][b];
         for (int b = 0; b < WIDE; b++) store(at->out + x + b * LANES, sum[0][b]);

@@ -1,8 +1,8 @@
 /* The float network for fitting: squared error and its gradient over rectangles of a picture, forward and backward in one walk.
  * floatnet.py computes the same in numpy.
  *
- * The backward half of the walk mirrors the forward half (rings.h).  Where layer l is ahead(l) rows ahead of the output, the gradient of its
- * output is complete for the row that is ahead(l) rows behind.  So a layer's rows live for 2 * ahead(l) + 1 rows.
+ * The backward half of the walk mirrors the forward half (rings.h).  Where layer l is ahead(l) rows ahead of the output, the gradient of
+ * its output is complete for the row that is ahead(l) rows behind.  So a layer's rows live for 2 * ahead(l) + 1 rows.
  */
 #include "backward.h"
 #include "rings.h"
@@ -25,8 +25,9 @@ INLINE int separable_at(shape s, int l) {
     return s.channels * (s.inputs * taps + 1) + l * s.channels * (taps + s.channels + 1);
 }
 
-/* The rings of a walk: the base and the layers' outputs, what their 1 x 1 parts see, and the gradients of that; by layer, 0 being the base, 1 the
- * first layer.  Walks of one width use them in turn.  What a walk reads it has written before, or it lies in the margins, which stay zero. */
+/* The rings of a walk, by layer: 0 is the base, 1 the first layer.  `out` are the base and the layers' outputs, `mid` the rows between the
+ * depthwise and the 1 x 1 part, `grad_mid` their gradients.  Walks of one width use them in turn.  A walk reads what it has written, and
+ * the margins, which stay zero. */
 typedef struct {
     ring out[MAX_LAYERS + 2], mid[MAX_LAYERS + 2], grad_mid[MAX_LAYERS + 2], error;
     float *grad; /* the gradient of one row of one layer's output */
@@ -40,7 +41,7 @@ static void rings_free(rings *r) {
     *r = (rings){0};
 }
 
-/* Rings for walks over so many columns, `backward` too or forward alone; those that are there stay where they fit.  0 where memory is short. */
+/* Makes rings for walks over so many columns, `backward` or forward alone, unless those that are there fit.  0 where memory is short. */
 static int rings_fit(rings *r, const network *net, int columns, int backward) {
     const int radius = net->kernel / 2, top = net->layers + 1;
     int ahead[MAX_LAYERS + 2];
@@ -105,9 +106,9 @@ INLINE void forward(shape s, const walk *w, int l, int y) {
     }
     const int dilation = l >= 2 ? w->net->dilation[l - 2] : 1;
     row at = reading(s, r, l - 1, dilation, y);
-    at.out = ring_row(&r->out[l], y, 0);
+    at.out = ring_row(l == 1 ? &r->out[1] : &r->mid[l], y, 0);
     if (l == 1) first_row(s, &at, w->params, w->params + s.channels * s.inputs * s.kernel * s.kernel);
-    else separable_row(s, dilation, &at, w->params + separable_at(s, l - 2), ring_row(&r->mid[l], y, 0));
+    else separable_row(s, dilation, &at, w->params + separable_at(s, l - 2), ring_row(&r->out[l], y, 0));
 }
 
 /* Row y of the answer; leaves its error in the ring of errors and adds the squares to the loss. */
@@ -119,7 +120,8 @@ INLINE void answer_row(shape s, walk *w, int y) {
     at.out = error;
     last_row(s, &at, w->params + separable_at(s, w->net->layers));
     if (w->answer) memcpy(w->answer + (ptrdiff_t)(y - w->a.y0) * n, error + halo, (size_t)n * sizeof(float));
-    const uint8_t *base = w->pic->base + (ptrdiff_t)y * w->pic->stride + w->a.x0, *target = w->pic->target + (ptrdiff_t)y * w->pic->stride + w->a.x0;
+    const ptrdiff_t from = (ptrdiff_t)y * w->pic->stride + w->a.x0;
+    const uint8_t *base = w->pic->base + from, *target = w->pic->target + from;
     float loss = 0;
     for (int i = 0; i < n; i++) {
         const float e = error[halo + i] - (float)(target[i] - base[i]) * (1.0f / 128);
@@ -134,28 +136,30 @@ INLINE void answer_row(shape s, walk *w, int y) {
 /* Row y of the gradient of layer l's output, and from it the gradients of the layer's parameters and of the layer below. */
 INLINE void backward(shape s, const walk *w, int l, int y) {
     const rings *r = w->r;
-    const int channels = s.channels, kernel = s.kernel, taps = kernel * kernel, span = r->span, stride = r->stride, top = w->net->layers + 1;
+    const int channels = s.channels, kernel = s.kernel, taps = kernel * kernel, span = r->span, stride = r->stride;
+    const int top = w->net->layers + 1;
     const int above = separable_at(s, l - 1), dilation = l == top ? 1 : w->net->dilation[l - 1]; /* of the layer above */
     float *const grad = (float *)((char *)r->grad + MARGIN), *const sums = w->sums;
     for (int c = 0; c < channels; c++) {
-        const float *rows[MAX_KERNEL];
+        row at = {.out = grad + c * stride, .width = span, .stride = stride};
         for (int ty = 0; ty < kernel; ty++)
-            rows[ty] = l == top ? ring_row(&r->error, y - (ty - kernel / 2), 0) : ring_row(&r->grad_mid[l + 1], y - (ty - kernel / 2) * dilation, c);
-        transposed_row(kernel, dilation, span, rows, w->params + above + c * taps, ring_row(&r->out[l], y, c), grad + c * stride,
-                       sums + (size_t)(above + c * taps) * LANES);
+            at.in[ty] = ring_row(l == top ? &r->error : &r->grad_mid[l + 1], y - (ty - kernel / 2) * dilation, l == top ? 0 : c);
+        const int weights = above + c * taps;
+        transposed_row(kernel, dilation, &at, w->params + weights, ring_row(&r->out[l], y, c), sums + (size_t)weights * LANES);
     }
     if (l == 1) {
         const row at = reading(s, r, 0, 1, y);
         const int weights = s.inputs * taps;
         gate_row(channels, span, grad, ring_row(&r->out[1], y, 0), stride, sums + (size_t)(channels * weights) * LANES);
         int c = 0;
-        for (; c + WINDOWS <= channels; c += WINDOWS) first_weight_row(WINDOWS, s, &at, grad + c * stride, sums + (size_t)(c * weights) * LANES);
+        for (; c + WINDOWS <= channels; c += WINDOWS)
+            first_weight_row(WINDOWS, s, &at, grad + c * stride, sums + (size_t)(c * weights) * LANES);
         for (; c < channels; c++) first_weight_row(1, s, &at, grad + c * stride, sums + (size_t)(c * weights) * LANES);
     } else {
         const int from = separable_at(s, l - 2) + channels * taps;
         gate_row(channels, span, grad, ring_row(&r->out[l], y, 0), stride, sums + (size_t)(from + channels * channels) * LANES);
-        pointwise_row((pointwise){grad, ring_row(&r->mid[l], y, 0), span, stride, channels}, w->params + from, ring_row(&r->grad_mid[l], y, 0),
-                      sums + (size_t)from * LANES);
+        const pointwise p = {grad, ring_row(&r->mid[l], y, 0), span, stride, channels};
+        pointwise_row(p, w->params + from, ring_row(&r->grad_mid[l], y, 0), sums + (size_t)from * LANES);
     }
 }
 
@@ -201,8 +205,9 @@ static void walk_area(walk *w) {
  *   *loss = sum of e^2, e = net(base) - (target - base) / 128;   gradient[size] = d loss / d params, or NULL;
  *   answer: NULL, or the net's answers in units of 128 grey levels, rectangle after rectangle, each at most STRIP columns wide.
  * 0, or -1 where memory is short.  Float sums run over one strip of a rectangle at the most, then go on in double. */
-EXPORT int NAME(inlaid_gradient)(const network *net, int size, const float *params, const uint8_t *base, const uint8_t *target, ptrdiff_t stride, int height,
-                                int width, const int32_t (*rectangles)[4], int count, double *gradient, double *loss, float *answer) {
+EXPORT int NAME(inlaid_gradient)(const network *net, int size, const float *params, const uint8_t *base, const uint8_t *target,
+                                 ptrdiff_t stride, int height, int width, const int32_t (*rectangles)[4], int count, double *gradient,
+                                 double *loss, float *answer) {
     const picture pic = {base, target, stride, height, width};
     float *sums = gradient ? malloc((size_t)size * LANES * sizeof *sums) : NULL;
     int status = gradient && !sums ? -1 : 0;

@@ -19,10 +19,14 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+/* INLAID_SMALL: little code, quickly compiled and slow, for tests of what the operations compute. */
+
 /* Before a loop with few turns whose number is known: it is written out, and tests of its index are decided by the compiler.  By itself gcc
  * leaves loops of more than a few dozen instructions as they are. */
-#if defined(__clang__)
-#define UNROLLED _Pragma("unroll 16")
+#if defined(INLAID_SMALL)
+#define UNROLLED
+#elif defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
 #else
 #define UNROLLED _Pragma("GCC unroll 16")
 #endif
@@ -41,12 +45,16 @@ typedef struct {
 } shape;
 
 /* The shapes that both kernels are compiled for, the most special first.  0 stands for any number. */
-#define SHAPES(SHAPE)                                  \
+#if defined(INLAID_SMALL)
+#define SHAPES(SHAPE) SHAPE(any, 0, 0, 0)
+#else
+#define SHAPES(SHAPE)                                   \
     /*    name              channels  kernel  inputs */ \
-    SHAPE(six_channels,            6,      3,      1)  \
-    SHAPE(sixteen_channels,       16,      3,      1)  \
-    SHAPE(kernel_of_3,             0,      3,      1)  \
+    SHAPE(six_channels,            6,      3,      1)   \
+    SHAPE(sixteen_channels,       16,      3,      1)   \
+    SHAPE(kernel_of_3,             0,      3,      1)   \
     SHAPE(any,                     0,      0,      0)
+#endif
 
 INLINE int matches(shape known, const network *net) {
     return (!known.channels || known.channels == net->channels) && (!known.kernel || known.kernel == net->kernel) &&
@@ -61,8 +69,8 @@ INLINE shape completed(shape known, const network *net) {
 
 enum { GROUP = 6, HALF_GROUP = 4 }; /* channels whose sums are kept in registers together */
 
-/* Runs a statement for groups that cover `channels` channels; `first` is the first channel of a group and `count`, a constant in each copy of
- * the statement, the number of its channels: groups of GROUP where they divide the channels, else of HALF_GROUP, 2 and 1. */
+/* Runs a statement for groups of channels that cover all: groups of GROUP where they divide the channels, else of HALF_GROUP, 2 and 1.
+ * `first` names the first channel of a group.  `count` names the number of its channels, a constant in each copy of the statement. */
 #define FOR_GROUPS(channels, first, count, ...)                                         \
     do {                                                                                \
         int first = 0;                                                                  \

@@ -14,8 +14,8 @@ INLINE void store(int16_t *p, shorts v) { *(shorts *)p = v; }
 INLINE shorts splat_pair(int32_t v) { return (shorts)splat(v); }
 INLINE shorts scaled(sums a, sums b) { return narrow(total(a) >> WEIGHT_BITS, total(b) >> WEIGHT_BITS); }
 
-/* What a layer reads and writes.  A row has its columns in order, a plane for each channel.  The last layer, which sums over channels, reads
- * other rows: for each two channels c and d a plane of their pairs at the even columns, and one of their pairs at the odd columns.
+/* What a layer reads and writes.  A row has its columns in order, a plane for each channel.  Rows for the last layer, which sums over
+ * channels, are `paired`: each two channels c and d have a plane of pairs at the even columns and a plane of pairs at the odd columns.
  *
  *   plane c    c0 d0 c2 d2 c4 d4 ...
  *   plane d    c1 d1 c3 d3 c5 d5 ...
@@ -60,7 +60,8 @@ INLINE void first_rows(shape s, const rows *at, const weights *w) {
             int16_t *const out = at->out[r] + x;
             shorts in[(MAX_INPUTS * MAX_TAPS + 1) / 2][2];
             UNROLLED for (int p = 0; p < pairs; p++) zip_taps(s, taps, 1, at->in[r], x, p, in[p]);
-            FOR_GROUPS(s.channels, c, count, first_block(count, pairs, in, w->first + c * pairs, w->first_bias + c, out + c * stride, stride));
+            FOR_GROUPS(s.channels, c, count,
+                       first_block(count, pairs, in, w->first + c * pairs, w->first_bias + c, out + c * stride, stride));
         }
 }
 
@@ -78,8 +79,8 @@ typedef struct {
 
 /* The depthwise convolution of a channel at columns x to x + BLOCK - 1 of both rows, columns apart.  The weights are as `put_kernel` says.
  *
- * A vector that is loaded at an even column has the pairs of columns (0 1) (2 3) ..., one that is loaded at the next column has those of
- * (1 2) (3 4) ...  The former give the sums of the even columns what the latter, one column further, give those of the odd columns. */
+ *   loaded at column 0    (0 1) (2 3) (4 5) ...    pairs for the sums of columns 0, 2, 4 ...
+ *   loaded at column 1    (1 2) (3 4) (5 6) ...    pairs for the sums of columns 1, 3, 5 ..., with the same weights */
 INLINE void depthwise_block(int kernel, const rows *at, int x, const shorts *w, shorts *out) {
     const kernel_pairs found = pairs_of(kernel);
     const int half = kernel / 2, left = half ? half : 1;
@@ -108,7 +109,8 @@ INLINE void depthwise_block(int kernel, const rows *at, int x, const shorts *w, 
             if (j == kernel) sum[1][odd] = add_products(sum[1][odd], taps[kernel - 2], w[found.alone + 1]);
             if (j && early && j < kernel) {
                 const shorts crossed = halves(in[j - 1][left - half + odd], taps[kernel - 2]);
-                UNROLLED for (int r = 0; r < ROWS; r++) sum[r][odd] = add_products(sum[r][odd], crossed, w[found.crossed + r * half + j / 2 - 1]);
+                UNROLLED for (int r = 0; r < ROWS; r++)
+                    sum[r][odd] = add_products(sum[r][odd], crossed, w[found.crossed + r * half + j / 2 - 1]);
             }
         }
     }
@@ -158,16 +160,16 @@ INLINE void depthwise_rows(shape s, int dilation, const rows *at, const int32_t 
     }
 }
 
-/* `count` channels of a 1 x 1 convolution at columns x to x + BLOCK - 1, from `pairs` pairs of channels of the middle: in order, or `paired` as
- * the last layer reads them. */
+/* A 1 x 1 convolution at columns x to x + BLOCK - 1. */
 typedef struct {
-    const int16_t *in;
+    const int16_t *in; /* of the middle */
     int pitch, pairs;
     const int32_t *weight, *bias;
     int16_t *out;
     int stride;
 } mix;
 
+/* `count` channels of it, `paired` for the last layer or in order. */
 INLINE void mix_block(int count, int paired, mix m) {
     sums even[GROUP], odd[GROUP];
     UNROLLED for (int o = 0; o < count; o++) even[o] = odd[o] = begin(m.bias[o]);
@@ -195,12 +197,12 @@ INLINE void mix_rows(shape s, int paired, const rows *at, const separable_weight
         for (int x = 0; x < at->width; x += BLOCK) {
             const int16_t *const in = mid->pairs[r] + 2 * x;
             int16_t *const out = at->out[r] + x;
+            const int pitch = mid->pitch;
             FOR_GROUPS(s.channels, o, count,
-                       mix_block(count, paired, (mix){in, mid->pitch, pairs, w->pointwise + o * pairs, w->bias + o, out + o * stride, stride}));
+                       mix_block(count, paired, (mix){in, pitch, pairs, w->pointwise + o * pairs, w->bias + o, out + o * stride, stride}));
         }
 }
 
-/* `paired`: for the last layer. */
 INLINE void separable_rows(shape s, int dilation, int paired, const rows *at, const separable_weights *w, const middle *mid) {
     if (dilation == 1) depthwise_rows(s, 1, at, w->depthwise, mid);
     else depthwise_rows(s, dilation, at, w->depthwise, mid);
@@ -210,7 +212,7 @@ INLINE void separable_rows(shape s, int dilation, int paired, const rows *at, co
 
 /* ---- last layer: k x k, from all channels to the residual ---- */
 
-/* Rows as the first layer leaves them to rows as the last one reads them, for networks without separable layers. */
+/* Pairs the first layer's rows for the last layer, in networks without separable layers. */
 INLINE void pair_rows(int channels, const rows *at) {
     for (int r = 0; r < ROWS; r++)
         for (int c = 0; c < channels; c += 2)
@@ -228,7 +230,12 @@ INLINE void last_rows(shape s, const rows *at, const int32_t *weight) {
         sums sum[ROWS][2]; /* of the even and of the odd columns */
         for (int r = 0; r < ROWS; r++) sum[r][0] = sum[r][1] = begin(1 << (RESIDUAL_SHIFT - 1));
         for (int p = 0; p < pairs; p++) {
-            /* Column x + shift is tap `shift` of column x and tap `shift - 1` of column x + 1.  Pairs of odd columns are in the second plane. */
+            shorts w[MAX_TAPS];
+            UNROLLED for (int k = 0; k < taps; k++) {
+                w[k] = splat_pair(weight[p * taps + k]);
+                HELD(w[k]);
+            }
+            /* Column x + shift is a tap of an even column x and of the odd column x + 1. */
             UNROLLED for (int shift = -radius; shift <= radius + 1; shift++)
                 UNROLLED for (int j = 0; j < kernel + ROWS - 1; j++) {
                     const int odd = shift & 1;
@@ -236,9 +243,9 @@ INLINE void last_rows(shape s, const rows *at, const int32_t *weight) {
                     HELD(in);
                     UNROLLED for (int r = 0; r < ROWS; r++) {
                         if (j < r || j - r >= kernel) continue;
-                        const int32_t *const w = weight + p * taps + (j - r) * kernel + radius + shift;
-                        if (shift <= radius) sum[r][0] = add_products(sum[r][0], in, splat_pair(w[0]));
-                        if (shift > -radius) sum[r][1] = add_products(sum[r][1], in, splat_pair(w[-1]));
+                        const int k = (j - r) * kernel + radius + shift;
+                        if (shift <= radius) sum[r][0] = add_products(sum[r][0], in, w[k]);
+                        if (shift > -radius) sum[r][1] = add_products(sum[r][1], in, w[k - 1]);
                     }
                 }
         }

@@ -47,29 +47,38 @@ typedef struct {
     int y0, y1, x0, x1;
 } area;
 
-/* What a walk down a strip of columns needs. */
+/* A walk down a strip of columns. */
 typedef struct {
+    const network *net;
+    const layers *layer;
+    const weights *w;
+    const picture *pic;
+    area a;
     int ahead[MAX_LAYERS + 2], span, stride;
     ring rings[MAX_LAYERS + 2];
-    int16_t *room, *unpaired[ROWS], *residual[ROWS]; /* unpaired: rows of the first layer that pair_rows takes */
+    int16_t *room, *unpaired[ROWS], *residual[ROWS]; /* unpaired: rows of the first layer that pair_rows reads */
     middle mid;
 } strip;
 
-static int strip_alloc(strip *s, const network *net, int y0, int columns) {
-    *s = (strip){0};
+/* The dilation of the layer that reads ring l. */
+static int dilation_above(const network *net, int l) { return l >= 1 && l <= net->layers ? net->dilation[l - 1] : 1; }
+
+/* 0 where memory is short. */
+static int strip_alloc(strip *s) {
+    const network *net = s->net;
     ahead_of(net, s->ahead);
-    s->span = round_up(columns + 2 * s->ahead[0], BLOCK), s->stride = stride_of(s->span, sizeof(int16_t));
-    const int radius = net->kernel / 2, even = round_up(net->channels, 2), pairs = even * s->span, planes = even * s->stride;
+    s->span = round_up(s->a.x1 - s->a.x0 + 2 * s->ahead[0], BLOCK), s->stride = stride_of(s->span, sizeof(int16_t));
+    const int radius = net->kernel / 2, even = round_up(net->channels, 2);
+    const int pairs = even * s->span, each = pairs + 2 * s->span + even * s->stride; /* numbers for each of the two rows */
     int ok = 1;
     for (int l = 0; l <= net->layers + 1; l++) {
-        const int dilation = l >= 1 && l <= net->layers ? net->dilation[l - 1] : 1; /* of the layer that reads this ring */
-        ok &= ring_alloc(&s->rings[l], 2 * radius * dilation + ROWS, l ? even : net->inputs, s->stride, sizeof(int16_t));
-        s->rings[l].origin = y0 - s->ahead[0];
+        ok &= ring_alloc(&s->rings[l], 2 * radius * dilation_above(net, l) + ROWS, l ? even : net->inputs, s->stride, sizeof(int16_t));
+        s->rings[l].origin = s->a.y0 - s->ahead[0];
     }
-    s->room = aligned_zeros((size_t)(ROWS * (pairs + 2 * s->span + planes)) * sizeof *s->room);
+    s->room = aligned_zeros((size_t)(ROWS * each) * sizeof *s->room);
     if (!s->room || !ok) return 0;
     for (int r = 0; r < ROWS; r++) {
-        int16_t *const room = s->room + r * (pairs + 2 * s->span + planes);
+        int16_t *const room = s->room + r * each;
         s->mid.pairs[r] = room, s->mid.second[r] = room + pairs, s->residual[r] = room + pairs + s->span;
         s->unpaired[r] = room + pairs + 2 * s->span;
     }
@@ -82,69 +91,73 @@ static void strip_free(strip *s) {
     aligned_free(s->room);
 }
 
-/* Row y of the base, columns from `left` on, as the network's inputs. */
-static void input_row(const network *net, const picture *pic, int y, int left, int n, const ring *to) {
-    const uint8_t *src = pic->base + (ptrdiff_t)clamp_int(y, 0, pic->height - 1) * pic->base_stride;
-    int16_t *luma = ring_row(to, y, 0);
-    int from, end;
-    columns_inside(left, n, pic->width, &from, &end);
-    for (int i = from; i < end; i++) luma[i] = (int16_t)((src[left + i] - 128) * (1 << PIXEL_BITS));
+/* Row y of the base as the network's inputs. */
+static void input_row(const strip *s, int y) {
+    const uint8_t *src = s->pic->base + (ptrdiff_t)clamp_int(y, 0, s->pic->height - 1) * s->pic->base_stride;
+    const int left = s->a.x0 - s->ahead[0], n = s->span, width = s->pic->width;
+    int16_t *luma = ring_row(&s->rings[0], y, 0);
+    int from, to;
+    columns_inside(left, n, width, &from, &to);
+    for (int i = from; i < to; i++) luma[i] = (int16_t)((src[left + i] - 128) * (1 << PIXEL_BITS));
     for (int i = 0; i < from; i++) luma[i] = (int16_t)((src[0] - 128) * (1 << PIXEL_BITS));
-    for (int i = end; i < n; i++) luma[i] = (int16_t)((src[pic->width - 1] - 128) * (1 << PIXEL_BITS));
-    if (net->inputs == 1) return;
-    int16_t *column = ring_row(to, y, 1), *row = ring_row(to, y, 2);
-    for (int i = 0; i < n; i++) column[i] = (int16_t)(block_phase(left + i) * (1 << PHASE_BITS)), row[i] = (int16_t)(block_phase(y) * (1 << PHASE_BITS));
+    for (int i = to; i < n; i++) luma[i] = (int16_t)((src[width - 1] - 128) * (1 << PIXEL_BITS));
+    if (s->net->inputs == 1) return;
+    int16_t *column = ring_row(&s->rings[0], y, 1), *row = ring_row(&s->rings[0], y, 2);
+    for (int i = 0; i < n; i++) column[i] = (int16_t)(block_phase(left + i) * (1 << PHASE_BITS));
+    for (int i = 0; i < n; i++) row[i] = (int16_t)(block_phase(y) * (1 << PHASE_BITS));
 }
 
-/* The rows of ring `l` that the layer above it reads for output rows y and y + 1. */
-static void input_rows(const network *net, const strip *s, int l, int y, rows *at) {
-    const int kernel = net->kernel, dilation = l >= 1 && l <= net->layers ? net->dilation[l - 1] : 1;
+/* The rows of ring l that the layer above it reads for its rows y and y + 1. */
+static rows reading(const strip *s, int l, int y) {
+    rows at = {.width = s->span, .stride = s->stride};
+    const int kernel = s->net->kernel, dilation = dilation_above(s->net, l);
     for (int r = 0; r < ROWS; r++)
-        for (int k = 0; k < (l ? kernel : net->inputs * kernel); k++)
-            at->in[r][k] = ring_row(&s->rings[l], y + r + (k % kernel - kernel / 2) * dilation, k / kernel);
+        for (int k = 0; k < (l ? 1 : s->net->inputs) * kernel; k++)
+            at.in[r][k] = ring_row(&s->rings[l], y + r + (k % kernel - kernel / 2) * dilation, k / kernel);
+    return at;
 }
 
 /* Rows y and y + 1 of layer l into its ring; layer 0 is the base. */
-static void layer_rows(const network *net, const layers *layer, const weights *w, const picture *pic, strip *s, int l, int y, int x0) {
-    rows at = {.width = s->span, .stride = s->stride};
-    for (int r = 0; r < ROWS; r++) at.out[r] = ring_row(&s->rings[l], y + r, 0);
+static void layer_rows(strip *s, int l, int y) {
     if (l == 0) {
-        for (int r = 0; r < ROWS; r++) input_row(net, pic, y + r, x0 - s->ahead[0], s->span, &s->rings[0]);
+        for (int r = 0; r < ROWS; r++) input_row(s, y + r);
         return;
     }
-    input_rows(net, s, l - 1, y, &at);
+    rows at = reading(s, l - 1, y), paired = at;
+    for (int r = 0; r < ROWS; r++) at.out[r] = ring_row(&s->rings[l], y + r, 0);
     if (l >= 2) {
-        layer->separable(net, l - 2, &at, w, &s->mid);
-    } else if (net->layers) {
-        layer->first(net, &at, w);
+        s->layer->separable(s->net, l - 2, &at, s->w, &s->mid);
+    } else if (s->net->layers) {
+        s->layer->first(s->net, &at, s->w);
     } else {
-        rows unpaired = at, paired = at;
-        for (int r = 0; r < ROWS; r++) unpaired.out[r] = s->unpaired[r], paired.in[r][0] = s->unpaired[r];
-        layer->first(net, &unpaired, w);
-        pair_rows(net->channels, &paired);
+        for (int r = 0; r < ROWS; r++) paired.out[r] = at.out[r], paired.in[r][0] = at.out[r] = s->unpaired[r];
+        s->layer->first(s->net, &at, s->w);
+        pair_rows(s->net->channels, &paired);
     }
 }
 
-static void add_residual(const picture *pic, const int16_t *residual, int y, int x0, int x1) {
-    const uint8_t *src = pic->base + (ptrdiff_t)y * pic->base_stride;
-    uint8_t *dst = pic->out + (ptrdiff_t)y * pic->out_stride;
-    for (int x = x0; x < x1; x++) dst[x] = (uint8_t)clamp_int(src[x] + residual[x - x0], 0, 255);
+/* Rows y and y + 1 of the restored picture; the second one may lie below the area. */
+static void picture_rows(strip *s, int y) {
+    const int columns = s->a.x1 - s->a.x0;
+    rows at = reading(s, s->net->layers + 1, y);
+    for (int r = 0; r < ROWS; r++) at.out[r] = s->residual[r];
+    s->layer->last(s->net, &at, s->w);
+    for (int r = 0; r < ROWS && y + r < s->a.y1; r++) {
+        const int16_t *residual = s->residual[r] + s->ahead[0];
+        const uint8_t *src = s->pic->base + (ptrdiff_t)(y + r) * s->pic->base_stride + s->a.x0;
+        uint8_t *dst = s->pic->out + (ptrdiff_t)(y + r) * s->pic->out_stride + s->a.x0;
+        for (int i = 0; i < columns; i++) dst[i] = (uint8_t)clamp_int(src[i] + residual[i], 0, 255);
+    }
 }
 
 /* 0, or -1 where memory is short. */
 static int restore_strip(const network *net, const weights *w, const picture *pic, area a) {
-    const layers *const layer = layers_of(net);
-    strip s;
-    const int ok = strip_alloc(&s, net, a.y0, a.x1 - a.x0);
+    strip s = {.net = net, .layer = layers_of(net), .w = w, .pic = pic, .a = a};
+    const int ok = strip_alloc(&s);
     for (int t = a.y0 - 2 * s.ahead[0]; ok && t < a.y1; t += ROWS) {
-        for (int l = 0; l <= net->layers + 1 && t + s.ahead[l] >= a.y0 - s.ahead[l]; l++) /* later layers start later */
-            layer_rows(net, layer, w, pic, &s, l, t + s.ahead[l], a.x0);
-        if (t < a.y0) continue;
-        rows at = {.width = s.span, .stride = s.stride};
-        input_rows(net, &s, net->layers + 1, t, &at);
-        for (int r = 0; r < ROWS; r++) at.out[r] = s.residual[r];
-        layer->last(net, &at, w);
-        for (int y = t; y < t + ROWS && y < a.y1; y++) add_residual(pic, s.residual[y - t] + s.ahead[0], y, a.x0, a.x1);
+        for (int l = 0; l <= net->layers + 1; l++)
+            if (t + s.ahead[l] >= a.y0 - s.ahead[l]) layer_rows(&s, l, t + s.ahead[l]); /* later layers start later */
+        if (t >= a.y0) picture_rows(&s, t);
     }
     strip_free(&s);
     return ok ? 0 : -1;
@@ -158,8 +171,8 @@ static int strip_most(const network *net) {
 }
 
 /* Restores rows [y0, y1) of a height x width plane; 0, or -1 where memory is short.  Bands may run in parallel. */
-EXPORT int NAME(inlaid_restore)(const network *net, const int16_t *params, const uint8_t *base, ptrdiff_t base_stride, int height, int width,
-                               uint8_t *out, ptrdiff_t out_stride, int y0, int y1) {
+EXPORT int NAME(inlaid_restore)(const network *net, const int16_t *params, const uint8_t *base, ptrdiff_t base_stride, int height,
+                                int width, uint8_t *out, ptrdiff_t out_stride, int y0, int y1) {
     int32_t *room = malloc(weights_most(net) * sizeof *room);
     if (!room) return -1;
     const weights w = arranged(net, params, room);

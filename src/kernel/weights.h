@@ -32,8 +32,8 @@ static int32_t *put_biases(int32_t *to, const int16_t *from, int count) {
  *   input row 2   early    0: tt x    1: tt x
  *   input row 3   early               1: tt x
  *
- * The taps left over in input rows 1 and 2 make a pair; so do those of rows 3 and 4 for kernel 5, where rows 1 and 3 are late and rows 2 and 4
- * are early.  The tap left over in the first or the last input row stays alone.
+ * The taps left over in input rows 1 and 2 make a pair.  The tap left over in the first or in the last input row stays alone.  Kernel 5 has
+ * two more input rows, one late and one early, whose taps left over make another pair.
  */
 typedef struct {
     int late, early, crossed, alone, count; /* where they begin, and how many pairs there are in all */

@@ -1,4 +1,4 @@
-/* AVX-512 in plain C, for test_avx512.py: SIMDe in the place of the compiler's own header. */
+/* AVX-512 in plain C, for the tests: SIMDe in the place of the compiler's own header. */
 #define SIMDE_NO_NATIVE
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
