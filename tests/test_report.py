@@ -5,13 +5,13 @@ import json
 import re
 import sys
 from html.parser import HTMLParser
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from support.pictures import file_of
 
 from inlaid.bench.evaluate import Settings
 from inlaid.cli.main import main
@@ -193,8 +193,7 @@ def test_rates_and_qualities_are_not_mixed(tmp_path: Path) -> None:
 
 
 def png(level: int) -> str:
-    Image.new("L", (16, 12), level).save(file := BytesIO(), "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+    return base64.b64encode(file_of(Image.new("L", (16, 12), level))).decode()
 
 
 def speed_line(weights: int, threads: int, **more) -> dict:
