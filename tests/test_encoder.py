@@ -202,7 +202,7 @@ def test_deterministic(preset):
     assert (jpeg.extract(first) is not None) or preset == "paper"
 
 
-def test_threads_are_the_callers_affair():
+def test_the_number_of_threads_changes_no_decoded_byte():
     original = texture(200, 260)  # rows enough for three bands
     for threads in (1, 3):
         encoded = encoder.encode(original, quality=20, effort=2, threads=threads)

@@ -96,7 +96,7 @@ def test_ms_ssim_of_one_changed_mean() -> None:
     assert metrics.ms_ssim(a, b) == pytest.approx(((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1)) ** 0.1333)
 
 
-def test_what_is_too_small_has_no_looks() -> None:
+def test_too_small_pictures_have_no_value() -> None:
     a, b = pair(5, 175, 300)
     assert [value is None for value in metrics.looks(b, original=a).values()] == [False, True, False]
     assert set(metrics.looks(b[:7], original=a[:7]).values()) == {None}

@@ -308,7 +308,7 @@ def test_times_alone_are_a_report(tmp_path: Path) -> None:
     assert "Table I)" in result.output and "Table II)" not in result.output
 
 
-def test_what_tells_what_brings_what_stands_for_nothing(tmp_path: Path) -> None:
+def test_ablations_are_shown_only_among_the_ablations(tmp_path: Path) -> None:
     """Ablations and presets that no longer exist are shown only among the ablations, however good they are."""
     better = [{**line, "psnr_db": line["psnr_db"] + 1} for line in stored(preset="wiener", effort=0)]
     run = write(tmp_path / "run.jsonl", [*stored(), *better, *stored(preset="gone")])

@@ -270,7 +270,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_picture_file_that_cannot_be_read_is_called_what_it_is(kind, run, folder):
+def test_the_error_names_the_format_of_a_picture_that_cannot_be_read(kind, run, folder):
     Path("picture").write_bytes(KINDS[kind])
     done = run("encode", "picture", "-o", "out.jpg")
     named = {"BigTIFF": "TIFF", "JPEG 2000": "JP2"}.get(kind, kind)
