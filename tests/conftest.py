@@ -9,7 +9,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import settings
 from support.pictures import textured
+
+settings.register_profile("any machine", deadline=None)  # a busy machine takes longer, which is no fault
+settings.load_profile("any machine")
 
 
 def pytest_report_header():

@@ -81,7 +81,7 @@ def test_restore_agrees_at_the_bounds(kernels: SimpleNamespace) -> None:
             assert np.array_equal(got, reference.restore(network, parameters, base))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32), st.floats(0.1, 4))
 def test_restore_agrees_on_anything(height: int, width: int, seed: int, spread: float) -> None:
     rng = np.random.default_rng(seed)

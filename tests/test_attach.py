@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.masters import RGB_SPACES, cmyk_profile, linear, master
-from support.pictures import coloured, jpeg_of, psnr, texture
+from support.pictures import coloured, file_of, jpeg_of, psnr, texture
 
 import inlaid
 from inlaid.encoding import encoder, pictures
@@ -165,8 +165,8 @@ def test_a_cmyk_master_without_a_profile_is_refused():
 def test_the_pixels_that_were_drawn_are_encoded(format, call):
     """What was drawn on a frame is encoded, and the image stays at that frame."""
     pages = [Image.fromarray(texture(64, 48, seed)) for seed in (1, 2, 3)]
-    file = io.BytesIO()
-    pages[0].save(file, format, save_all=True, append_images=pages[1:], **({"lossless": True} if format == "WEBP" else {}))
+    lossless = {"lossless": True} if format == "WEBP" else {}
+    file = io.BytesIO(file_of(pages[0], format, save_all=True, append_images=pages[1:], **lossless))
     for page in (0, 1):
         image = Image.open(file)
         image.seek(page)

@@ -51,7 +51,7 @@ def test_the_sums_are_those_of_format_md(shape):
     assert all(unit_size(code) < active**0.5 / 2 for code in range(found.unit))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 255), st.lists(st.integers(0, 15), min_size=12, max_size=12), st.integers(0, 1 << 32), st.booleans())
 def test_matching_is_that_of_format_md(unit, sums, seed, near):
     """Any unit and sums, among them the picture's own and some close to them."""

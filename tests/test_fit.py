@@ -238,7 +238,7 @@ def test_adam_by_hand():
     assert adam.count == 2
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 1 << 32), st.floats(0.0, 0.99), st.floats(0.5, 0.9999), st.none() | st.floats(0.01, 100))
 def test_adam_is_algorithm_1(seed, beta1, beta2, clip):
     """Kingma and Ba 2015, Algorithm 1, step by step, with the gradient scaled down to the norm `clip`."""
@@ -293,7 +293,7 @@ def test_cycles():
 # ------------------------------------------------------------------------------------------------ patches
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.tuples(st.integers(1, 300), st.integers(1, 700)),
     st.tuples(st.integers(1, 130), st.integers(1, 200)),
@@ -333,7 +333,7 @@ def test_patches_are_everywhere():
     assert len(np.unique(corners, axis=0)) == 25 * 41
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 400), st.integers(1, 1200), st.integers(1, 300), st.integers(1, 600))
 def test_tiles_cover_once(height, width, rows, columns):
     found = rectangles.tiles((height, width), rows, columns)
@@ -525,7 +525,7 @@ def test_rate_cost_is_the_slope_of_its_formula():
     assert (cost.curvature() > 0).all()
 
 
-def test_what_costs_stays_nearer_to_the_prior():
+def test_the_cost_of_the_distance_keeps_parameters_near_the_prior():
     base, original = pair()
     network = Network()
     prior = blank_prior(network)

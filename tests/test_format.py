@@ -1,6 +1,5 @@
 """FORMAT.md and the program agree: format_decoder.py, written from the page alone, decodes everything as the program does."""
 
-import io
 import json
 import math
 from collections import Counter, deque
@@ -11,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import format_decoder as page
+from support.jpeg_files import segment
+from support.pictures import jpeg_of
 
 import inlaid
 
@@ -34,9 +35,7 @@ def picture(width, height, colour, seed):
 
 
 def jpeg(image, quality=30, **options):
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality, **options)
-    return file.getvalue()
+    return jpeg_of(image, quality=quality, **options)
 
 
 def agreed(data):
@@ -73,10 +72,6 @@ def unit_of(unit):
 
 def blank_head(channels, layers, kernel, inputs, dilations=(1,) * 8):
     return bytes([1, 0, channels, layers, kernel, inputs, *(list(dilations) + 8 * [0])[:8]])
-
-
-def segment(marker, body):
-    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2) + body
 
 
 def split_file(base):

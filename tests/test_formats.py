@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from support.every_format import CODECS, CONTAINERS, DECODERS, FORMATS, PAYLOAD, SAMPLES, failures, functions
@@ -218,7 +218,6 @@ def test_changed_bytes(name, data):
 
 
 @each_format
-@settings(deadline=None)
 @given(junk=st.binary(max_size=200), kept=st.integers(2, 80))
 def test_any_bytes_behind_a_beginning(name, junk, kept):
     failures(name, SAMPLES[name].small[0][:kept] + junk)

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -352,7 +352,6 @@ def test_a_truncated_file_takes_no_payload(progressive):
         assert not failures("jpeg", data[:length])
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_behind_soi(junk):
     failures("jpeg", b"\xff\xd8\xff" + junk)

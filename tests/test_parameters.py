@@ -128,7 +128,7 @@ def test_the_farthest_that_16_bits_allow():
     assert_round_trip(prior, levels, 0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), st.sampled_from(NETWORKS[:1] + NETWORKS[3:]), st.sampled_from(COARSENESSES), st.booleans())
 def test_any_levels(data, network, coarseness, blank):
     prior = blank_prior(network) if blank else made_prior(network)
@@ -240,7 +240,7 @@ def test_any_bytes_read_as_format_says(network):
     assert read >= 4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=400), st.booleans())
 def test_any_bytes_are_parameters_or_refused(coded, blank):
     prior = blank_prior(Network()) if blank else made_prior(Network())

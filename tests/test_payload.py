@@ -47,7 +47,7 @@ networks = st.integers(0, 8).flatmap(
 fingerprints = st.builds(Fingerprint, unit=st.integers(0, 255), sums=st.tuples(*[st.integers(0, 15)] * 12))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(networks, st.integers(0, 255), st.integers(0, 255), fingerprints, st.binary(max_size=300))
 def test_round_trip(network, prior, gain, fingerprint, coded):
     payload = Payload(prior, network, gain * 0.02, fingerprint, coded)
@@ -182,7 +182,7 @@ def test_the_shapes_at_the_ends_of_their_ranges():
         assert (network.channels, network.layers, network.kernel, network.inputs, *network.dilations) == shape
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=60), st.booleans(), st.sampled_from([b"", b"\1", b"\1\0", b"\1\x09"]))
 def test_any_bytes_are_a_payload_or_an_error(data, seal, start):
     data = sealed(start + data) if seal else start + data

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, UnidentifiedImageError
-from support.pictures import coloured, texture
+from support.pictures import coloured, file_of, texture
 from support.png_files import chunk, png_of
 
 from inlaid.encoding import pictures
@@ -311,9 +311,7 @@ def test_a_wrong_checksum_is_noted():
 def test_truncated_files_are_refused_in_one_way():
     """A cut file of any format is an InlayError, or gives the picture."""
     for format in ("PNG", "TIFF", "GIF", "WEBP", "JPEG", "BMP", "PPM", "JPEG2000"):
-        file = io.BytesIO()
-        Image.fromarray(COLOUR).save(file, format)
-        whole = file.getvalue()
+        whole = file_of(COLOUR, format)
         for end in range(0, len(whole), max(1, len(whole) // 60)):
             try:
                 image, _ = pictures.prepare(pictures.open_picture(whole[:end]))
@@ -341,10 +339,8 @@ def test_pnm_of_every_depth(samples, maxval):
 
 
 def test_sgi_of_16_bits_is_refused():
-    file = io.BytesIO()
-    Image.fromarray(COLOUR).save(file, "SGI", bpc=2)
     with pytest.raises(UnsupportedError, match="16 bits a sample"):
-        pictures.open_picture(file.getvalue())
+        pictures.open_picture(file_of(COLOUR, "SGI", bpc=2))
 
 
 def test_arrays():

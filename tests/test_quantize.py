@@ -170,7 +170,7 @@ def test_the_expected_error_is_that_of_the_quadratic(fits, index):
 
 
 @networks
-def test_what_is_expected_is_what_the_decoder_gives(fits, index):
+def test_the_decoder_has_the_expected_error(fits, index):
     """With the steps that an encoder picks, the exact decoder's error is about the expected one."""
     network, base, original, fitted, mse, hessian = fits[index]
     prior = relative_to(fitted, network, np.random.default_rng(10), 6)

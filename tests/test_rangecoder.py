@@ -44,7 +44,7 @@ def fresh(starts):
     return [Bit(zeros, ones) for zeros, ones in starts]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(modelled | plain, max_size=120), st.tuples(counts, counts, counts, counts))
 def test_round_trip(operations, starts):
     writing, reading = fresh(starts), fresh(starts)
@@ -56,7 +56,7 @@ def test_round_trip(operations, starts):
     assert not data.endswith(b"\0")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(modelled | plain, max_size=12), st.tuples(counts, counts, counts, counts))
 def test_the_bytes_are_the_fewest(operations, starts):
     """No shorter bytes decode to the same values.  Short ones are all tried, for long ones only those without the last byte."""
@@ -131,7 +131,7 @@ def test_learning_beats_the_entropy_of_what_it_did_not_know():
     assert 8 * len(data) < 1.04 * entropy * len(bits)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60), st.lists(modelled | plain, min_size=1, max_size=200), st.tuples(*[counts] * 4))
 def test_any_bytes_decode_to_something(data, operations, starts):
     """From any bytes, each read gives a value in its range; `decoded` checks the coder's invariants."""
@@ -157,7 +157,7 @@ def test_truncated_at_every_byte():
             assert 0 <= value < 1 << (1 if kind == "bit" else what)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(counts, st.lists(st.integers(0, 1), max_size=400))
 def test_counts_keep_their_invariant(start, bits):
     model = Bit(*start)

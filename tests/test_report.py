@@ -5,13 +5,13 @@ import json
 import re
 import sys
 from html.parser import HTMLParser
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from support.pictures import file_of
 
 from inlaid.bench.settings import Settings
 from inlaid.cli.main import main
@@ -193,8 +193,7 @@ def test_rates_and_qualities_are_not_mixed(tmp_path: Path) -> None:
 
 
 def png(level: int) -> str:
-    Image.new("L", (16, 12), level).save(file := BytesIO(), "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+    return base64.b64encode(file_of(Image.new("L", (16, 12), level))).decode()
 
 
 def speed_line(weights: int, threads: int, **more) -> dict:
@@ -309,7 +308,7 @@ def test_times_alone_are_a_report(tmp_path: Path) -> None:
     assert "Table I)" in result.output and "Table II)" not in result.output
 
 
-def test_what_tells_what_brings_what_stands_for_nothing(tmp_path: Path) -> None:
+def test_ablations_are_shown_only_among_the_ablations(tmp_path: Path) -> None:
     """Ablations and presets that no longer exist are shown only among the ablations, however good they are."""
     better = [{**line, "psnr_db": line["psnr_db"] + 1} for line in stored(preset="wiener", effort=0)]
     run = write(tmp_path / "run.jsonl", [*stored(), *better, *stored(preset="gone")])

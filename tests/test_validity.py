@@ -67,14 +67,14 @@ SOUND = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_does_not_hold(name):
+def test_what_a_change_makes_invalid(name):
     data, said = FILES[name]
     (note,) = invalidated(data)
     assert said in note
 
 
 @pytest.mark.parametrize("name", [*SOUND, *VARIANTS])
-def test_what_holds(name):
+def test_what_stays_valid(name):
     assert invalidated(SOUND[name] if name in SOUND else VARIANTS[name]()) == ()
 
 

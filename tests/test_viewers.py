@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from support.jpeg_files import METADATA, PAYLOAD, VARIANTS, picture, saved, segment, two_images
 from support.programs import output, program
+from support.selection import slow
 
 from inlaid.formats import jpeg
 
 BIG_PAYLOAD = bytes(range(256)) * 1000  # four segments
-payloads = pytest.mark.parametrize("payload", [PAYLOAD, BIG_PAYLOAD], ids=["small", "big"])
+payloads = pytest.mark.parametrize("payload", [PAYLOAD, slow(BIG_PAYLOAD)], ids=["small", "big"])
 variants = pytest.mark.parametrize("name", VARIANTS)
 
 
