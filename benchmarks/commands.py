@@ -1,6 +1,7 @@
-"""Whole commands, in processes of their own: start-up beside `python -c pass`, and decoding a colour JPEG of 12 megapixels (made up,
-quality 75, with an inlay of `encode -e 1`) to PNG beside what Pillow takes for a plain decode and the same PNG. Medians of runs in
-turns. First it is verified that the command restores, and that both PNGs have the size of the picture.
+"""Whole commands, each in a process of its own. Start-up stands beside `python -c pass`. Decoding a colour JPEG of 12 megapixels (a
+synthetic picture, quality 75, inlay by `encode -e 1`) to PNG stands beside Pillow, which decodes the plain base and writes the same kind
+of PNG. Times are medians of alternating runs. First it is verified that the command restores the picture, and that both PNGs have its
+size.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from common import FEW, MEGAPIXELS_12, Column, Line, at_most, made_up, median_ms, verify
+from common import FEW, MEGAPIXELS_12, Column, Line, at_most, median_ms, synthetic, verify
 from PIL import Image
 
 from inlaid import decoder
@@ -25,13 +26,13 @@ SHAPE = MEGAPIXELS_12
 
 
 def run(command: list[str | Path]) -> None:
-    """Runs a command, which must end well and have no complaint: `decode` says on stderr what it did not restore."""
+    """Run a command.  It must succeed and print nothing on standard error, where `decode` would report a base without an inlay."""
     done = subprocess.run(command, capture_output=True, text=True)
     verify(done.returncode == 0 and not done.stderr, f"{' '.join(map(str, command))}: {done.stderr}")
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Line]:
-    """A line for each command."""
+    """Yield a line for each command."""
     nothing = partial(run, [sys.executable, "-c", "pass"])
     start = {"--version": ["--version"], "decode --help": ["decode", "--help"]}
     ms = median_ms(arguments.repeats, {"": nothing} | {name: partial(run, [*INLAY, *rest]) for name, rest in start.items()})
@@ -41,7 +42,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         original, file, restored, plain = (folder / name for name in ("original.ppm", "file.jpg", "restored.png", "plain.png"))
-        Image.fromarray(made_up(*SHAPE, colour=True)).save(original)
+        Image.fromarray(synthetic(*SHAPE, colour=True)).save(original)
         run([*INLAY, "encode", original, "-o", file, "-q", "75", "-e", "1"])
         code = "import sys; from PIL import Image; Image.open(sys.argv[1]).save(sys.argv[2])"
         calls = {

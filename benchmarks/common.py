@@ -1,4 +1,4 @@
-"""What the sections share: pictures, priors, times taken in turns, and the columns of their tables."""
+"""What the sections share: pictures, priors, times of alternating calls, and the columns of their tables."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Line = dict[str, Any]
 Pixels = NDArray[np.uint8]
 HEIGHT, WIDTH = 512, 768
 MEGAPIXELS_12, MEGAPIXELS_100 = (3000, 4000), (10000, 10000)  # rows, columns
-FEW = 5  # repeats are enough for what takes seconds
+FEW = 5  # repeats of calls that take seconds
 JPEG = formats.by_name("jpeg")
 
-Image.MAX_IMAGE_PIXELS = None  # the pictures are our own
+Image.MAX_IMAGE_PIXELS = None  # the large pictures are trusted: they are made here
 
 
 class Column(NamedTuple):
-    """Of a section's table: the number `key` of its lines, under `head`, as `form` writes it."""
+    """A column of a section's table: the field `key` of the lines, the heading, and the format of the number."""
 
     key: str
     head: str
@@ -41,17 +41,17 @@ class Column(NamedTuple):
 
 
 def at_most(**limits: float) -> dict[str, Any]:
-    """A line's `required`: for each of these numbers the largest that is good enough."""
+    """The field `required` of a line: the largest acceptable value of each of these numbers."""
     return {key: ["at most", limit] for key, limit in limits.items()}
 
 
 def at_least(**limits: float) -> dict[str, Any]:
-    """A line's `required`: for each of these numbers the smallest that is good enough."""
+    """The field `required` of a line: the smallest acceptable value of each of these numbers."""
     return {key: ["at least", limit] for key, limit in limits.items()}
 
 
 def verify(good: bool, wrong: str) -> None:
-    """Ends the run where an output is not what it must be."""
+    """End the run with the message `wrong` unless `good`."""
     if not good:
         raise SystemExit(f"{wrong}: no times are taken")
 
@@ -59,8 +59,8 @@ def verify(good: bool, wrong: str) -> None:
 # ------------------------------------------------------------------------------------------------ pictures
 
 
-def made_up(height: int = HEIGHT, width: int = WIDTH, *, colour: bool = False) -> Pixels:
-    """(height, width) or (height, width, 3): stripes and grain under a soft light, repeated every 512x768 pixels."""
+def synthetic(height: int = HEIGHT, width: int = WIDTH, *, colour: bool = False) -> Pixels:
+    """A picture (height, width) or (height, width, 3) of stripes, grain and soft light.  It repeats every 768x512 pixels."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:HEIGHT, :WIDTH] / 16
     stripes = sum(np.sign(np.sin(x * np.cos(a) + y * np.sin(a) + p)) for a, p in rng.uniform(0, 6, (6, 2)))
@@ -73,9 +73,9 @@ def made_up(height: int = HEIGHT, width: int = WIDTH, *, colour: bool = False) -
 
 
 def originals(images: Path | None) -> Iterator[tuple[str, Pixels]]:
-    """Name and luma (H, W) of every picture in a folder, or of a made-up one."""
+    """Name and luma (H, W) of every picture in a folder; of one synthetic picture without a folder."""
     if images is None:
-        yield "made up", made_up()
+        yield "synthetic", synthetic()
         return
     for file in corpus.images_in([images]):
         with Image.open(file) as opened:
@@ -83,20 +83,20 @@ def originals(images: Path | None) -> Iterator[tuple[str, Pixels]]:
 
 
 def jpeg_of(original: Pixels, quality: int) -> tuple[bytes, Pixels]:
-    """The base file of a luma, and its pixels."""
+    """The JPEG file of a luma, and its decoded luma."""
     data = JPEG.codec.encode(Image.fromarray(original), quality, {})
     return data, JPEG.codec.decode_luma(data)
 
 
 def decode_by_pillow(data: bytes) -> Image.Image:
-    """The pixels of a file, by libjpeg-turbo."""
+    """The pixels of a file, decoded by libjpeg-turbo."""
     image = Image.open(BytesIO(data))
     image.load()
     return image
 
 
 def prior_for(network: Network, base: Pixels, original: Pixels) -> Prior:
-    """The shipped prior that the encoder would begin at."""
+    """The shipped prior that the encoder would begin with."""
     task = Task(JPEG, base, original, fingerprint(base), 0.0, 0.0)
     found = best_prior(task, Settings.of(None, 5, Run()), network)
     assert found is not None  # there is one for every network of a preset
@@ -107,14 +107,14 @@ def prior_for(network: Network, base: Pixels, original: Pixels) -> Prior:
 
 
 class Seconds(NamedTuple):
-    """Of one call: by the clock, and of all processors together."""
+    """The time of one call: by the clock, and the sum over all processors."""
 
     clock: float
     processor: float
 
 
 def timed(call: Callable[[], object], *, warm: bool = True) -> Seconds:
-    """Seconds of one call; `warm`: after one that is not timed, so that nobody pays for another's caches or spinning threads."""
+    """The time of one call.  `warm`: after an untimed call, so that caches and waiting threads of the call before do not count."""
     if warm:
         call()
     begun = time.perf_counter(), time.process_time()
@@ -122,8 +122,8 @@ def timed(call: Callable[[], object], *, warm: bool = True) -> Seconds:
     return Seconds(time.perf_counter() - begun[0], time.process_time() - begun[1])
 
 
-def turns(repeats: int, calls: Mapping[str, Callable[[], object]], *, warm: bool = True) -> dict[str, list[Seconds]]:
-    """Seconds of every call, which take turns: A B, A B, ...; what disturbs one disturbs the others as well."""
+def alternating(repeats: int, calls: Mapping[str, Callable[[], object]], *, warm: bool = True) -> dict[str, list[Seconds]]:
+    """The times of calls that alternate, A B, A B, ...: other programs then disturb all of them alike."""
     taken: dict[str, list[Seconds]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
@@ -131,11 +131,11 @@ def turns(repeats: int, calls: Mapping[str, Callable[[], object]], *, warm: bool
     return taken
 
 
-def least_ms(repeats: int, calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """The least of each call by the clock, in milliseconds, from `turns`: other programs can only add to it."""
-    return {name: 1000 * min(s.clock for s in each) for name, each in turns(repeats, calls).items()}
+def shortest_ms(repeats: int, calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """The shortest time of each call by the clock, in milliseconds: other programs can only lengthen a time."""
+    return {name: 1000 * min(s.clock for s in each) for name, each in alternating(repeats, calls).items()}
 
 
 def median_ms(repeats: int, calls: Mapping[str, Callable[[], object]], *, warm: bool = True) -> dict[str, float]:
-    """The median of each call by the clock, in milliseconds, from `turns`."""
-    return {name: 1000 * median(s.clock for s in each) for name, each in turns(repeats, calls, warm=warm).items()}
+    """The median time of each call by the clock, in milliseconds."""
+    return {name: 1000 * median(s.clock for s in each) for name, each in alternating(repeats, calls, warm=warm).items()}

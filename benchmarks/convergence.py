@@ -1,11 +1,11 @@
-"""How soon a fit is as good as a long one: decibels against seconds.
+"""The time that a fit takes to come near the result of a long fit.
 
-The luma of each picture as JPEG of quality 20; from the prior that the encoder would begin at, the default preset's schedule at several
-numbers of steps, without a cost of bytes; all threads. Seconds are those of `fit`; the PSNR is that of the float network over the
-whole picture. "Seconds" are those of the quickest schedule that comes within 0.05 dB of 2000 steps.
+The base is the luma of each picture as JPEG of quality 20. The fit begins with the encoder's prior and follows the default preset's
+schedule at several numbers of steps, without a cost of bytes, on all threads. The times are those of `fit`. The PSNR is that of the float
+network over the whole picture. The first column is the time of the quickest schedule that comes within 0.05 dB of 2000 steps.
 
-"Anew": the same numbers of steps, but begun anew after 50 and whenever they have doubled, with a Gauss-Newton step and eigenvectors where
-the fit has come to. It lowers the error further; an encoder that weighs bytes too gains nothing by it before effort 7.
+"Restarted": the same number of steps, restarted after 50 steps and whenever their number has doubled, with a Gauss-Newton step and
+eigenvectors at the parameters reached. It lowers the error further. An encoder, which weighs bytes too, gains by it only from effort 7 on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from inlaid.parameters import UNIT
 
 REFERENCE = 2000
 STEPS = (25, 50, 100, 200, 400, 800)
-ANEW, CYCLE = (100, 200, 400), 50
+RESTARTED, CYCLE = (100, 200, 400), 50
 WITHIN_DB = 0.05
 REQUIRED_S = 8
 COLUMNS = (
@@ -37,14 +37,14 @@ COLUMNS = (
     Column("base_db", "base, dB", ".2f"),
     Column("prior_db", "prior, dB", ".2f"),
     *(Column(f"db_{n}", f"{n} steps, dB", ".3f") for n in (*STEPS, REFERENCE)),
-    *(Column(f"db_{n}_anew", f"{n} steps anew, dB", ".3f") for n in ANEW),
+    *(Column(f"db_{n}_anew", f"{n} steps restarted, dB", ".3f") for n in RESTARTED),
     *(Column(f"seconds_{n}", f"{n} steps, s", ".2f") for n in (*STEPS, REFERENCE)),
-    *(Column(f"seconds_{n}_anew", f"{n} steps anew, s", ".2f") for n in ANEW),
+    *(Column(f"seconds_{n}_anew", f"{n} steps restarted, s", ".2f") for n in RESTARTED),
 )
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Line]:
-    """A line for each picture, then the mean and the worst of every number."""
+    """Yield a line for each picture, then one with the mean and one with the worst of every number."""
     found: list[Line] = []
     for name, original in islice(originals(arguments.images), arguments.sample):
         found.append(_picture(original, arguments.threads))
@@ -59,7 +59,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
 
 
 def _picture(original: Pixels, threads: int) -> Line:
-    """Seconds and PSNR (dB) of every schedule."""
+    """The time (s) and PSNR (dB) of every schedule."""
     base = jpeg_of(original, 20)[1]
     prior = prior_for(SMALL, base, original)
     start = (prior.values / UNIT).astype(np.float32)
@@ -69,9 +69,9 @@ def _picture(original: Pixels, threads: int) -> Line:
 
     numbers = {"base_db": _psnr(float(np.square(original - base.astype(np.float64)).mean())), "prior_db": psnr(start)}
     walk = partial(fit, SMALL, start, base=base, original=original, threads=threads)
-    walk(replace(FOLLOWED, steps=1))  # wakes threads and caches
+    walk(replace(FOLLOWED, steps=1))  # warms caches and starts threads
     schedules = {f"{steps}": replace(FOLLOWED, steps=steps) for steps in (*STEPS, REFERENCE)}
-    schedules |= {f"{steps}_anew": replace(FOLLOWED, steps=steps, cycle=CYCLE) for steps in ANEW}
+    schedules |= {f"{steps}_anew": replace(FOLLOWED, steps=steps, cycle=CYCLE) for steps in RESTARTED}
     for name, schedule in schedules.items():
         begun = time.perf_counter()
         fitted = walk(schedule)

@@ -1,8 +1,8 @@
-"""How much memory whole commands take: the largest resident set of the process, in megabytes (10^6 bytes).
+"""The memory that whole commands take: the largest resident set of the process, in megabytes (10^6 bytes).
 
-The second figure is what of it is beyond the picture itself, one byte a pixel in gray and three in colour.  The floor is that of
-`python -c "import inlaid.encoding.encoder"`.  Pictures are made up.  Each is encoded from PPM at quality 75 and effort 5, and the file
-that this gives is decoded to PPM and to PNG.  It is verified that every picture was restored and has its size.
+"Beyond the picture" is the part of it that exceeds the picture itself, one byte a pixel in gray and three in colour. The first line is
+the memory of `python -c "import inlaid.encoding.encoder"` alone. The pictures are synthetic. Each is encoded from PPM at quality 75 and
+effort 5, and the file is decoded to PPM and to PNG. It is verified that every picture was restored and has its size.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from commands import INLAY
-from common import MEGAPIXELS_12, MEGAPIXELS_100, Column, Line, at_most, made_up, verify
+from common import MEGAPIXELS_12, MEGAPIXELS_100, Column, Line, at_most, synthetic, verify
 from PIL import Image
 
 COLUMNS = (
@@ -24,8 +24,8 @@ COLUMNS = (
     Column("beyond_mb", "beyond the picture, MB", ".0f"),
     Column("beyond_a_pixel", "beyond, bytes a pixel", ".2f"),
 )
-# A process begins with the resident set of the one that started it: a small one, between this one and the command, keeps that out.
-BETWEEN = """
+# A new process begins with the resident set of its parent.  So a small process starts the command, in place of this large one.
+STARTER = """
 import os, sys
 pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
 _, status, usage = os.wait4(pid, 0)
@@ -36,15 +36,15 @@ MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
 def peak_mb(*command: str | Path) -> float:
-    """The largest resident set of a command, which must end well and have no complaint."""
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", BETWEEN, *command], capture_output=True, text=True)
-    *complaints, largest = done.stderr.splitlines()
-    verify(done.returncode == 0 and not complaints, f"{' '.join(map(str, command))}: {done.stderr}")
+    """The largest resident set of a command in megabytes.  The command must succeed and print nothing on standard error."""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", STARTER, *command], capture_output=True, text=True)
+    *messages, largest = done.stderr.splitlines()
+    verify(done.returncode == 0 and not messages, f"{' '.join(map(str, command))}: {done.stderr}")
     return int(largest) * MAXRSS_BYTES / 1e6
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Line]:
-    """The floor, then a line for each command and picture; `arguments.largest` megapixels at most."""
+    """Yield a line for the import alone, then one for each command and picture of at most `arguments.largest` megapixels."""
     yield {"what": "python -c 'import inlaid.encoding.encoder'", "peak_mb": peak_mb(sys.executable, "-c", "import inlaid.encoding.encoder")}
     for shape in (MEGAPIXELS_12, MEGAPIXELS_100):
         megapixels = shape[0] * shape[1] // 10**6
@@ -53,18 +53,17 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 for what, peak, limit in _commands(Path(folder), shape, planes):
-                    picture_mb = shape[0] * shape[1] * planes / 1e6
-                    yield {
-                        "what": f"{what}, {megapixels} megapixels in {colour}", "peak_mb": peak, "picture_mb": picture_mb,
-                        "beyond_mb": peak - picture_mb, "beyond_a_pixel": (peak - picture_mb) / (shape[0] * shape[1] / 1e6),
-                        "required": limit if shape == MEGAPIXELS_100 else {},
-                    }  # fmt: skip
+                    pixels = shape[0] * shape[1] / 1e6
+                    beyond_mb = peak - pixels * planes
+                    sizes = {"peak_mb": peak, "picture_mb": pixels * planes, "beyond_mb": beyond_mb, "beyond_a_pixel": beyond_mb / pixels}
+                    required = limit if shape == MEGAPIXELS_100 else {}
+                    yield {"what": f"{what}, {megapixels} megapixels in {colour}", **sizes, "required": required}
 
 
 def _commands(folder: Path, shape: tuple[int, int], planes: int) -> Iterator[tuple[str, float, dict[str, object]]]:
-    """Each command, its peak (MB), and what is required of it."""
+    """Each command, its peak (MB), and the requirement."""
     original, file = folder / "original.ppm", folder / "file.jpg"
-    Image.fromarray(made_up(*shape, colour=planes == 3)).save(original)
+    Image.fromarray(synthetic(*shape, colour=planes == 3)).save(original)
     peak = peak_mb(*INLAY, "encode", original, "-o", file, "-q", "75", "-e", "5")
     yield "encode -e 5", peak, at_most(peak_mb=1000)
     original.unlink()

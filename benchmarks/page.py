@@ -1,4 +1,4 @@
-"""The Markdown page of the stored lines: for each section those of its latest run, the required numbers beside the measured ones."""
+"""The Markdown page of the stored lines: the latest run of each section, with the required numbers beside the measured ones."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ INTRODUCTION = """# Benchmarks
 
 <!-- Written by benchmarks/run.py from the lines beside it. -->
 
-`python benchmarks/run.py` verifies outputs, then measures; the lines are in [{lines}]({lines}). A requirement that is not met says so.
+`python benchmarks/run.py` verifies outputs, then measures. The lines are in [{lines}]({lines}). Beside each requirement stands whether it
+is met.
 """
 
 
 def cells(section: ModuleType, line: Line) -> list[str]:
-    """A row of a section's table: what was measured, its numbers, and what is required of them."""
+    """A row of a section's table: what was measured, the numbers, and the requirements."""
     numbers = [_written(section, key, line.get(key)) for key, _, _ in section.COLUMNS]
     return [line["what"], *numbers, "; ".join(text for text, _ in verdicts(section, line))]
 
 
 def heads(section: ModuleType) -> list[str]:
-    """Above `cells`."""
+    """The headings of `cells`."""
     return ["", *(column.head for column in section.COLUMNS), "required"]
 
 
 def verdicts(section: ModuleType, line: Line) -> list[tuple[str, bool]]:
-    """What is required of a line, as text that ends in the verdict; and whether it is met."""
+    """The requirements of a line: a text that ends in the verdict, and whether the requirement is met."""
     found = []
     head = {column.key: column.head for column in section.COLUMNS}
     for key, (word, limit) in line.get("required", {}).items():
@@ -50,7 +51,7 @@ def latest(lines: Sequence[Line], section: str) -> list[Line]:
 
 
 def render(lines: Sequence[Line], sections: Mapping[str, ModuleType], name: str) -> str:
-    """The page of the lines in the file `name`."""
+    """The page; `name` is the name of the file of lines."""
     blocks, unmet, count = [], [], 0
     for title, section in sections.items():
         shown = latest(lines, title)
@@ -68,7 +69,7 @@ def render(lines: Sequence[Line], sections: Mapping[str, ModuleType], name: str)
 
 
 def _circumstances(lines: Sequence[Line]) -> str:
-    """Where and when the lines were measured."""
+    """The time, machine, threads, load and versions of a run."""
     first = lines[0]
     versions = first["versions"] | {name: version for line in lines for name, version in line["versions"].items()}
     libraries = ", ".join(f"{name} {version}" for name, version in versions.items())

@@ -1,12 +1,12 @@
-"""Verifies what inlaid computes, then measures how fast and in how much memory, side by side with others in the same run.
+"""Verify what inlaid computes, then measure its speed and memory beside other programs in the same run.
 
     python benchmarks/run.py [--only SECTION ...] [--images DIR] [--repeats N] [-o docs/benchmarks]
 
-appends JSON lines to docs/benchmarks.jsonl, a section's when it is through, and writes docs/benchmarks.md from the latest ones of every
-section; `--only` without a section writes the page alone. Times mean something on an idle machine only.
+appends JSON lines to docs/benchmarks.jsonl, those of a section when it is complete. It writes docs/benchmarks.md from the latest lines of
+every section; `--only` without a section writes the page alone. Times are meaningful on an idle machine only.
 
-A section is a module of its name beside this file: a docstring that says what is measured (it goes into the page), COLUMNS of its
-table, and `measure(arguments)`, which yields lines.
+A section is a module beside this file. Its docstring says what is measured and goes into the page, COLUMNS are those of its table, and
+`measure(arguments)` yields lines.
 """
 
 from __future__ import annotations
@@ -19,32 +19,41 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-SECTIONS = {
-    "peak": "peak", "decode": "decode", "threads": "threads", "fit": "fit_step", "convergence": "convergence", "commands": "commands",
-    "memory": "memory",
-}  # fmt: skip
-BUSY = 0.3  # load of other programs from which times are doubtful
+# Modules by section, in the order of the page.
+SECTIONS = {name: name for name in ("peak", "decode", "threads", "fit", "convergence", "commands", "memory")} | {"fit": "fit_step"}
+BUSY = 0.3  # a load of other programs above it makes the times unreliable
 
 
 def parsed() -> argparse.Namespace:
     """The arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--images", type=Path, metavar="DIR", help="decode: its first picture, convergence: all; made-up ones if left out")
-    parser.add_argument("--sample", type=int, metavar="N", help="convergence: so many pictures at most")
     parser.add_argument(
-        "--repeats", type=int, default=15, metavar="N", help="timed runs of each (default: 15; what takes seconds: 5 at most)"
+        "--images", type=Path, metavar="DIR", help="folder of pictures; decode takes the first, convergence all (default: synthetic ones)"
+    )
+    parser.add_argument("--sample", type=int, metavar="N", help="convergence: at most N pictures (default: all)")
+    parser.add_argument(
+        "--repeats", type=int, default=15, metavar="N", help="timed runs of each call (default: 15; at most 5 of calls that take seconds)"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="processors to use (default: all)")
-    parser.add_argument("--seconds", type=float, default=0.5, metavar="S", help="peak: of each try (default: 0.5)")
-    parser.add_argument("--largest", type=float, default=100, metavar="MP", help="threads, memory: megapixels at most (default: 100)")
-    parser.add_argument("--no-compile", action="store_true", help="fit: leave out torch.compile, which takes a minute to build")
-    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parents[1] / "docs" / "benchmarks", help="without extension")
+    parser.add_argument("--seconds", type=float, default=0.5, metavar="S", help="peak: seconds of each try (default: 0.5)")
+    parser.add_argument("--largest", type=float, default=100, metavar="MP", help="threads, memory: at most MP megapixels (default: 100)")
+    parser.add_argument("--no-compile", action="store_true", help="fit: leave out torch.compile, which compiles for a minute")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path(__file__).parents[1] / "docs" / "benchmarks",
+        help="name of the files, without extension (default: docs/benchmarks)",
+    )
     return parser.parse_args()
 
 
 def restrict(threads: int | None) -> int:
-    """Leaves so many processors to this process and its children; how many they are.  Before any engine counts them."""
+    """Restrict this process and its children to `threads` processors; returns their number.
+
+    To be called before a library is imported that counts the processors.
+    """
     count = threads or os.cpu_count() or 1
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
@@ -55,17 +64,17 @@ def restrict(threads: int | None) -> int:
 
 
 def main() -> int:
-    """Measures the sections that are asked for, and writes the page."""
+    """Measure the sections asked for, and write the page."""
     arguments = parsed()
     arguments.threads = restrict(arguments.threads)
-    import page  # it and the sections load numpy and inlay, which count the processors
+    import page  # here, since it imports numpy, which counts the processors
 
     from inlaid.bench import provenance
 
     sections = {name: importlib.import_module(module) for name, module in SECTIONS.items()}
-    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None  # of other programs, before ours begins
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None  # of other programs, before the measurements begin
     if arguments.only and load and load > BUSY:
-        print(f"other programs are running (load {load}): the times are too long, and the ratios uncertain")
+        print(f"other programs are running (load {load}): the times will be too long and the ratios unreliable")
     run = {"machine": provenance.machine(), "versions": provenance.versions(), "load": load, "threads": arguments.threads}
     stored, written = (arguments.output.with_suffix(suffix) for suffix in (".jsonl", ".md"))
     stored.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +96,7 @@ def main() -> int:
 
 
 def _aligned(cells: list[str], widths: list[int]) -> str:
-    """A row for the terminal: what, numbers, and what is required of them."""
+    """A row for the terminal: what was measured, the numbers, and the requirements."""
     what, *rest = cells
     return f"{what:72}" + "".join(f"{cell:>{width}}" for cell, width in zip(rest[:-1], widths, strict=False)) + f"  {rest[-1]}"
 

@@ -1,11 +1,11 @@
-"""What more threads bring, and what restoring costs a pixel from small pictures to large ones.
+"""The speed-up by more threads, and the time of restoring a pixel in small and large pictures.
 
-Restoration, and the fitting gradient over a whole picture cut in tiles and over patches as a step of `fit` draws them; medians of runs in
-turns, one thread and all. The speed-up is the median of those of the turns, for a processor is not as quick at all times. At 768x512
-the default network's step looks at the whole picture, so the patches there are the large network's. First it is verified that both give
-the same: the same bytes restored, gradients within rounding.
+Measured are restoring, the fitting gradient over a whole picture cut in tiles, and the gradient over patches as a step of `fit` draws
+them. Runs with one thread and with all threads alternate, and the times are medians. The speed-up is the median of the speed-ups of the
+pairs of runs, since a processor's speed varies. At 768x512 a step of the default network takes the whole picture, so the patches there
+are the large network's. First it is verified that both give the same result: the same restored bytes, and gradients within rounding.
 
-What the machine itself gives to more threads, the first lines tell: loops that touch registers alone (`peak`).
+The first lines show the speed-up that the machine itself allows: that of loops that use registers alone (`peak`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 from statistics import median
 
 import numpy as np
-from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, at_least, jpeg_of, made_up, prior_for, turns, verify
+from common import FEW, HEIGHT, MEGAPIXELS_12, WIDTH, Column, Line, alternating, at_least, jpeg_of, prior_for, synthetic, verify
 from numpy.typing import NDArray
 from peak import Spin, compiler
 
@@ -33,24 +33,24 @@ COLUMNS = (
     Column("one_ns_a_pixel", "1 thread, ns a pixel", ".1f"),
     Column("all_ns_a_pixel", "all, ns a pixel", ".1f"),
 )
-# Rows and columns; the speed-up at the first two is required.
+# Rows, columns.  A speed-up is required at the first two.
 SIZES_PX = ((HEIGHT, WIDTH), MEGAPIXELS_12, (256, 400), (512, 784), (1024, 1568), (2000, 3000), (5000, 5000), (10000, 10000))
-Work = Callable[..., object]  # takes `threads`
+Work = Callable[..., object]  # takes the keyword `threads`
 
 
 def measure(arguments: argparse.Namespace) -> Iterator[Line]:
-    """A line for each piece of work; `arguments.largest` megapixels at most."""
+    """Yield a line for each kind of work and size of at most `arguments.largest` megapixels."""
     required = at_least(speedup=1.8) if arguments.threads == 2 else {}
     if compiler():
         yield from _peaks(arguments)
-    tile = made_up()
+    tile = synthetic()
     tile_base = jpeg_of(tile, 20)[1]
     small, large = (prior_for(network, tile_base, tile) for network in (presets.SMALL, presets.LARGE))
     for shape in SIZES_PX:
         height, width = shape
         if height * width > 1e6 * arguments.largest:
             continue
-        original = made_up(height, width)
+        original = synthetic(height, width)
         base = jpeg_of(original, 20)[1]
         size, asked = f"{width}x{height}", shape in SIZES_PX[:2]
         work = {f"restore {size}": (base.size, _restoring(small, base))}
@@ -65,13 +65,11 @@ def measure(arguments: argparse.Namespace) -> Iterator[Line]:
         for what, (pixels, run) in work.items():
             _verify(what, run(threads=1), run(threads=arguments.threads))
             repeats = min(arguments.repeats, FEW) if pixels > 13e6 else arguments.repeats
-            taken = turns(repeats, {"one": partial(run, threads=1), "all": partial(run, threads=arguments.threads)})
+            taken = alternating(repeats, {"one": partial(run, threads=1), "all": partial(run, threads=arguments.threads)})
             one, every = ([1000 * s.clock for s in taken[name]] for name in ("one", "all"))
-            yield {
-                "what": what, "pixels": pixels, "repeats": repeats, **_compared(one, every),
-                "one_ns_a_pixel": 1e6 * median(one) / pixels, "all_ns_a_pixel": 1e6 * median(every) / pixels,
-                "required": required if asked else {},
-            }  # fmt: skip
+            a_pixel = {"one_ns_a_pixel": 1e6 * median(one) / pixels, "all_ns_a_pixel": 1e6 * median(every) / pixels}
+            line = {"what": what, "pixels": pixels, "repeats": repeats, "required": required if asked else {}}
+            yield line | _compared(one, every) | a_pixel
 
 
 def _peaks(arguments: argparse.Namespace) -> Iterator[Line]:
@@ -85,7 +83,7 @@ def _peaks(arguments: argparse.Namespace) -> Iterator[Line]:
 
 
 def _compared(one: list[float], every: list[float]) -> Line:
-    """The milliseconds of turns, with one thread and with all."""
+    """The fields of a line from the times (ms) of alternating runs with one thread and with all."""
     speedup = median(a / b for a, b in zip(one, every, strict=True))
     return {"one_ms": median(one), "all_ms": median(every), "speedup": speedup}
 

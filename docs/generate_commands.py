@@ -1,4 +1,4 @@
-"""Writes docs/commands.md from the commands' own help: `python docs/generate_commands.py` (a test checks that it is current)."""
+"""Write docs/commands.md from the help of the commands: `python docs/generate_commands.py`.  A test checks that the page is current."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = Path(__file__).with_name("commands.md")
 
 
 def render() -> str:
-    """The page, the same for every version of click and every width of terminal."""
+    """The page.  It does not depend on the version of click or the width of the terminal."""
     top = click.Context(main, info_name="inlaid")
     parts = [
         "# Commands\n\n<!-- Written by docs/generate_commands.py; change the help texts, not this page. -->\n",
@@ -27,10 +27,10 @@ def render() -> str:
 
 
 def section(context: click.Context, command: click.Command) -> str:
-    """Usage, text and options of a command."""
+    """The usage, text and options of a command."""
     out = [f"```\n{' '.join([context.command_path, *command.collect_usage_pieces(context)])}\n```\n"]
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
-        if paragraph.startswith("\b\n"):  # click's mark for lines that stay as they are
+        if paragraph.startswith("\b\n"):  # click's mark for lines that are not wrapped
             lines = paragraph.splitlines()[1:]
             heading = [] if lines[0].startswith(" ") else [lines.pop(0) + "\n"]
             out += [*heading, "```\n" + inspect.cleandoc("\n".join(lines)) + "\n```\n"]
@@ -44,7 +44,7 @@ def section(context: click.Context, command: click.Command) -> str:
 
 
 def cell(text: str) -> str:
-    """`text` inside a table."""
+    """`text` for a cell of a table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/priors.md and docs/images/priors-*.svg from the shipped priors' own provenance: `python docs/generate_priors.py`.
+"""Write docs/priors.md and docs/images/priors-*.svg from the provenance in the priors' files: `python docs/generate_priors.py`.
 
 A test checks that the page is current.
 """
@@ -13,30 +13,30 @@ from inlaid.pretraining.pretrain import history
 from inlaid.report import plots
 
 PAGE = Path(__file__).with_name("priors.md")
-HEAD = ("prior", "codec", "band", "recipe", "channels x layers", "parameters", "steps", "gain at the end, dB", "begun at")
+HEAD = ("prior", "codec", "band", "recipe", "channels x layers", "parameters", "steps", "gain at the end, dB", "start")
 INTRODUCTION = """# Priors
 
 <!-- Written by docs/generate_priors.py from the priors' files. -->
 
-The pre-trained parameters that come with inlaid, each a file in [`src/inlaid/priors`](../src/inlaid/priors). All were trained on the 500
-pictures of BSDS500 and on nothing else; the gain is the mean over the last training batches, before anything is fitted to a picture.
-The paper's recipe (SGD with momentum at a rate of 0.01, two crops of 256x256 a step, instance norm) learns slowly; it was given as
-many steps as its table row says. A prior that began at another one counts its own steps only; prior 2 went on from an earlier
-file of its own name.
+A prior holds pre-trained parameters, with which the inlays of a base codec and a band of qualities begin. The shipped priors are the files
+in [`src/inlaid/priors`](../src/inlaid/priors). All were trained on the 500 pictures of BSDS500 and on nothing else.
+
+The gain is the mean over the last training batches, before anything is fitted to a picture. Where a prior started from another one, the
+steps are its own alone; prior 2 started from an earlier file of its own name. The paper's recipe is SGD with momentum at a learning rate
+of 0.01, two crops of 256x256 pixels a step and instance norm; it learns slowly.
 """
 
 
 def row(number: int, name: str, stored: dict[str, Any]) -> list[object]:
-    """The table's row of one prior."""
+    """The row of one prior."""
     made, network = stored["provenance"], priors.network_of(number)
     knob = "quality" if "quality" in stored else "rate_bpp"
     low, high = stored[knob]
     _, gains_db = history(made)
-    return [
-        f"[{number}](../src/inlaid/priors/{name})", stored["codec"], f"{'q' if knob == 'quality' else 'bpp'} {low:g} to {high:g}",
-        priors.recipe_of(number), f"{network.channels} x {network.layers}", network.size, made["steps"], f"{gains_db[-1]:+.3f}",
-        made["start"] or "random numbers",
-    ]  # fmt: skip
+    link, band = f"[{number}](../src/inlaid/priors/{name})", f"{'q' if knob == 'quality' else 'bpp'} {low:g} to {high:g}"
+    shape, gain_db = f"{network.channels} x {network.layers}", f"{gains_db[-1]:+.3f}"
+    start = made["start"] or "random numbers"
+    return [link, stored["codec"], band, priors.recipe_of(number), shape, network.size, made["steps"], gain_db, start]
 
 
 def render() -> str:
@@ -46,11 +46,11 @@ def render() -> str:
     table = "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in rows)
     commands = "\n".join(f"{number}: {stored['provenance']['command']}" for number, _, stored in every)
     pictures = "\n\n".join(f"![{title}](images/{file})" for file, title, _ in drawings())
-    return f"{INTRODUCTION}\n{table}\n\n## How they learnt\n\n{pictures}\n\n## The commands\n\n```\n{commands}\n```\n"
+    return f"{INTRODUCTION}\n{table}\n\n## The gain during training\n\n{pictures}\n\n## The commands\n\n```\n{commands}\n```\n"
 
 
 def drawings() -> list[tuple[str, str, list[plots.Series]]]:
-    """File, title and curves of each figure: one a base codec and recipe."""
+    """File, title and curves of each figure.  There is one for each base codec and recipe."""
     found: dict[tuple[str, str], list[plots.Series]] = {}
     for number in priors.files():
         stored, network = priors.stored(number), priors.network_of(number)

@@ -1,4 +1,4 @@
-"""Runs a campaign, saves its findings made small, and writes its result down.
+"""Runs a campaign, saves its findings as the smallest files that show them, and writes down its result.
 
 python -m fuzz                      a million inputs with sanitizers; the result goes to docs/fuzzing.jsonl
 python -m fuzz --seconds 60         as many as there is time for; nothing is written down
@@ -67,18 +67,18 @@ def _line(campaign: Campaign) -> dict[str, Any]:
 
 
 def _save(campaign: Campaign, folder: Path) -> None:
-    """One input of every kind of finding, as small as it gets."""
+    """Saves one input of each kind of finding, made as small as possible."""
     for signature, found in campaign.findings.items():
         data = campaign.input(found[0]["index"]).data
-        told = minimise.fault(data) == signature
-        small = minimise.smallest(data, minimise.fault if told else lambda each: minimise.dies(each, campaign.sanitized))
+        alone = minimise.fault(data) == signature
+        small = minimise.smallest(data, minimise.fault if alone else lambda each: minimise.dies(each, campaign.sanitized))
         path = folder / hashlib.sha256(small).hexdigest()[:12]
         path.write_bytes(small)
         print(f"\n{signature}\n{len(found)} times, the first at input {found[0]['index']}; {len(small)} bytes: {path}\n{found[0]['text']}")
 
 
 def main() -> int:
-    """1 if anything was found."""
+    """The exit code: 1 if anything was found."""
     arguments = _arguments()
     sanitized = None if arguments.installed else built()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"

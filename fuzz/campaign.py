@@ -1,4 +1,7 @@
-"""A campaign: workers, watched from outside; what kills or stops one is a finding too, and the next worker goes on behind it."""
+"""A campaign: worker processes that are watched.
+
+An input that kills or stops a worker is a finding.  A new worker goes on with the next input.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ from .sanitized import environment
 from .seeds import ROOT, Seeds
 from .worker import AT
 
-STUCK_S = 60.0  # without a sign: three turns of a call that is too slow are told by the worker itself
-MOST_BYTES = 3 << 30  # resident; before the machine suffers
+STUCK_S = 60.0  # without a sign; the worker itself reports a call that is too slow three times
+MOST_BYTES = 3 << 30  # resident memory of a worker
 BATCH = 5000  # inputs of a worker
 
 
@@ -45,7 +48,7 @@ class Campaign:
 
     def run(self, progress: Any = print) -> None:
         """Fills counts and findings."""
-        begun = told = time.monotonic()
+        begun = reported = time.monotonic()
         with TemporaryDirectory() as name:
             folder = Path(name)
             (folder / "seeds").write_bytes(pickle.dumps(tuple(self.seeds)))
@@ -62,11 +65,11 @@ class Campaign:
                 if not before:
                     break
                 time.sleep(0.2)
-                if time.monotonic() - told > 60:
-                    told = time.monotonic()
+                if time.monotonic() - reported > 60:
+                    reported = time.monotonic()
                     for each in running:
                         each.collect()
-                    progress(f"{self.done()} inputs in {told - begun:.0f} s, {len(self.findings)} kinds of findings")
+                    progress(f"{self.done()} inputs in {reported - begun:.0f} s, {len(self.findings)} kinds of findings")
         self.elapsed_s = time.monotonic() - begun
 
     def done(self) -> int:
@@ -74,7 +77,7 @@ class Campaign:
         return sum(n for name, n in self.counts.items() if name.startswith("inputs"))
 
     def found(self, index: int, signature: str, text: str) -> None:
-        """Remembers a finding."""
+        """Keeps a finding."""
         self.findings.setdefault(signature, []).append({"index": index, "text": text})
 
     def input(self, index: int) -> mutate.Input:
@@ -83,7 +86,7 @@ class Campaign:
 
 
 class _Worker:
-    """A process, from `first` on; begun again behind an input that it did not survive."""
+    """A process that tests the inputs from `first` on.  It is started again behind an input that it did not survive."""
 
     def __init__(self, campaign: Campaign, folder: Path, first: int, last: int) -> None:
         self.campaign, self.folder, self.last, self.stopped = campaign, folder / f"{first}", last, False
@@ -104,12 +107,12 @@ class _Worker:
         self.index, self.since, self.begun, self.read = first, time.monotonic(), False, 0
 
     def stop(self) -> None:
-        """Ends it; what it did so far counts."""
+        """Ends the process; the inputs that it has tested count."""
         self.stopped = True
         self.process.kill()
 
     def watch(self) -> bool:
-        """False when all is done."""
+        """Checks the process; False when all its inputs are tested."""
         index, done = AT.unpack(self.at.read_bytes())
         if index != self.index or done:
             self.begun = True
@@ -136,7 +139,7 @@ class _Worker:
         return True
 
     def collect(self) -> None:
-        """Counts what the process has said since the last time."""
+        """Counts what the process has reported since the last call."""
         with self.said.open("rb") as file:
             file.seek(self.read)
             for line in file:
@@ -156,7 +159,7 @@ class _Worker:
 
 
 def _death(code: int, text: str) -> str:
-    """A sanitizer's summary, or the signal."""
+    """Why the process died: a sanitizer's summary, or the signal."""
     lines = [line.strip() for line in text.splitlines()]
     summary = [line for line in lines if line.startswith("SUMMARY:") or ": runtime error:" in line]
     return summary[0][:160] if summary else f"ends with {code}: {lines[-1][:120] if lines else ''}"

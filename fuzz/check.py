@@ -1,4 +1,4 @@
-"""What must hold for any bytes: a picture, or one of inlaid's own errors, soon, in little memory; and what the calls say agrees."""
+"""What must hold for any bytes: a picture or an InlayError, in little time and memory, and calls that agree with one another."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from inlaid.formats.jpeg.container import IDENTIFIER as SEGMENT
 from .seeds import picture
 
 T = TypeVar("T")
-HANG_S = 2.0  # a call, of the processor: other programs may be busy too; what waits for ever is seen from outside
-MAX_PIXELS = 1 << 20  # what decoding is told to accept, as whoever takes files from strangers does: large networks take a second for that
-MOST_ATTACHED_PX = 1 << 14  # of a larger base `attach` would only take longer
-SPARE_BYTES, BYTES_A_PIXEL = 100 << 20, 40  # a pixel: of the costliest base, JPEG 2000 in colour, with the copies that are compared here
+HANG_S = 2.0  # processor time of a call, because other programs may be busy; the campaign sees a call that waits for ever
+MAX_PIXELS = 1 << 20  # the limit given to decoding; large networks take a second for that many
+MOST_ATTACHED_PX = 1 << 14  # `attach` is not tried on a larger base: it would only take longer
+SPARE_BYTES, BYTES_A_PIXEL = 100 << 20, 40  # of JPEG 2000 in colour, which takes most, with the copies that are compared here
 BAD = ("stale", "damaged", "unsupported")
 PACKAGE = str(Path(inlaid.__file__).parent)
 
 
 class Fault(Exception):
-    """What must hold does not."""
+    """Something that must hold does not hold."""
 
 
 def require(held: bool, message: str) -> None:
@@ -47,7 +47,7 @@ def require(held: bool, message: str) -> None:
 
 
 def attempt(work: Callable[[], T]) -> T | InlayError:
-    """What comes of it; anything but a result or an error of inlaid's own with a message gets through; Fault if it takes long, thrice."""
+    """The result, or the InlayError with a message.  Other exceptions pass.  Fault if the call takes too long three times."""
     for turn in range(3):
         begun, result = time.process_time(), _result(work)
         if time.process_time() - begun <= HANG_S:
@@ -67,7 +67,7 @@ def _result(work: Callable[[], T]) -> T | InlayError:
 
 @contextmanager
 def quiet(told: list[Any]) -> Iterator[None]:
-    """Warnings of inlaid's own are put in `told`; a warning that its code provokes is a Fault; those that others give are theirs."""
+    """Collects InlayWarnings in `told`.  Fault for any other warning that inlaid's code causes; warnings of other packages are ignored."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         yield
@@ -79,7 +79,7 @@ def quiet(told: list[Any]) -> Iterator[None]:
 
 
 def any_file(data: bytes, counts: Counter[str], *, attach: bool = True) -> int:
-    """All that must hold of a file that is decoded; counts what came of each call.  Returns the picture's pixels, 0 if it has none."""
+    """Checks a file that is decoded and counts the outcome of each call.  Returns the number of pixels, 0 without a picture."""
     told: list[Any] = []
     with quiet(told):
         pixels = attempt(lambda: inlaid.decode(data, max_pixels=MAX_PIXELS, threads=1))
@@ -109,7 +109,7 @@ def any_file(data: bytes, counts: Counter[str], *, attach: bool = True) -> int:
 
 
 def remember_parameters() -> None:
-    """The calls for one input read the same payload again; what was read last is remembered, for reading takes most of their time."""
+    """Makes reading parameters remember its last result: all calls for one input read the same payload, which takes most of their time."""
     read, last = decoder.integer_parameters, dict[Any, Any]()
 
     def remembered(found: payload.Payload, shape: tuple[int, int]) -> Any:
@@ -133,7 +133,7 @@ def _alike(a: Any, b: Any) -> bool:
 
 
 def _report(report: Any, stripped: Any, pixels: Any, base: Any, warned: bool) -> str:
-    """What became of the inlay, nothing if there is no picture; Fault where the calls contradict one another."""
+    """The state of the inlay, "" without a picture.  Fault where the calls contradict one another."""
     if isinstance(report, InlayError):
         require(isinstance(pixels, InlayError), f"info: {report}, but decode gives a picture")
         return ""
@@ -143,7 +143,7 @@ def _report(report: Any, stripped: Any, pixels: Any, base: Any, warned: bool) ->
         return ""
     said, size = report["base"], (report["base"]["height"], report["base"]["width"])
     require(pixels.dtype == np.uint8, f"pixels of {pixels.dtype}")
-    # Gray and colour are as the base codec decides; a file that has no place for an inlay may be shown as either.
+    # The base codec decides between gray and colour.  A file that cannot carry an inlay may be shown as either.
     require(pixels.shape[:2] == size and pixels.shape[2:] in ((), (3,)), f"{pixels.shape} of a {said['width']}x{said['height']} picture")
     state = report["inlay"] and report["inlay"]["state"]
     require(state in (None, "matches", *BAD), f"the state {state!r}")
@@ -159,13 +159,13 @@ def _strip(data: bytes, stripped: bytes) -> None:
 
 
 def removed_whole(data: bytes, stripped: bytes) -> bool:
-    """True if `stripped` is `data` without some whole segments or boxes of ours; the numbers of an MPF index may be others."""
+    """True if `stripped` is `data` without some whole segments or boxes of ours.  The numbers in an MPF index may differ."""
     return _is_without_ours(data, stripped) or (b"MPF\0" in data and _is_without_ours(_blotted(data), _blotted(stripped)))
 
 
 def _is_without_ours(data: bytes, stripped: bytes) -> bool:
-    """The same, of files without an index."""
-    # (up to where both agree, how many bytes are gone by there).  What looks like a segment of ours may be none, and is kept then.
+    """`removed_whole` for files without an MPF index."""
+    # (place up to which both agree, bytes removed before it).  What looks like a segment of ours may be none and stay.
     ways = {(0, 0)}
     most = len(data) - len(stripped)
     for start, end in _ours(data):
@@ -175,18 +175,18 @@ def _is_without_ours(data: bytes, stripped: bytes) -> bool:
     return any(data[at:] == stripped[at - gone :] for at, gone in ways)
 
 
-_ENDS = 8  # bytes FF that a segment ends in, at most, for the check of strip
+_ENDS = 8  # most bytes FF at the end of a segment in the check of strip
 _SEGMENT = re.compile(rb"(?=\xff\xe9(..)" + re.escape(SEGMENT) + rb")", re.DOTALL)
 _BOX = re.compile(rb"(?=(....)uuid(........)?" + re.escape(BOX) + rb")", re.DOTALL)
 _MPF = re.compile(rb"\xff\xe2(..)MPF\0", re.DOTALL)
 
 
 def _ours(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where there is what looks like a segment or box of ours."""
+    """The places of what looks like a segment or box of ours."""
     if data.startswith(b"\xff\xd8"):
         for found in _SEGMENT.finditer(data):
             end = found.start() + 2 + int.from_bytes(found[1], "big")
-            # With the fill bytes before it, but for a few that are the end of another segment.
+            # With the fill bytes before it, except a few that are the end of another segment.
             first = len(data[: found.start()].rstrip(b"\xff"))
             for start in (*range(first, min(first + _ENDS, found.start())), found.start()):
                 yield start, end
@@ -206,7 +206,7 @@ def _blotted(data: bytes) -> bytes:
 
 
 def _embed(data: bytes, stripped: bytes) -> None:
-    """`embed` refuses, or `extract` and `strip` undo it."""
+    """Checks that `embed` refuses, or that `extract` and `strip` undo it."""
     module, put = formats.by_content(data), bytes(range(40))
     result = attempt(lambda: module.container.embed(data, put))
     if not isinstance(result, InlayError):
@@ -215,7 +215,7 @@ def _embed(data: bytes, stripped: bytes) -> None:
 
 
 def _paths(data: bytes) -> None:
-    """Another path of the kernel, which one hangs on the bytes, restores the same luma."""
+    """Checks that another kernel path, chosen by the bytes, restores the same luma."""
     module = formats.by_content(data)
     luma, found = module.codec.decode_luma(data), payload.read(module.container.extract(data) or b"", priors.network_of)
     sets = decoder.integer_parameters(found, (luma.shape[0], luma.shape[1]))
@@ -240,7 +240,7 @@ def _attach(data: bytes, stripped: bytes, original: Image.Image) -> str:
 
 
 def _used(data: bytes) -> None:
-    """The inlay that was just made is used."""
+    """Checks that the new inlay is used."""
     told: list[Any] = []
     with quiet(told):
         inlaid.decode(data, threads=1)
@@ -254,12 +254,12 @@ def _base(format: str, width: int, height: int) -> bytes:
 
 
 def any_original(data: bytes, counts: Counter[str]) -> int:
-    """All that must hold of a picture of any format that is given to `encode` and `attach`.  Returns its pixels."""
+    """Checks `encode` and `attach` with a picture of any format.  Returns its number of pixels."""
     format = ("jpeg", "jpeg2000")[zlib.crc32(data) & 1]
     with quiet([]):
         try:
             width, height = Image.open(BytesIO(data)).size
-        except Exception:  # Pillow's to judge: the caller opens it
+        except Exception:  # an error of Pillow's, which the caller meets on opening
             counts["encode: not a picture"] += 1
             return 0
         if width * height > MOST_ATTACHED_PX:

@@ -1,4 +1,4 @@
-"""A campaign guided by coverage: atheris keeps the inputs that reach new code, and mutates those.  Its mutator is the campaigns' own.
+"""A campaign guided by coverage: atheris keeps the inputs that reach new code and mutates them with the campaigns' mutator.
 
 pip install '.[fuzz]' && python -m fuzz.guided -atheris_runs=100000 [libFuzzer's options] [CORPUS]
 """
@@ -25,21 +25,21 @@ COUNTS: Counter[str] = Counter()
 
 
 def one(data: bytes) -> None:
-    """A file of sorts, or a picture to encode: by how it begins."""
+    """Tests one input, as a file or as a picture to encode, by how it begins."""
     begun = (b"\xff\xd8", b"\0\0\0\x0cjP", b"\xff\x4f")
     check.any_file(data, COUNTS) if data.startswith(begun) else check.any_original(data, COUNTS)
 
 
 def mutator(data: bytes, most_bytes: int, seed: int) -> bytes:
-    """The next input, from one that is kept."""
+    """The next input, made from a kept one."""
     rng = Random(seed)
     kind = rng.choices([*mutate.KINDS], [*mutate.KINDS.values()])[0]
     return mutate.changed(rng, kind, data or rng.choice(SEEDS.files), SEEDS)[:most_bytes]
 
 
 def main() -> None:
-    """Runs until libFuzzer's options say enough, or something is found."""
-    for each in gc.get_objects():  # atheris' own way, at import, does not reach into an editable install
+    """Runs until libFuzzer's options end it, or until something is found."""
+    for each in gc.get_objects():  # atheris instruments at import, which does not work in an editable install
         if isinstance(each, FunctionType) and (each.__module__ or "").partition(".")[0] == "inlaid":
             atheris.instrument_func(each)
     with TemporaryDirectory() as folder:

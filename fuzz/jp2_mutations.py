@@ -1,4 +1,4 @@
-"""What can be wrong with a JP2 file: one thing at a time, on its boxes and on its codestream's markers."""
+"""Mutations of JP2 files: one fault at a time in the boxes or in the codestream's markers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SIZ, COD, QCD, SOT = 0x51, 0x52, 0x5C, 0x90
 
 
 def mutated(rng: Random, data: bytes, other: bytes) -> bytes:
-    """`data`, changed in one place; `other`: a file to take pieces from."""
+    """`data`, changed in one place.  Pieces may come from the file `other`."""
     if data.startswith(CODESTREAM):
         return _stream(rng, data)
     return b"".join(each.joined() for each in rng.choice(MUTATIONS)(rng, boxes(data), boxes(other)))
 
 
 def _somewhere(rng: Random, parts: Boxes, change: Callable[[Boxes], Boxes]) -> Boxes:
-    """The change made at the top, or in a box that holds boxes."""
+    """Makes the change among the boxes of the file, or in a box that holds boxes."""
     at = rng.choice([i for i, each in enumerate(parts) if each.inner] or [None])
     if at is None or rng.random() < 0.5:
         return change(parts)
@@ -48,7 +48,7 @@ def _one(rng: Random, parts: Boxes, change: Callable[[Box], Box]) -> Boxes:
 
 
 def length(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
-    """A length that lies, one of 64 bits, or none."""
+    """A box with a false length, with one of 64 bits, or with none."""
 
     def form(each: Box) -> Box:
         size = 8 + len(each.body)
@@ -64,7 +64,7 @@ def kind(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
 
 
 def new(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
-    """A box more, or many, of any content, or one around others."""
+    """One or many more boxes of any content, or a box around others."""
     body = rng.choice(
         (some_bytes(rng), b"JpgTiffExif->JP2" + exif(rng), b"\1\0\0" + number(rng, 4).to_bytes(4, "big"), b"\2\0\0" + some_bytes(rng, 150))
     )
@@ -81,14 +81,14 @@ def new(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
 
 
 def content(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
-    """What a box says: sizes, depths, colours, palettes, channels."""
+    """Changes in a box's content: sizes, depths, colours, palettes, channels."""
     return _somewhere(
         rng, parts, lambda here: _one(rng, here, lambda each: replace(each, body=rng.choice((any_field, damaged))(rng, each.body)))
     )
 
 
 def colours(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
-    """Boxes of the header that change what samples mean, put in before its end or in place of the old ones."""
+    """Header boxes that change the meaning of samples, before the header's end or in place of the old ones."""
     channels = rng.randrange(1, 5)
     definitions = b"".join(
         struct.pack(">HHH", rng.randrange(5), rng.choice((0, 0, 1, 2, 65535)), rng.choice((0, 1, 2, 3, 65535))) for _ in range(channels)
@@ -130,7 +130,7 @@ def stream(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
 
 
 def size(rng: Random, parts: Boxes, others: Boxes) -> Boxes:
-    """Another size, in the box and in the codestream alike."""
+    """Another size, the same in the box and in the codestream."""
     value, at = number(rng, 4) if rng.random() < 0.3 else rng.choice(SIZES), rng.randrange(2)
     word = value.to_bytes(4, "big")
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a JPEG file: one thing at a time, on its segments."""
+"""Mutations of JPEG files: one fault at a time in the segments."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SIZES = (0, 1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 255, 256, 1024, 4096, 16384, 655
 
 
 def mutated(rng: Random, data: bytes, other: bytes) -> bytes:
-    """`data`, changed in one place; `other`: a file to take pieces from."""
+    """`data`, changed in one place.  Pieces may come from the file `other`."""
     parts = segments(data)
     return b"".join(each.joined() for each in rng.choice(MUTATIONS)(rng, parts, segments(other)))
 
 
 def _at(rng: Random, parts: Parts, *markers: int) -> int | None:
-    """The place of one of the segments of these markers."""
+    """The index of one of the segments with these markers."""
     return rng.choice([i for i, each in enumerate(parts) if each.marker in markers] or [None])
 
 
 def _with(parts: Parts, at: int | None, change: Callable[[bytes], bytes]) -> Parts:
-    """With another body; with none to change, another order."""
+    """One of these segments with another body; where there is none, the segments in another order."""
     if at is None:
         return parts
     return [*parts[:at], parts[at]._replace(body=change(parts[at].body)), *parts[at + 1 :]]
@@ -40,7 +40,7 @@ def order(rng: Random, parts: Parts, others: Parts) -> Parts:
 
 
 def length(rng: Random, parts: Parts, others: Parts) -> Parts:
-    """A segment that lies about its length."""
+    """A segment with a false length."""
     at = rng.randrange(len(parts) or 1)
     if at >= len(parts) or not parts[at].marker:
         return parts
@@ -65,7 +65,7 @@ def segment(rng: Random, parts: Parts, others: Parts) -> Parts:
 
 
 def marker(rng: Random, parts: Parts, others: Parts) -> Parts:
-    """Another kind of segment: of frame mostly."""
+    """A segment with another marker, mostly another kind of frame."""
     at = _at(rng, parts, *FRAMES) if rng.random() < 0.6 else rng.randrange(len(parts) or 1)
     if at is None or at >= len(parts):
         return parts
@@ -99,7 +99,7 @@ def frame(rng: Random, parts: Parts, others: Parts) -> Parts:
 
 
 def _factors(rng: Random, body: bytes) -> bytes:
-    """Sampling factors, each of 1 to 4 mostly; as many components as the body says that there are."""
+    """Sampling factors, mostly 1 to 4, for as many components as the body claims."""
     out = bytearray(body)
     for at in range(7, len(out), 3):
         out[at] = rng.choice((0x11, 0x11, 0x21, 0x12, 0x22, 0x14, 0x41, 0x44, 0x13, 0x31, 0x33)) if rng.random() < 0.9 else number(rng, 1)
@@ -136,7 +136,7 @@ def scans(rng: Random, parts: Parts, others: Parts) -> Parts:
 
 
 def height_later(rng: Random, parts: Parts, others: Parts) -> Parts:
-    """A height of 0, DNL behind the first scan, or only one of the two; or DNL somewhere."""
+    """A height of 0 and DNL behind the first scan, one of the two, or DNL anywhere."""
     out = _with(parts, _at(rng, parts, *FRAMES), lambda b: b[:1] + b"\0\0" + b[3:]) if rng.random() < 0.7 else parts
     at = _at(rng, out, 0) if rng.random() < 0.8 else rng.randrange(len(out) + 1)
     later = Segment(0xDC, number(rng, 2).to_bytes(2, "big") if rng.random() < 0.9 else some_bytes(rng, 3))
@@ -185,7 +185,7 @@ def ours(rng: Random, parts: Parts, others: Parts) -> Parts:
 
 
 def ending(rng: Random, parts: Parts, others: Parts) -> Parts:
-    """No end, a second one, something behind it: another image, Pillow's idea of one, bytes."""
+    """No EOI, a second one, or something behind it: another image or bytes."""
     out = [each for each in parts if each.marker != 0xD9] if rng.random() < 0.4 else list(parts)
     return out + rng.choice(([], others, parts, [Segment(0xD9, alone=True)], [Segment(0, some_bytes(rng, 200))]))
 

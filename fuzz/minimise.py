@@ -1,4 +1,4 @@
-"""A finding made small: bytes are left out as long as the same fault remains."""
+"""Makes a finding small: leaves out bytes while the same fault remains."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAIT_S = 30.0  # for one process
 
 
 def replayed(data: bytes) -> None:
-    """All that must hold of these bytes, as a file to decode and as a picture to encode."""
+    """Checks these bytes as a file to decode and as a picture to encode."""
     for work in (check.any_file, check.any_original):
         memory = Memory()
         memory.begin()
@@ -28,7 +28,7 @@ def replayed(data: bytes) -> None:
 
 
 def fault(data: bytes) -> str:
-    """The signature of what these bytes do, nothing if all holds."""
+    """The signature of the fault that these bytes cause, "" if there is none."""
     try:
         replayed(data)
     except Exception as error:
@@ -37,7 +37,7 @@ def fault(data: bytes) -> str:
 
 
 def dies(data: bytes, sanitized: Path | None) -> str:
-    """The word "dies" if these bytes end a process of their own, or make it wait for ever; nothing if not."""
+    """The word "dies" if a process of its own ends or hangs on these bytes, else ""."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "input"
         path.write_bytes(data)
@@ -49,17 +49,17 @@ def dies(data: bytes, sanitized: Path | None) -> str:
     return "dies" if done.returncode not in (0, 1) else ""
 
 
-def smallest(data: bytes, tells: Callable[[bytes], str]) -> bytes:
-    """The least of `data` of which `tells` says the same, as far as there is time to try."""
-    wanted, end = tells(data), time.monotonic() + SECONDS
+def smallest(data: bytes, fault_of: Callable[[bytes], str]) -> bytes:
+    """The shortest part of `data` for which `fault_of` returns the same, as far as time allows."""
+    wanted, end = fault_of(data), time.monotonic() + SECONDS
     if not wanted:
-        return data  # it hung on what came before, or on memory
+        return data  # the fault depended on earlier inputs, or on memory
     length = len(data) // 2
     while length:
         at = 0
         while at < len(data) and time.monotonic() < end:
             shorter = data[:at] + data[at + length :]
-            if tells(shorter) == wanted:
+            if fault_of(shorter) == wanted:
                 data = shorter
             else:
                 at += length

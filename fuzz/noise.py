@@ -1,6 +1,6 @@
-"""Random choices: the numbers that break parsers, and damage to bytes of which nothing is known.
+"""Random choices: numbers that break parsers, and damage to bytes of unknown meaning.
 
-All of it hangs on a `random.Random` alone, so that a seed and an index give the same input again.
+All of it depends on a `random.Random` alone, so a seed and an index always give the same input.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ DAMAGES = ("bit", "byte", "bytes", "run", "cut", "doubled", "inserted", "truncat
 
 
 def number(rng: Random, size_bytes: int) -> int:
-    """A number of so many bytes: small, at an end of a range, a power of two or one beside it, or any."""
+    """A number of this many bytes: small, at an end of a range, at or beside a power of two, or any."""
     most = (1 << 8 * size_bytes) - 1
     kind = rng.randrange(6)
     if kind == 0:
@@ -29,7 +29,7 @@ def number(rng: Random, size_bytes: int) -> int:
 
 
 def field(rng: Random, data: bytes, at: int, size_bytes: int, order: str = "big") -> bytes:
-    """`data` with another number in a field, near the old one now and then."""
+    """`data` with another number in a field, sometimes near the old one."""
     if at + size_bytes > len(data):
         return damaged(rng, data)
     old = int.from_bytes(data[at : at + size_bytes], order)  # type: ignore[arg-type]  # big or little
@@ -38,19 +38,19 @@ def field(rng: Random, data: bytes, at: int, size_bytes: int, order: str = "big"
 
 
 def any_field(rng: Random, data: bytes) -> bytes:
-    """`data` with another number somewhere, of 1, 2, 4 or 8 bytes."""
+    """`data` with another number of 1, 2, 4 or 8 bytes at a random place."""
     size = rng.choice((1, 1, 2, 2, 4, 8))
     return field(rng, data, rng.randrange(max(1, len(data) - size + 1)), size, rng.choice(("big", "little")))
 
 
 def some_bytes(rng: Random, most: int = 40) -> bytes:
-    """Random bytes, all alike now and then."""
+    """Random bytes, sometimes all equal."""
     count = rng.randrange(most + 1)
     return bytes([rng.choice((0, 255, 0x40, 0x80))]) * count if rng.random() < 0.3 else rng.randbytes(count)
 
 
 def damaged(rng: Random, data: bytes) -> bytes:
-    """`data` with something wrong at a random place."""
+    """`data` with damage at a random place."""
     out, kind = bytearray(data), rng.choice(DAMAGES)
     at = rng.randrange(len(out) + 1)
     end = min(len(out), at + rng.randrange(1, 33))
@@ -81,12 +81,12 @@ def damaged(rng: Random, data: bytes) -> bytes:
 
 
 def spliced(rng: Random, data: bytes, other: bytes) -> bytes:
-    """The beginning of one and the end of another, cut where they please."""
+    """The beginning of one and the end of the other, both cut at random places."""
     return data[: rng.randrange(len(data) + 1)] + other[rng.randrange(len(other) + 1) :]
 
 
 def rearranged(rng: Random, parts: list[T], others: list[T]) -> list[T]:
-    """The list with one part left out, doubled, moved, swapped with another, put in from elsewhere, or everything from there on gone."""
+    """The list with one part left out, doubled, moved, swapped, or inserted from elsewhere, or cut off there."""
     out = list(parts)
     if not out:
         return list(others)

@@ -1,4 +1,4 @@
-"""Pictures to encode whose metadata is damaged: PNG and WebP chunks, TIFF entries, JPEG segments, JP2 boxes."""
+"""Mutations of pictures to encode, mostly of their metadata: PNG and WebP chunks, TIFF entries, JPEG segments, JP2 boxes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS = (b"XML:com.adobe.xmp", b"Raw profile type exif", b"Raw profile type iptc
 
 
 def mutated(rng: Random, data: bytes, other: bytes) -> bytes:
-    """`data`, changed in one place; `other`: a picture to take pieces from, used where it is of the same kind."""
+    """`data`, changed in one place.  Pieces may come from the picture `other` if it is of the same kind."""
     if data.startswith(b"\x89PNG"):
         return png(_changed(rng, chunks(data), chunks(other) if other.startswith(b"\x89PNG") else [], _of_png))
     if data.startswith(b"RIFF"):
@@ -42,7 +42,7 @@ def _changed(rng: Random, parts: Chunks, others: Chunks, fresh: Callable[[Random
 
 
 def _text(rng: Random) -> bytes:
-    """What a text chunk may hold: XMP, hexadecimal profiles, or anything."""
+    """The content of a text chunk: XMP, a hexadecimal profile, or anything."""
     whole = tiff_mutations.exif(rng)
     return rng.choice((
         b"<x:xmpmeta xmlns:x='adobe:ns:meta/' tiff:Orientation='" + str(number(rng, 2)).encode() + b"'/>", some_bytes(rng),

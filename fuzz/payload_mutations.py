@@ -1,4 +1,4 @@
-"""Payloads whose checksum is true and whose content is not: fields, networks, range-coded bytes, maps of areas, fingerprints."""
+"""Payloads with a correct checksum and damaged content: fields, networks, range-coded bytes, maps of areas, fingerprints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLANK_HEAD, HEAD, FINGERPRINT_BYTES = 22, 10, 1 + SUMS // 2  # bytes before the 
 
 
 def mutated(rng: Random, data: bytes, payloads: tuple[bytes, ...]) -> bytes:
-    """`data` with another payload, its own one changed mostly, sealed again; where it belongs, or before any segment or box."""
+    """`data` with another payload, mostly its own one changed, with a correct checksum; in its place, or before any segment or box."""
     try:
         module = formats.by_content(data)
         raw = module.container.extract(data)
@@ -54,7 +54,7 @@ def _changed(rng: Random, body: bytes, payloads: tuple[bytes, ...]) -> bytes:
     if kind == 0:
         return any_field(rng, head) + coded
     if kind == 1:
-        return bytes((1, number(rng, 1))) + body[2:]  # another prior, or a blank one whose fields are read from the coded bytes
+        return bytes((1, number(rng, 1))) + body[2:]  # another prior, or the blank one, whose network is then read from the coded bytes
     if kind == 2:
         return head + damaged(rng, coded)
     if kind == 3:
@@ -73,14 +73,14 @@ def _changed(rng: Random, body: bytes, payloads: tuple[bytes, ...]) -> bytes:
 
 
 def _network(rng: Random) -> Network:
-    """Small ones mostly; the largest now and then."""
+    """A network, mostly a small one, rarely the largest."""
     layers = rng.choice((0, 1, 1, 2, 3, 8))
     channels = rng.choice((1, 2, 3, 5, 6, 8)) if rng.random() < 0.97 else rng.choice((16, 31, 32))
     return Network(channels, layers, rng.choice((1, 3, 3, 5)), tuple(rng.randrange(1, 9) for _ in range(layers)), rng.choice((1, 3)))
 
 
 def _coded(rng: Random, network: Network) -> bytes:
-    """Sets of random levels, small or as large as 16 bits, and a map for a picture of some size, which need not be this one's."""
+    """Coded sets of random levels, small or up to 16 bits, and a map of areas for a picture of any size."""
     prior, draw = parameters.blank_prior(network), np.random.default_rng(rng.getrandbits(64))
     if network.size > 600:  # coding takes microseconds a parameter
         return some_bytes(rng, 300)

@@ -1,4 +1,4 @@
-"""Files cut in the pieces that mutations move about: segments, boxes, markers, chunks.  Nothing is refused: what is no piece is bytes."""
+"""Files cut in pieces for the mutations: segments, boxes, markers, chunks.  Nothing is refused: what is no piece is kept as bytes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ CODESTREAM = b"\xff\x4f"
 
 
 class Segment(NamedTuple):
-    """A JPEG or JPEG 2000 marker with its parameters; marker 0: bytes of any kind, entropy-coded data mostly."""
+    """A JPEG or JPEG 2000 marker with its parameters.  Marker 0 stands for bytes of any kind, mostly entropy-coded data."""
 
     marker: int
     body: bytes = b""
-    length: int | None = None  # what it says in place of the true length
+    length: int | None = None  # written in place of the true length
     alone: bool = False  # no length, no parameters
 
     def joined(self) -> bytes:
@@ -65,7 +65,7 @@ def _scan_end(data: bytes, at: int) -> int:
 
 @dataclass(frozen=True)
 class Box:
-    """A JP2 box; `inner` in place of `body` where it holds boxes; form: how its length is said, or raw, without."""
+    """A JP2 box.  `inner` replaces `body` where it holds boxes.  `form` is how its length is written."""
 
     type: bytes
     body: bytes = b""
@@ -84,7 +84,7 @@ class Box:
 
 
 def boxes(data: bytes) -> list[Box]:
-    """The boxes of a JP2 file; what follows the last whole one is a box without a type."""
+    """The boxes of a JP2 file.  What follows the last whole box is a box without a type."""
     found, at = [], 0
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -172,7 +172,7 @@ def tiff(orientation: int, thumbnail: bytes) -> bytes:
 
 
 def mp_index(first: int, place: int) -> bytes:
-    """The MPF index of two images: the size of the first, where the second is."""
+    """The MPF index of two images: the size of the first and the place of the second."""
     values = struct.pack("<IIIHHIIIHH", 0x030000, first, 0, 0, 0, 0, first, place, 0, 0)
     entries = [entry(0xB000, 7, 4, b"0100"), entry(0xB001, 4, 1, b"\2\0\0\0"), entry(0xB002, 7, 32, struct.pack("<I", 50))]
     return b"MPF\0II*\0" + struct.pack("<I", 8) + directory(entries) + values

@@ -1,4 +1,4 @@
-"""The build whose kernel watches its memory and its arithmetic (AddressSanitizer and UndefinedBehaviorSanitizer)."""
+"""A build of the kernel with AddressSanitizer and UndefinedBehaviorSanitizer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from .seeds import ROOT
 
 FOLDER = ROOT / "build" / "sanitized"
-# Leaks: Python frees nothing at its end.  What is too large is Python's MemoryError, not the sanitizer's end.
+# No check for leaks: Python does not free all memory at its end.  Too large a request must be a MemoryError, not the process's end.
 ADDRESS = (
     "detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=16:allocator_release_to_os_interval_ms=100:max_allocation_size_mb=4096"
 )
 
 
 def built() -> Path:
-    """The folder of the build, made anew where a source has changed."""
+    """The folder of the build, built again if a source has changed."""
     digest = hashlib.sha256(sys.version.encode())
     for path in sorted(
         [
@@ -39,7 +39,7 @@ def built() -> Path:
 
 
 def environment(folder: Path | None) -> dict[str, str]:
-    """For a worker: with the build in `folder`, or (None) with the one that is installed."""
+    """A worker's environment, with the build in `folder`, or (None) with the installed one."""
     found = dict(os.environ) | {"OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
     if folder is None:
         return found

@@ -1,4 +1,4 @@
-"""The small files that are mutated: made here of a picture of our own, one or more of every kind that inlay reads, and the golden files."""
+"""The small files that are mutated: one or more of every kind that inlaid reads, made here, and the golden files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Seeds(NamedTuple):
 
 @cache
 def picture(width: int, height: int) -> Image.Image:
-    """The RGB picture that the seeds of this size are made of, and the original that `attach` is given for a base of this size."""
+    """The RGB picture of the seeds of this size.  It is also the original for `attach` to a base of this size."""
     whole = Image.fromarray(coloured(64, 64))
     return whole.crop((0, 0, width, height)) if max(width, height) <= 64 else whole.resize((width, height))
 
@@ -73,14 +73,14 @@ def _blank(base: bytes, network: Network, sets: int = 1) -> bytes:
 
 
 def exif(orientation: int = 1) -> bytes:
-    """Exif with its three directories, and a thumbnail."""
+    """An EXIF block with three directories and a thumbnail."""
     thumbnail = saved(picture(16, 16).convert("L"), quality=10)
     return b"Exif\0\0" + tiff(orientation, thumbnail)
 
 
 @cache
 def icc(space: str = "sRGB") -> bytes:
-    """A profile; of other spaces than sRGB one that only says so."""
+    """An ICC profile.  For spaces other than sRGB, only its header names the space."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return profile if space == "sRGB" else profile[:16] + space.encode() + profile[20:]
 
@@ -103,7 +103,7 @@ def _jpegs() -> list[bytes]:
         inlaid(saved(picture(48, 32), quality=30), priors.prior(11), 2, 5),
         saved(picture(17, 9), quality=50),
         saved(small.convert("CMYK"), quality=50),
-        rotated.replace(b"\x21\0", b"\x12\0", 1),  # the luma's factors: 2x1 becomes 1x2
+        rotated.replace(b"\x21\0", b"\x12\0", 1),  # the luma's sampling factors: 2x1 becomes 1x2
         (Path(__file__).parent / "arithmetic.jpg").read_bytes(),
     ]
     index = mp_index(len(two), len(two) + 200)
@@ -166,7 +166,7 @@ def _originals() -> list[bytes]:
 
 
 def seeds() -> Seeds:
-    """All of them: the same on machines of one kind."""
+    """All seeds.  Machines of one kind make the same."""
     files = (*_jpegs(), *_jp2s(), *(p.read_bytes() for p in GOLDEN))
     return Seeds(files, tuple(_originals()), tuple(raw for data in files if (raw := _payload(data))))
 

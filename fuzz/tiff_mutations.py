@@ -1,4 +1,4 @@
-"""Exif and TIFF directories: every tag type in every place, counts and offsets that lie, directories in circles."""
+"""Mutations of EXIF blocks and TIFF directories: every tag type in every place, false counts and offsets, directories in circles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from random import Random
 from .noise import damaged, field, number, some_bytes
 from .pieces import directory, entry, tiff
 
-# Those that programs look at: sizes and strips of a TIFF, texts, numbers, pointers to further directories, XMP, IPTC, ICC, Photoshop.
+# Tags that programs read: sizes and strips of a TIFF, texts, numbers, pointers to further directories, XMP, IPTC, ICC, Photoshop.
 TAGS = (
     0x100, 0x101, 0x102, 0x103, 0x106, 0x10E, 0x10F, 0x111, 0x112, 0x115, 0x116, 0x117, 0x11A, 0x11B, 0x11C, 0x128,
     0x12D, 0x132, 0x13D, 0x140, 0x142, 0x143, 0x144, 0x145, 0x14A, 0x152, 0x153, 0x15B, 0x201, 0x202, 0x211, 0x212,
@@ -18,7 +18,7 @@ TAGS = (
 
 
 def exif(rng: Random) -> bytes:
-    """Exif of a JPEG file: a true one with damage, or directories of random entries."""
+    """An EXIF block: a sound one with damage, or directories of random entries."""
     if rng.random() < 0.4:
         return b"Exif\0\0" + mutated(rng, tiff(rng.randrange(1, 9), some_bytes(rng, 30)))
     order = rng.choice("<>")
@@ -45,7 +45,7 @@ def _entry(rng: Random, order: str) -> bytes:
 
 
 def mutated(rng: Random, data: bytes) -> bytes:
-    """A TIFF file with another number in an entry of a directory, or the whole entry another's."""
+    """A TIFF file with another number in a directory entry, or with a whole entry from elsewhere."""
     order = "<" if data[:2] == b"II" else ">"
     places = _entries(data, order)
     if not places or rng.random() < 0.15:
@@ -63,7 +63,7 @@ def mutated(rng: Random, data: bytes) -> bytes:
 
 
 def _entries(data: bytes, order: str) -> list[int]:
-    """Where the entries of all directories are that can be reached."""
+    """The places of all entries in the directories that can be reached."""
     if len(data) < 8:
         return []
     found: list[int] = []

@@ -1,7 +1,7 @@
-"""A process that runs a part of a campaign: its inputs one after another, in this very process.
+"""A process that tests a part of a campaign's inputs, one after another.
 
-Which input it is at stands in a file, so that whoever started it knows the one that it died of.  A fault that Python can tell is written
-down, and the next input follows.
+A file holds the number of the current input, so the campaign knows which input ended the process.  A fault that Python can catch is
+reported, and the next input follows.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from inlaid import native
 from . import check, mutate
 from .seeds import Seeds
 
-AT = struct.Struct("<qq")  # the input in hand, and how many were done
+AT = struct.Struct("<qq")  # the number of the current input, and how many are done
 KEPT_BYTES = 32 << 20
-SANITIZERS_SLOW_DOWN = 5  # the kernel: measured 4
+SANITIZERS_SLOW_DOWN = 5  # times that the sanitized kernel takes longer; measured 4
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 _STATUS = Path("/proc/self/status")
-_RESET = Path("/proc/self/clear_refs")  # 5 written to it makes the peak the present memory
+_RESET = Path("/proc/self/clear_refs")  # writing 5 to it resets the peak to the present memory
 
 
 def tested(input: mutate.Input, counts: Counter[str], *, attach: bool = True) -> int:
-    """What must hold of it; the pixels of its picture."""
+    """Checks an input.  Returns the number of pixels of its picture."""
     return check.any_original(input.data, counts) if input.kind == "original" else check.any_file(input.data, counts, attach=attach)
 
 
 def signature(error: BaseException) -> str:
-    """What is alike in findings of one fault: the error, and where in inlaid it came from."""
+    """What findings of one fault have in common: the error, and the place in inlaid that raised it."""
     places = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(check.PACKAGE)]
     where = f" ({Path(places[-1].filename).name}, {places[-1].name})" if places else ""
     text = "".join("#" if c.isdigit() else c for c in str(error).partition(":")[0])
@@ -45,10 +45,10 @@ def signature(error: BaseException) -> str:
 
 
 class Memory:
-    """The peak of one input, in bytes above what the process had before it; and what the inputs before it have left behind."""
+    """The peak memory of one input, in bytes above the process's memory before it, and what earlier inputs left behind."""
 
     def __init__(self) -> None:
-        """Where the system does not say, nothing is bounded."""
+        """Checks nothing on systems that do not report memory."""
         self.known = _STATUS.exists() and _RESET.exists()
         self.before = self.now = self._read("VmRSS:") if self.known else 0
 
@@ -57,18 +57,18 @@ class Memory:
         return int(text[text.index(key) + len(key) :].split(None, 1)[0]) << 10
 
     def begin(self) -> None:
-        """The peak counts from here.  Fault if what is held by now is more than inputs may take in passing."""
+        """Starts measuring.  Fault if earlier inputs have left more memory in use than allowed."""
         if not self.known:
             return
         self.now = self._read("VmRSS:")
         if self.now - self.before > KEPT_BYTES and _TRIM is not None:
-            _TRIM(0)  # the allocator keeps what is free
+            _TRIM(0)  # the allocator keeps freed memory
             self.now = self._read("VmRSS:")
         check.require(self.now - self.before <= check.SPARE_BYTES, f"memory is kept: {(self.now - self.before) >> 20} MB")
         _RESET.write_text("5")
 
     def check(self, pixels: int) -> None:
-        """Fault if the peak was more than the picture takes and what is spare."""
+        """Fault if the peak was more than allowed for this many pixels."""
         peak = self._read("VmHWM:") - self.now if self.known else 0
         most = check.SPARE_BYTES + check.BYTES_A_PIXEL * pixels
         check.require(peak <= most, f"too much memory: {peak >> 20} MB for {pixels} pixels")
@@ -82,12 +82,12 @@ def kernels() -> set[Path]:
 
 
 def run(task: dict[str, Any], progress: mmap, out: Any) -> None:
-    """Inputs [first, last) of a campaign; counts and faults go to `out`, a line of JSON each."""
+    """Tests inputs [first, last) of a campaign.  Counts and faults go to `out`, a line of JSON each."""
     seeds = Seeds(*pickle.loads(Path(task["seeds"]).read_bytes()))
     counts: Counter[str] = Counter()
     paths = native.paths()
     check.remember_parameters()
-    for data in seeds.files[:8]:  # warm: what is loaded but once is nobody's memory
+    for data in seeds.files[:8]:  # so that memory for what is loaded once counts for no input
         check.any_file(data, Counter())
     for data in seeds.originals:
         check.any_original(data, Counter())
@@ -110,14 +110,14 @@ def run(task: dict[str, Any], progress: mmap, out: Any) -> None:
 
 
 def main() -> None:
-    """The task is a file's JSON; the last argument is the file that says how far it is."""
+    """Arguments: a file with the task in JSON, and the file that holds the number of the current input."""
     task = json.loads(Path(sys.argv[1]).read_text())
     if task["sanitized"]:
         if not any(b"__asan_init" in library.read_bytes() for library in kernels()):
             raise SystemExit("the kernel was not built with sanitizers")
         check.HANG_S *= SANITIZERS_SLOW_DOWN
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is not ours
+    os.dup2(2, 1)  # standard output is for results alone; libraries may print
     with Path(sys.argv[2]).open("r+b") as file, mmap(file.fileno(), AT.size) as progress:
         run(task, progress, out)
 

@@ -12,6 +12,13 @@ from click.testing import CliRunner
 from support.pictures import textured
 
 
+def pytest_report_header():
+    """Says which kernel paths this machine tests."""
+    from inlaid import native
+
+    return f"kernel paths: {', '.join(native.paths())}"
+
+
 @pytest.fixture(scope="session")
 def carrier():
     """A file with an inlay: `original` (an image), `data` (its bytes), and `base` (its bytes without the inlay)."""

@@ -1,4 +1,4 @@
-"""Kernel against reference: the same bytes from the integer network on every path, the same gradient from the float one."""
+"""The kernel agrees with the reference on every path: the same bytes from the integer network, the same gradient from the float one."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ SIZES = [(1, 1), (1, 9), (7, 1), (8, 8), (33, 47), (130, 21), (3, 1100)]
 
 
 def random_parameters(network: Network, rng: np.random.Generator, spread: float = 1.0) -> np.ndarray:
-    """Integers of about the size that fitted networks have, times `spread`."""
+    """Integers about as large as fitted parameters, times `spread`."""
     values = np.zeros(network.size)
     for t in network.tensors:
         values[t.slice] = rng.normal(0, 0.1 if t.is_bias else np.sqrt(2 / t.fan_in), t.size)
@@ -47,7 +47,7 @@ def pictures(shape: tuple[int, int], rng: np.random.Generator) -> list[np.ndarra
 
 @pytest.fixture(params=native.ALL_PATHS)
 def kernels(request: pytest.FixtureRequest) -> SimpleNamespace:
-    """The functions of inlaid.kernel on one path; test_neon.py has others of the kind."""
+    """The functions of inlaid.kernel on one path.  test_neon.py overrides this fixture."""
     if request.param not in native.paths():
         pytest.skip(f"this machine or build has no {request.param} path")
     functions = (native.restore, float_kernel.gradient, float_kernel.squared_error, float_kernel.answers)
@@ -66,7 +66,7 @@ def test_restore_agrees(network: Network, kernels: SimpleNamespace) -> None:
 
 
 def test_restore_agrees_at_the_bounds(kernels: SimpleNamespace) -> None:
-    """Weights as large as the bounds let them be, all of one sign: every saturation is met."""
+    """Weights as large as the bounds allow, all of one sign, reach every saturation."""
     network, rng = Network(), np.random.default_rng(2)
     for sign in (1, -1):
         parameters = np.zeros(network.size, np.int16)
@@ -132,7 +132,5 @@ def test_gradient_agrees_with_numpy(network: Network, kernels: SimpleNamespace) 
     np.testing.assert_allclose(answers.reshape(20, 57), floatnet.answer(network, parameters, planes), atol=1e-4)
 
 
-def test_all_these_paths_were_tested(capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        print(f"\nkernel paths tested here: {', '.join(native.paths())}")
+def test_the_portable_path_is_always_there() -> None:
     assert "portable" in native.paths()

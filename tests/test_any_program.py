@@ -1,6 +1,6 @@
-"""Decoding and encoding end, and give the same, in whatever program they run: forked, beside other threads, about to end.
+"""Decoding and encoding end and give the same result in any program: forked, with other threads, at its end.
 
-Each case is a program of its own with a time limit, so that one that hangs fails, and the suite goes on.
+Each case is a process with a time limit, so a case that hangs fails and the suite goes on.
 """
 
 import multiprocessing
@@ -21,7 +21,7 @@ from inlaid.encoding import encoder
 LIMIT_S = 60  # some hundred times what a case takes
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
-# What every program begins with.  Two threads, for one would never wait for another.
+# How every program begins.  It uses two threads, because one alone never waits for another.
 COMMON = """
 import atexit, multiprocessing, os, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
@@ -73,7 +73,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def ends(folder):
-    """Runs a program to its end; its last word must be "well"."""
+    """Runs a program to its end.  The last word that it prints must be "well"."""
 
     def run(program, **environment):
         (folder / "program.py").write_text(COMMON + program, "utf-8")
@@ -135,7 +135,7 @@ print("well")
 
 @forks
 def test_a_forked_server_with_threads(ends):
-    """It has decoded in threads before it forks; each child has threads of its own."""
+    """The server has decoded in threads before it forks, and each child starts threads."""
     ends("""
 def serve():
     with ThreadPoolExecutor(4) as pool:
@@ -154,7 +154,7 @@ def test_a_child_has_helping_threads_again(ends):
 from inlaid.threads import parallel
 
 def meet():
-    meeting = threading.Barrier(2, timeout=30)  # which nobody passes alone
+    meeting = threading.Barrier(2, timeout=30)  # one thread alone does not pass it
     return parallel(lambda _: meeting.wait() >= 0, range(2), 2) == [True] * 2
 
 assert meet()
@@ -165,7 +165,7 @@ print("well")
 
 @forks
 def test_forks_while_other_threads_work(ends):
-    """From the first moment on: modules are still being imported then."""
+    """The first forks come while modules are still being imported."""
     ends("""
 going = True
 
@@ -189,7 +189,7 @@ print("well")
 @forks
 @pytest.mark.parametrize("module", ["inlaid.decoder", "numpy.linalg", "PIL.Image", "inlaid.formats.jp2", "importlib.resources.readers"])
 def test_a_fork_during_the_first_import(ends, module):
-    """Python's lock of a module that is being imported would be held in the child for ever."""
+    """In the child, Python's lock of a module that is being imported would stay held for ever."""
     ends(f"""
 class Slow:
     "Gives the fork time to come."
@@ -209,7 +209,7 @@ print("well")
 
 
 def test_nothing_is_imported_in_the_midst_of_work(ends):
-    """Where a fork might come."""
+    """A fork might come there."""
     ends("""
 from inlaid import decoder, formats
 from inlaid.encoding import encoder
@@ -228,7 +228,7 @@ print("well")
 
 @forks
 def test_a_fork_while_a_picture_is_saved(ends):
-    """Pillow's buffer is as large as usual in the child, and encoding there does not wait for who held its lock."""
+    """In the child, Pillow's buffer has its usual size, and encoding does not wait for the thread that held its lock."""
     ends("""
 from PIL import Image, ImageFile
 
@@ -252,7 +252,7 @@ print("well")
 
 @forks
 def test_forks_during_linear_algebra(ends):
-    """A fork ends the threads of OpenBLAS, in the parent too: a product that waits for them would never end."""
+    """A fork ends the threads of OpenBLAS in the parent too.  A product that waits for them would never end."""
     ends("""
 import numpy as np
 from inlaid.fingerprint import fingerprint
@@ -276,7 +276,7 @@ print("well")
 
 @forks
 def test_fits_after_a_fork(ends):
-    """The threads of OpenBLAS begin anew in the child."""
+    """OpenBLAS starts new threads in the child."""
     ends("""
 import numpy as np
 from inlaid.encoding.schedule import Schedule
@@ -336,7 +336,7 @@ assert {before}
 
 
 def test_while_modules_are_taken_apart(ends):
-    """Python lets no new thread run then, nor a helping one."""
+    """At that time Python runs no other thread."""
     ends("""
 from inlaid.threads import parallel
 

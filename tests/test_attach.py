@@ -1,4 +1,4 @@
-"""An inlay for a base that is there already: judged by that base, measured against what a viewer sees of the master."""
+"""`attach`: the inlay is made for a given base and measured against what a viewer sees of the master."""
 
 import io
 import struct
@@ -12,6 +12,7 @@ from support.pictures import coloured, jpeg_of, psnr, texture
 import inlaid
 from inlaid.encoding import encoder, pictures
 from inlaid.encoding.pictures import icc
+from inlaid.encoding.pictures.given import picture_of
 from inlaid.encoding.pictures.icc import Curve
 from inlaid.encoding.pictures.picture import Picture
 from inlaid.errors import FormatError, UnsupportedError
@@ -20,24 +21,24 @@ EFFORT = 1
 
 
 def true_gain(encoded, truth):
-    """What the inlay brings for the luma of an sRGB picture."""
+    """The gain in dB for the luma of an sRGB picture."""
     luma = pictures.luma(truth)
     base, restored = (pictures.luma(inlaid.decode_image(encoded.data, base=b)) for b in (True, False))
     return psnr(restored, luma) - psnr(base, luma)
 
 
 def masters(truth, gray):
-    """Pictures of the same colours as `truth` (sRGB) and `gray`, in other spaces, with the truth of each."""
+    """Pictures of the same colours as `truth` (sRGB) and `gray` in other spaces, each with its truth."""
     for name, (primaries, curve) in RGB_SPACES.items():
         for bits in (8, 16):
             samples = master(np.asarray(truth), primaries, curve, bits)
             if name == "linear sRGB" and bits == 8:
-                continue  # which has lost too much
+                continue  # 8 bits of linear light lose too much
             profile = icc.colour_profile(primaries, curve)
-            found = pictures.opening.taken(samples)
+            found = picture_of(samples)
             yield f"{name}, {bits} bits", Picture(found.samples, {"icc_profile": profile}), truth
     light = np.floor(linear(np.asarray(gray)) * 65535 + 0.5).astype(np.uint16)
-    found = pictures.opening.taken(light)
+    found = picture_of(light)
     yield "gray of gamma 1", Picture(found.samples, {"icc_profile": icc.gray_profile(Curve(1.0))}), gray
     inks = np.dstack([255 - np.asarray(truth), np.zeros(truth.size[::-1], np.uint8)])
     cmyk = Image.frombytes("CMYK", truth.size, inks.tobytes())
@@ -59,7 +60,7 @@ def test_the_gain_is_true_for_a_viewer(seed):
 
 
 def test_a_base_in_a_space_of_its_own():
-    """A wide-gamut base and an sRGB master: compared in the base's space."""
+    """A wide-gamut base and an sRGB master are compared in the base's space."""
     truth = coloured(160, 128, 2)
     space = RGB_SPACES["Display P3"]
     profile = icc.colour_profile(*space)
@@ -72,7 +73,7 @@ def test_a_base_in_a_space_of_its_own():
 
 
 def test_a_deep_master_is_rounded():
-    """Cutting 16 bits to 8 would teach a third of a grey level."""
+    """With 16 bits cut to 8, the network would learn an offset of a third of a grey level."""
     truth = coloured(160, 128, 1).astype(np.uint16) * 257 // 4
     noisy = np.minimum(truth + np.random.default_rng(0).integers(0, 257, truth.shape), 65535).astype(np.uint16)
     exact = (noisy / 257).mean()
@@ -81,8 +82,8 @@ def test_a_deep_master_is_rounded():
 
 
 def smoothed(pixels, quality):
-    """A picture of which a JPEG file of that quality is smaller and, for its tables, worse than that of the picture itself, as a trellis
-    makes them: small coefficients of blocks are gone."""
+    """The picture without the small coefficients of its blocks.  Its JPEG file of this quality is smaller and has more error, as after a
+    trellis."""
     k = np.arange(8)
     basis = np.sqrt(np.where(k == 0, 1, 2) / 8)[:, None] * np.cos(np.pi * k[:, None] * (2 * k + 1) / 16)
     table = np.array(Image.open(io.BytesIO(jpeg_of(pixels, quality=quality))).quantization[0]).reshape(8, 8)
@@ -95,7 +96,7 @@ def smoothed(pixels, quality):
 
 
 def test_a_foreign_base_is_judged_as_it_is():
-    """A file that another encoder made with fewer bytes than libjpeg's at these tables, and more error, is not held against that."""
+    """A base with fewer bytes and more error than libjpeg's file of the same tables still gets an inlay."""
     original = texture(160, 120, 3)
     base, usual = (jpeg_of(p, quality=40, optimize=True) for p in (smoothed(original, 40), original))
     errors = [np.mean((inlaid.decode(data).astype(float) - original) ** 2) for data in (base, usual)]
@@ -126,7 +127,7 @@ def test_a_master_may_be_upright_or_as_stored(size, number, stored):
     base = jpeg_of(pixels, quality=30, exif=oriented(number))
     original = pixels if stored else pictures.prepare(Picture(pixels, {"exif": oriented(number)}))[0]
     encoded = encoder.attach(base, original, effort=1)
-    assert encoded.psnr_base_db > 24  # it was compared with itself, not with a turned picture
+    assert encoded.psnr_base_db > 24  # it was compared with the picture as it stands, not turned
     assert encoded.payload is not None
 
 
@@ -139,11 +140,11 @@ def test_a_master_of_another_size_is_refused():
 
 
 def test_a_base_that_cannot_carry_an_inlay_stays_as_it_is():
-    """Whatever the master is: it is not looked at."""
+    """The master is not read."""
     base = jpeg_of(Image.new("CMYK", (32, 24)))
     encoded = encoder.attach(base, coloured(8, 8))
     assert encoded.data == base and encoded.reason == "no inlay: it cannot apply to this file (CMYK)"
-    # The height is given by a DNL segment behind the scan: its place in the frame header holds 0.
+    # A DNL segment behind the scan gives the height; the frame header holds 0.
     whole = jpeg_of(texture(64, 48))
     at = whole.index(b"\xff\xc0")
     lines = whole[: at + 5] + b"\0\0" + whole[at + 7 : -2] + b"\xff\xdc\0\4" + whole[at + 5 : at + 7] + whole[-2:]
@@ -162,7 +163,7 @@ def test_a_cmyk_master_without_a_profile_is_refused():
 @pytest.mark.parametrize("format", ["GIF", "TIFF", "PNG", "WEBP"])
 @pytest.mark.parametrize("call", ["encode", "attach"])
 def test_the_pixels_that_were_drawn_are_encoded(format, call):
-    """On the first frame or another one, the drawing counts, and the image stays where it is."""
+    """What was drawn on a frame is encoded, and the image stays at that frame."""
     pages = [Image.fromarray(texture(64, 48, seed)) for seed in (1, 2, 3)]
     file = io.BytesIO()
     pages[0].save(file, format, save_all=True, append_images=pages[1:], **({"lossless": True} if format == "WEBP" else {}))

@@ -1,4 +1,4 @@
-"""The benchmarks run, and their page is what their lines say."""
+"""The benchmarks run, and their page agrees with their stored lines."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ STORED = ROOT / "docs" / "benchmarks.jsonl"
 
 
 def benchmark(output, *arguments):
-    """What the command prints."""
+    """The standard output of the benchmarks."""
     command = [sys.executable, ROOT / "benchmarks" / "run.py", "-o", output, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

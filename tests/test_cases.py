@@ -1,6 +1,6 @@
-"""Small files that other programs made, each of a kind that was once read wrong; they lie beside the repository, not in it.
+"""Small files that other programs made, each of a kind that was once read wrong.  They lie beside the repository, not in it.
 
-The kinds have tests of their own, which make their files; here the very files are read.
+Other tests make files of these kinds; this one reads the original files.
 """
 
 import json
@@ -21,7 +21,7 @@ FAST = ("-e", "1", "--json")
 
 @pytest.fixture
 def done(run, tmp_path):
-    """Runs a command that must succeed, onto a file of this name; its report and the file."""
+    """Runs a command that must succeed, with an output of this name.  Returns its report and the output."""
 
     def done(command, name, *arguments):
         out = tmp_path / name
@@ -111,7 +111,7 @@ def test_damaged_exif(name, done):
     assert noted(report, "EXIF", "damaged")
 
 
-SAMPLES = {  # the least, mean and greatest gray, of the file's own samples
+SAMPLES = {  # least, mean and greatest gray of the file's samples
     "t_g12.tif": (1, 7.23, 16),
     "t_g16_miw.tif": (37, 154.35, 206),
     "t_rgb16_planar.tif": (37, 154.35, 206),

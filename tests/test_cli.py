@@ -39,7 +39,7 @@ def exif(**tags):
 
 
 def subprocess_run(*arguments, **settings):
-    """`inlaid` as a process of its own."""
+    """Runs `inlaid` in its own process."""
     return subprocess.run([sys.executable, "-m", "inlaid", *map(str, arguments)], capture_output=True, timeout=300, **settings)
 
 
@@ -353,7 +353,7 @@ def test_interrupted(run, png, tmp_path, monkeypatch):
 
 
 def hear_interrupts():
-    """A shell's background jobs, and so their children, are deaf to them."""
+    """Lets the process receive SIGINT, which background jobs of a shell and their children ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -364,8 +364,8 @@ def test_interrupted_in_a_process(tmp_path):
     settings = {"stderr": subprocess.PIPE, "cwd": tmp_path, "preexec_fn": hear_interrupts}
     with subprocess.Popen(command, **settings) as process, (tmp_path / "pipe").open("wb"):
         process.send_signal(signal.SIGINT)  # it has opened the pipe, and waits
-        _, told = process.communicate(timeout=60)
-    assert process.returncode == 130 and b"Traceback" not in told
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"Traceback" not in errors
     assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
 
 
@@ -373,8 +373,8 @@ def test_a_reader_that_goes_away(jpg):
     command = [sys.executable, "-m", "inlaid", "decode", str(jpg), "-o", "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
-        told = process.stderr.read()
-    assert told == b"inlaid: standard output: Broken pipe\n" and process.returncode == 1
+        errors = process.stderr.read()
+    assert errors == b"inlaid: standard output: Broken pipe\n" and process.returncode == 1
 
 
 # ------------------------------------------------------------------------------------------------ output files
@@ -466,7 +466,7 @@ def test_start_up_is_light():
     frameworks = ("torch", "jax", "scipy", "skimage", "click", "rich", "matplotlib", "numba")
     assert loaded_by("import inlaid, inlaid.encoding.encoder, inlaid.decoder", frameworks) == []
     overview = "from click.testing import CliRunner; from inlaid.cli.main import main; CliRunner().invoke(main, ['--help'])"
-    assert loaded_by(overview, ("numpy", "PIL", "rich", "inlaid.cli.demo", "inlaid.cli.bench")) == []
+    assert loaded_by(overview, ("numpy", "PIL", "rich", *(lazy.target.split(":")[0] for lazy in LAZY.values()))) == []
 
 
 def test_progress_only_on_a_terminal_and_after_a_second(monkeypatch):
@@ -511,7 +511,8 @@ def test_demo(run, png, tmp_path):
 
 def test_what_a_plain_jpeg_would_need():
     from inlaid.bench.metrics import psnr_db
-    from inlaid.cli.demo import OPTIONS, best_crop, plain_bytes_for
+    from inlaid.cli.before_after import best_crop
+    from inlaid.cli.demo import OPTIONS, plain_bytes_for
 
     image = textured(96, 80).convert("L")
     data = jpeg.codec.encode(image, 40, OPTIONS)
@@ -560,7 +561,7 @@ def test_pretrain(run, tmp_path):
     done = run(*common, "-o", tmp_path / "next.json", "--start", out)
     assert done.exit_code == 0 and json.loads((tmp_path / "next.json").read_text())["provenance"]["start"] == "prior.json"
     done = run(*common, "-o", tmp_path / "next.json", "--start", out, "--layers", 2)
-    assert done.exit_code == 2 and "cannot begin another" in done.stderr
+    assert done.exit_code == 2 and "another network cannot begin with it" in done.stderr
     for plot, code in (("history.png", 2), ("none/history.svg", 1)):
         assert run(*common, "-o", out, "--plot", tmp_path / plot).exit_code == code
 
@@ -629,7 +630,7 @@ def test_pretrain_draws_its_history(run, tmp_path):
 
 
 def test_decode_with_damaged_exif(run, tmp_path):
-    """To a format that holds no EXIF, so that the picture would be turned."""
+    """The output holds no EXIF, so the decoder must read the orientation."""
     picture = textured(96, 88)
     picture.info["exif"] = b"Exif\0\0garbage"
     for name, format, quality in (("a.jp2", "jpeg2000", 60), ("a.jpg", "jpeg", 60)):

@@ -9,6 +9,7 @@ from PIL import Image
 from support.inlays import sealed
 from support.pictures import coloured, file_of, halves, jpeg_of, psnr, texture
 from support.programs import output, program
+from support.selection import first, slow
 
 import inlaid
 from inlaid import decoder, native, payload, priors, reference, restoration
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("error")  # a warning that no test expec
 
 
 def luma_of(image):
-    """(H, W): as libjpeg's encoder computes it, rounded to nearest."""
+    """(H, W): the luma as libjpeg's encoder computes it, rounded to nearest."""
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
     if image.mode == "L":
         return np.asarray(image)
@@ -31,13 +32,13 @@ def luma_of(image):
 
 
 def shown(data):
-    """What any viewer shows: Pillow's pixels."""
+    """The base as Pillow shows it."""
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image if image.mode == "L" else image.convert("RGB"))
 
 
 def restored_luma(data):
-    """By the reference decoder, from the bytes of the file."""
+    """The luma that the reference decoder restores from the bytes of the file."""
     found = payload.read(jpeg.container.extract(data), priors.network_of)
     luma = jpeg.codec.decode(data).luma
     sets = decoder.integer_parameters(found, luma.shape)
@@ -46,7 +47,7 @@ def restored_luma(data):
 
 
 def pixels_as_format_says(data):
-    """FORMAT.md, section 7, in plain integers."""
+    """The restored pixels by FORMAT.md, section 7, in plain integers."""
     base, luma = jpeg.codec.decode(data), restored_luma(data).astype(np.int64)
     planes = np.asarray(base.image).astype(np.int64)
     if base.model == "gray":
@@ -59,14 +60,14 @@ def pixels_as_format_says(data):
 
 
 def decoded_with_warning(data):
-    with pytest.warns(InlayWarning) as told:
+    with pytest.warns(InlayWarning) as warned:
         pixels = inlaid.decode(data)
-    assert len(told) == 1
-    return pixels, str(told[0].message)
+    assert len(warned) == 1
+    return pixels, str(warned[0].message)
 
 
 def assert_whole(encoded, original):
-    """What every file with an inlay must be."""
+    """Checks what must hold for every file with an inlay."""
     data, base = encoded.data, inlaid.strip(encoded.data)
     assert jpeg.container.extract(base) is None
     assert len(base) == encoded.base_bytes
@@ -75,7 +76,7 @@ def assert_whole(encoded, original):
     assert np.array_equal(shown(data), shown(base))
     assert np.array_equal(inlaid.decode(data, base=True), shown(base))
     assert np.array_equal(inlaid.decode(base), shown(base))
-    # The inlay brings what it says, measured on the file.
+    # The reported gain is that of the file.
     luma, original_luma = restored_luma(data), luma_of(original)
     pixels = inlaid.decode(data)
     assert np.array_equal(pixels, pixels_as_format_says(data))
@@ -83,7 +84,7 @@ def assert_whole(encoded, original):
     assert psnr(luma, original_luma) == pytest.approx(encoded.psnr_db, abs=1e-9)
     assert psnr(jpeg.codec.decode(base).luma, original_luma) == pytest.approx(encoded.psnr_base_db, abs=1e-9)
     assert encoded.psnr_db > encoded.psnr_base_db
-    # And it can be read what.
+    # `info` reports it.
     report = inlaid.info(data)
     assert report["inlay"]["state"] == "matches"
     assert report["inlay"]["gain_db"] == pytest.approx(encoded.psnr_db - encoded.psnr_base_db, abs=0.0101)
@@ -94,7 +95,7 @@ def assert_whole(encoded, original):
 
 
 def assert_no_plain_base_is_better(encoded, original, quality):
-    """Of all qualities from this one on, those tried whose file is not larger."""
+    """Checks plain bases of this and all higher qualities whose file is not larger."""
     bases = [jpeg_of(original, quality=better, optimize=True) for better in range(quality, 101)]
     rivals = [base for base in bases if len(base) <= len(encoded.data)]
     assert len(rivals[0]) == encoded.base_bytes
@@ -103,7 +104,7 @@ def assert_no_plain_base_is_better(encoded, original, quality):
 
 
 def assert_plain(encoded, *words):
-    """No inlay, and the reason."""
+    """Checks that there is no inlay, and that the reason has these words."""
     assert jpeg.container.extract(encoded.data) is None
     assert encoded.payload is None
     assert encoded.payload_bytes == 0
@@ -160,12 +161,12 @@ def test_the_base_is_what_pillow_writes():
 @pytest.mark.parametrize("quality", [10, 30, 80])
 @pytest.mark.parametrize("original", [GRAY, COLOUR, texture(64, 48, 5)], ids=["gray", "colour", "small"])
 def test_never_worse_than_a_plain_base_of_the_same_size(effort, quality, original):
-    """All better qualities whose file is not larger are tried, not only the next ones."""
+    """Compared with all higher qualities whose file is not larger."""
     assert_no_plain_base_is_better(encoder.encode(original, quality=quality, effort=effort), original, quality)
 
 
 def test_more_effort_is_worth_it():
-    """Where bytes are no matter, which is so for a larger picture."""
+    """In a larger picture the bytes of the payload hardly count."""
     original = texture(320, 240, 1)
     gains = []
     for effort in (1, 2, 4):
@@ -185,12 +186,12 @@ def test_effort_1_takes_the_prior_as_it_is():
     assert np.array_equal(decoder.integer_parameters(encoded.payload, (1, 1)).parameters, [prior.values])
 
 
-def test_the_fit_is_told():
-    told = []
-    encoded = encoder.encode(GRAY, quality=20, effort=2, progress=lambda *step: told.append(step))
+def test_the_fit_is_reported():
+    steps = []
+    encoded = encoder.encode(GRAY, quality=20, effort=2, progress=lambda *step: steps.append(step))
     assert len(encoded.fit.history) == 25
     assert encoded.fit.reason == "all 25 steps were made"
-    assert told[-1] == (25, 25)
+    assert steps[-1] == (25, 25)
 
 
 @pytest.mark.parametrize("preset", [None, "default", "paper"])
@@ -218,9 +219,9 @@ def test_every_path_decodes_to_the_same_bytes(path, monkeypatch):
     assert np.array_equal(inlaid.decode(data), pixels_as_format_says(data))
 
 
-@pytest.mark.parametrize("codec", ["jpeg", "jpeg2000"])
+@pytest.mark.parametrize("codec", first(["jpeg", "jpeg2000"]))
 def test_the_paper_preset(codec):
-    """The paper's network, begun at the prior of its own recipe, with instance norm; what so short a fit gives need not pay."""
+    """The paper's network with instance norm, fitted from the prior of its own recipe.  So short a fit need not pay."""
     original = texture(256, 192, 2)
     how = {"quality": 10} if codec == "jpeg" else {"rate_bpp": 0.4}
     encoded = encoder.encode(original, format=codec, effort=4, preset="paper", **how)
@@ -231,7 +232,7 @@ def test_the_paper_preset(codec):
         assert (encoded.payload.network.weights, encoded.payload.network.size) == (378, 402)
 
 
-@pytest.mark.parametrize("preset", presets.ABLATIONS)
+@pytest.mark.parametrize("preset", first(presets.ABLATIONS))
 def test_ablations_make_whole_files(preset):
     original = texture(256, 192, 2)
     encoded = encoder.encode(original, quality=20, effort=3, preset=preset)
@@ -279,7 +280,7 @@ def test_noise(quality, spread):
 
 @pytest.mark.parametrize(("quality", "spread"), [(20, 8), (75, 8), (10, 80)])
 def test_noise_that_gains(quality, spread):
-    """Coarse steps take much of the noise away, and what comes back is too small or too large: to scale it is a true gain."""
+    """Coarse steps remove much of the noise and leave the rest too small or too large.  Scaling it is a gain."""
     noise = np.clip(np.random.default_rng(0).normal(128, spread, (96, 128)), 0, 255).astype(np.uint8)
     encoded = encoder.encode(noise, quality=quality, effort=2)
     if encoded.payload is None:
@@ -301,7 +302,7 @@ def test_tiny_pictures(shape, effort):
 
 
 def test_flat_base_of_an_original_that_is_not():
-    """The base has lost all there was; a fit has nothing to go by, and must not fail."""
+    """The base is flat.  A fit has nothing to learn from, and must not fail."""
     original = np.clip(128 + np.random.default_rng(1).normal(0, 1.5, (64, 64)), 0, 255).round().astype(np.uint8)
     assert len(np.unique(jpeg.codec.decode(jpeg_of(original, quality=5)).luma)) == 1
     for preset in ("default", "paper"):
@@ -336,7 +337,7 @@ def test_arrays_and_images_are_the_same():
 
 
 def test_sixteen_bits_are_rounded():
-    """(v + 128) // 257: the nearest of 8 bits."""
+    """(v + 128) // 257 is the nearest 8-bit value."""
     values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     prepared, notes = pictures.prepare(values)
     expected = np.rint(values / 257.0).astype(np.uint8)
@@ -380,7 +381,7 @@ def test_orientation_and_metadata_of_the_original():
 
 
 def attached(base, original, **options):
-    """The result, whose image data must be the base's, byte for byte."""
+    """The result of `attach`.  Without its inlay it must be the base, byte for byte."""
     encoded = encoder.attach(base, original, **{"effort": 1, **options})
     assert inlaid.strip(encoded.data) == inlaid.strip(base)
     return encoded
@@ -437,7 +438,7 @@ def test_attach_twice_replaces():
 
 
 def test_attach_where_none_pays_takes_the_old_one_away():
-    """The base is all that is left: an inlay for another original would be a lie."""
+    """The old inlay was made for another original."""
     first = attached(jpeg_of(GRAY, quality=20), GRAY).data
     assert jpeg.container.extract(first) is not None
     noise = np.random.default_rng(1).integers(0, 256, GRAY.shape, dtype=np.uint8)
@@ -455,7 +456,7 @@ def test_attach_another_size():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_attach_to_a_turned_base(orientation):
-    """A camera's file, stored turned; the original upright, as any viewer shows the file."""
+    """The base is stored turned, as cameras do; the original is upright, as viewers show it."""
     from PIL import ImageOps
 
     exif = Image.Exif()
@@ -496,7 +497,7 @@ def carrier():
 
 
 def assert_base(data, state):
-    """The base is shown, and the reader told why."""
+    """Checks that the base is shown with a warning.  Returns the warning."""
     pixels, message = decoded_with_warning(data)
     assert np.array_equal(pixels, shown(data))
     report = inlaid.info(data)["inlay"]
@@ -510,7 +511,7 @@ def assert_base(data, state):
     "options", [("-rotate", "180"), ("-rotate", "90"), ("-flip", "horizontal"), ("-transpose",), ("-crop", "96x96+16+16")]
 )
 def test_transformed_without_loss(carrier, options):
-    """What jpegtran does to the pixels makes the inlay stale, though it copies the segment."""
+    """jpegtran copies the segment, but the changed pixels make the inlay stale."""
     data = output(program("jpegtran"), "-copy", "all", *options, data=carrier)
     assert jpeg.container.extract(data) == jpeg.container.extract(carrier)
     assert "belongs to another picture" in assert_base(data, "stale")
@@ -544,7 +545,7 @@ def test_damaged_and_unsupported(carrier):
     assert "prior 255" in assert_base(jpeg.container.embed(base, sealed(raw[:1] + b"\xff" + raw[2:-2])), "unsupported")
     too_far = sealed(raw[: -2 - len(payload.read(raw, priors.network_of).coded)] + b"\xff" * 300)
     assert "parameter" in assert_base(jpeg.container.embed(base, too_far), "damaged")
-    # Nothing of this is in the way of the base, of stripping it, or of a new inlay.
+    # The base can still be shown, and the payload removed.
     for data in (jpeg.container.embed(base, damaged), jpeg.container.embed(base, too_far)):
         assert np.array_equal(inlaid.decode(data, base=True), shown(base))
         assert inlaid.strip(data) == base
@@ -637,9 +638,9 @@ def test_effort_1_without_a_prior_says_so():
     assert encoded.reason == "no inlay: effort 1 takes a prior as it is, and this preset has none"
 
 
-@pytest.mark.parametrize(("image", "quality"), [(texture(160, 120, seed=0), 10), (texture(160, 120, seed=1), 20)])
+@pytest.mark.parametrize(("image", "quality"), [(texture(160, 120, seed=0), 10), slow(texture(160, 120, seed=1), 20)])
 def test_more_effort_is_no_worse(image, quality):
-    """By what is minimised, D + lambda * R; also for a small picture, where few parameters are worth their bytes."""
+    """The gain grows with the effort, also for a small picture, where few parameters are worth their bytes."""
     results = [encoder.encode(image, quality=quality, effort=effort) for effort in (1, 2, 3, 5)]
     gains = [r.psnr_db - r.psnr_base_db for r in results]
     assert gains == sorted(gains)
@@ -648,7 +649,7 @@ def test_more_effort_is_no_worse(image, quality):
 
 @pytest.mark.parametrize("settings", [{"quality": 20}, {"format": "jpeg2000", "rate_bpp": 0.8}], ids=["jpeg", "jpeg2000"])
 def test_colour_gains_too_and_keeps_its_brightness(settings):
-    """The original's luma is rounded as the base's is: half a grey level would be learnt, and added to red, green and blue."""
+    """The original's luma is rounded like the base's.  Otherwise the network would learn an offset of half a grey level."""
     original = coloured(320, 240, seed=5)
     encoded = encoder.encode(original, effort=3, **settings)
     assert encoded.payload is not None
@@ -660,6 +661,7 @@ def test_colour_gains_too_and_keeps_its_brightness(settings):
 # ------------------------------------------------------------------------------------------------ areas
 
 
+@pytest.mark.slow
 def test_areas_pay_where_a_picture_has_two_kinds():
     original = halves(400, 300)
     one, two = (encoder.encode(original, quality=40, effort=effort) for effort in (5, 6))
@@ -672,7 +674,7 @@ def test_areas_pay_where_a_picture_has_two_kinds():
 @pytest.mark.parametrize("network", [Network(), Network(4, 2, dilations=(3, 5), inputs=3)], ids=str)
 @pytest.mark.parametrize("side_px", [32, 64])
 def test_areas_have_no_seams(network, side_px):
-    """Restoring square by square is restoring whole pictures, one a set, and taking of each what is in its squares."""
+    """The result equals whole pictures, one restored with each set, from which each square takes its part."""
     rng, base = np.random.default_rng(3), texture(203, 150, seed=3)
     sets = tuple(rng.integers(-500, 501, network.size).astype(np.int16) for _ in range(3))
     numbers = rng.integers(0, 3, Areas.squares(base.shape, side_px)).astype(np.uint8)

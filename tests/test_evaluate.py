@@ -1,8 +1,9 @@
-"""The bench: its numbers are right, a run resumes and never takes over what has changed."""
+"""The bench: its numbers are right, and a run resumes without reusing lines of anything that has changed."""
 
 import base64
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from inlaid import decoder, formats
-from inlaid.bench import evaluate, metrics, peers, provenance, runs, speed, wiener
-from inlaid.bench.evaluate import Settings
+from inlaid.bench import evaluate, measurement, metrics, peers, provenance, runs, speed, wiener
+from inlaid.bench.settings import Settings, at_points
 from inlaid.cli.main import main
 from inlaid.encoding import encoder
 from inlaid.errors import InlayError
@@ -26,7 +27,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def picture(seed: int, side: int = 96) -> np.ndarray:
-    """Stripes at many angles under a soft light, and a little noise: what a JPEG base at low quality makes ringing of."""
+    """Stripes at many angles and a little noise, which ring in a JPEG base of low quality."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:side, : side + 16] / 8
     stripes = sum(np.sign(np.sin(x * np.cos(a) + y * np.sin(a) + p)) for a, p in rng.uniform(0, 6, (4, 2)))
@@ -46,19 +47,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 def measured(folder: Path, run: Path, **settings) -> evaluate.Summary:
-    return evaluate.bench([folder], evaluate.at_points(Settings(effort=1, **settings), qualities=QUALITIES), run, jobs=1)
+    return evaluate.bench([folder], at_points(Settings(effort=1, **settings), qualities=QUALITIES), run, jobs=1)
 
 
 # ------------------------------------------------------------------------------------------------ bench
 
 
 def test_a_line_says_what_the_file_gives(folder: Path) -> None:
-    """Everything in the line is computed here once more, without the bench."""
+    """All numbers of a line are computed here again, without the bench."""
     rgb = np.asarray(Image.open(folder / "colour.png"))
     luma = np.asarray(Image.fromarray(rgb).convert("YCbCr"))[..., 0]
     plain = formats.by_name("jpeg").codec.encode(Image.fromarray(luma), 20, {"optimize": False})
     file = encoder.encode(luma, quality=20, effort=1, optimize=False, threads=1).data
-    line = evaluate.measure(folder / "colour.png", Settings(quality=20, effort=1))
+    line = measurement.measure(folder / "colour.png", Settings(quality=20, effort=1))
     assert (line["image"], line["set"], line["quality"]) == ("colour.png", "tiny", 20)
     assert (line["width"], line["height"]) == (112, 96)
     assert (line["plain_bytes"], line["file_bytes"]) == (len(plain), len(file))
@@ -73,7 +74,7 @@ def test_a_line_says_what_the_file_gives(folder: Path) -> None:
 
 def test_the_base_is_the_anchor_asked_for(folder: Path) -> None:
     sizes = {
-        name: evaluate.measure(folder / "gray.png", Settings(quality=20, effort=1, **{name: True} if name else {}))["plain_bytes"]
+        name: measurement.measure(folder / "gray.png", Settings(quality=20, effort=1, **{name: True} if name else {}))["plain_bytes"]
         for name in ("", "optimize", "progressive")
     }
     assert len(set(sizes.values())) == 3
@@ -85,7 +86,7 @@ def test_encoder_is_not_trusted(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     honest = encoder.encode
     monkeypatch.setattr(encoder, "encode", lambda image, **kw: honest(image, **{**kw, "quality": kw["quality"] + 1}))
     with pytest.raises(InlayError, match="not the plain base"):
-        evaluate.measure(folder / "gray.png", Settings(quality=20, effort=1))
+        measurement.measure(folder / "gray.png", Settings(quality=20, effort=1))
 
 
 def test_resume(folder: Path, tmp_path: Path) -> None:
@@ -119,16 +120,118 @@ def test_changed_code_is_measured_again(folder: Path, tmp_path: Path, monkeypatc
     run = tmp_path / "run.jsonl"
     settings = [Settings(quality=20, effort=1)]
     evaluate.bench([folder], settings, run, jobs=1)
-    monkeypatch.setattr(evaluate, "code", lambda: "another")
+    monkeypatch.setattr(measurement, "code", lambda: "another")
     assert evaluate.bench([folder], settings, run, jobs=1).measured == 2
 
 
 def test_edges_cannot_change_a_measurement() -> None:
-    """What the digest of the code leaves out is not imported by what measures."""
+    """The modules that measure import none that the digest of the code leaves out."""
     script = "import sys, inlaid.bench.evaluate; print(*(m for m in sys.modules if m.startswith('inlaid.')))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert not [m for m in loaded if m.removeprefix("inlaid.").startswith(provenance.EDGES)]
-    assert "inlaid.encoding.encoder" in loaded
+    covered = {str(path) for path in provenance.modules()}
+    assert covered >= set(loaded) and any(file.endswith("encoder.py") for file in loaded)
+    left_out = {path.relative_to(provenance.PACKAGE).as_posix() for path in provenance.PACKAGE.rglob("*.py") if str(path) not in covered}
+    assert {"__main__.py", "bench/speed.py", "cli/main.py", "report/page.py"} <= left_out
+    assert not any(name.startswith(("encoding/", "formats/", "priors/")) for name in left_out)
+
+
+SOURCE = '''"""A module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .a import A
+
+LEVELS = (1, 2)  # why
+
+
+class Thing:
+    """A class."""
+
+    size = 3
+
+
+def double(x: float) -> float:
+    """Twice x."""
+    from .b import names
+    return x * 2
+'''
+SAME = {
+    "reworded docstrings": SOURCE.replace('"""A module."""', '"""Another text."""').replace('"""Twice x."""', '"""Double."""'),
+    "no docstring": SOURCE.replace('    """A class."""\n\n', ""),
+    "reworded comment": SOURCE.replace("# why", "# because"),
+    "other imports": SOURCE.replace("from .a import A", "from ..elsewhere import A").replace("    from .b import names\n", ""),
+    "another layout": SOURCE.replace("(1, 2)", "(\n    1,\n    2,\n)").replace("x * 2", "(x*2)"),
+}
+OTHER = {
+    "a constant": SOURCE.replace("(1, 2)", "(1, 3)"),
+    "a name": SOURCE.replace("LEVELS", "STEPS"),
+    "an operation": SOURCE.replace("x * 2", "x + 2"),
+    "an attribute": SOURCE.replace("    size = 3", "    size = 3\n    depth = 1"),
+}
+PRIORS = {1: ["best", "jpeg", {"channels": 6}, [1, 2], [0, 0], [3, 4]]}
+
+
+def digest(*sources: str, priors: dict = PRIORS, versions: dict | None = None, library: bytes = b"kernel") -> str:
+    return provenance.digest_of(sources, priors, versions or {"numpy": "2"}, library)
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_the_digest_survives_what_changes_no_measurement(change: str) -> None:
+    assert SAME[change] != SOURCE
+    assert digest(SAME[change], "x = 1") == digest(SOURCE, "x = 1")
+
+
+@pytest.mark.parametrize("change", OTHER)
+def test_the_digest_follows_the_code(change: str) -> None:
+    assert digest(OTHER[change], "x = 1") != digest(SOURCE, "x = 1")
+
+
+def test_the_digest_follows_numbers_versions_and_kernel() -> None:
+    found = [digest(SOURCE), digest(SOURCE, versions={"numpy": "3"}), digest(SOURCE, library=b"another"), digest(SOURCE, "x = 1")]
+    for place, value in ((0, "paper"), (1, "jpeg2000"), (2, {"channels": 7}), (3, [1, 3]), (4, [0, 1]), (5, [3, 5])):
+        fields = [*PRIORS[1][:place], value, *PRIORS[1][place + 1 :]]
+        found.append(digest(SOURCE, priors={1: fields}))
+    found.append(digest(SOURCE, priors={2: PRIORS[1]}))
+    assert len(set(found)) == len(found)
+
+
+def test_the_code_of_the_package_survives_moves_and_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for the package itself: files are copied, moved and changed, and its digest is taken."""
+    package = tmp_path / "inlaid"
+    shutil.copytree(provenance.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def code() -> str:
+        provenance.code.cache_clear()
+        return provenance.code()
+
+    try:
+        before = code()
+        monkeypatch.setattr(provenance, "PACKAGE", package)
+        assert code() == before
+        (package / "payload.py").rename(package / "formats" / "payload_moved.py")
+        network = package / "network.py"
+        network.write_text('"""Another docstring."""\n# and a comment\n' + network.read_text("utf-8").partition('"""\n')[2], "utf-8")
+        (package / "cli" / "main.py").write_text("changed = 1", "utf-8")
+        assert code() == before
+        network.write_text(network.read_text("utf-8") + "\nCHANGED = 1\n", "utf-8")
+        assert code() != before
+    finally:
+        provenance.code.cache_clear()
+
+
+def test_the_digest_covers_the_priors_numbers_and_not_their_story(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored, before = provenance.priors.stored(1), provenance.prior_fields(1)
+    assert before[1:] == [stored[field] for field in ("codec", "network", "values", "exponents", "spreads")]
+    told = {**stored, "provenance": {**stored["provenance"], "command": "another", "images": 7}}
+    monkeypatch.setattr(provenance.priors, "stored", lambda number: told)
+    assert provenance.prior_fields(1) == before
+    monkeypatch.setattr(provenance.priors, "stored", lambda number: {**stored, "values": [0, *stored["values"][1:]]})
+    assert provenance.prior_fields(1) != before
 
 
 def test_run_file_of_another_kind_is_left_alone(folder: Path, tmp_path: Path) -> None:
@@ -150,12 +253,12 @@ def test_broken_files_are_skipped(folder: Path, tmp_path: Path) -> None:
     arguments = ["bench", "--images", str(folder), "-e", "1", "--quality", "10,30", "-j", "1", "-o", str(run)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert "4 measured, 0 were there; 4 files skipped" in result.output
+    assert "4 measured, 0 already in the file; 4 files skipped" in result.output
     for name in ("notes.txt", "empty.png", "cut.png", "float.tif"):
         assert result.output.count(f"{name}: skipped, ") == 1
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0
-    assert "0 measured, 4 were there; 4 files skipped" in result.output
+    assert "0 measured, 4 already in the file; 4 files skipped" in result.output
 
 
 def test_nothing_to_measure_fails(folder: Path, tmp_path: Path) -> None:
@@ -178,12 +281,12 @@ def test_nothing_to_measure_fails(folder: Path, tmp_path: Path) -> None:
         (["--quality", "ten"], "'ten'; expected numbers from 1 to 100"),
         (["--rate", "0"], "'0'; expected bits a pixel, above 0"),
         (["--rate", "0.5,nan"], "'0.5,nan'; expected bits a pixel"),
-        (["--rate", "0.5", "--quality", "10"], "expected one of them"),
+        (["--rate", "0.5", "--quality", "10"], "expected at most one of --quality and --rate"),
         (["--codec", "gif"], "'gif' is not one of"),
         (["--crop", "gray.png:1,2,3"], "'gray.png:1,2,3'; expected FILE:x,y,width,height"),
         (["--preset", "none"], "'none' is not one of"),
         (["--images", str(tmp_path / "nowhere")], "does not exist"),
-        (["--speed"], "not both"),
+        (["--speed"], "expected one of --images and --speed"),
     ):
         result = CliRunner().invoke(main, ["bench", "--images", str(folder), *run, *wrong])
         assert result.exit_code == 2, result.output
@@ -198,9 +301,9 @@ def test_nothing_to_measure_fails(folder: Path, tmp_path: Path) -> None:
         (Settings(quality=20, rate_bpp=0.5), "expected one of the two"),
         (Settings(quality=0), "quality 0, expected 1 to 100"),
         (Settings("jpeg2000", None, rate_bpp=-1.0), "rate -1.0, expected more than 0"),
-        (Settings(quality=None, rate_bpp=0.5), "rate_bpp 0.5 for jpeg, which takes none; expected a quality"),
-        (Settings("webp", None, rate_bpp=0.5), "rate_bpp 0.5 for webp"),
-        (Settings("jpeg2000", optimize=True), "optimize True for jpeg2000"),
+        (Settings(quality=None, rate_bpp=0.5), "rate_bpp 0.5: jpeg has no such option; expected a quality"),
+        (Settings("webp", None, rate_bpp=0.5), "rate_bpp 0.5: webp has no such option"),
+        (Settings("jpeg2000", optimize=True), "optimize True: jpeg2000 has no such option"),
         (Settings("gif"), "unknown format 'gif'"),
         (Settings(preset="none"), "no preset 'none'"),
     ],
@@ -217,19 +320,19 @@ def test_settings_that_cannot_be_measured(folder: Path, tmp_path: Path, settings
 def test_a_rate(folder: Path) -> None:
     luma = np.asarray(Image.open(folder / "gray.png"))
     plain = formats.by_name("jpeg2000").codec.encode(Image.fromarray(luma), None, {"rate_bpp": 1.0})
-    line = evaluate.measure(folder / "gray.png", Settings("jpeg2000", None, effort=1, rate_bpp=1.0))
+    line = measurement.measure(folder / "gray.png", Settings("jpeg2000", None, effort=1, rate_bpp=1.0))
     assert (line["codec"], line["quality"], line["rate_bpp"]) == ("jpeg2000", None, 1.0)
     assert line["plain_bytes"] == len(plain)
     assert line["psnr_plain_db"] == pytest.approx(metrics.psnr_db(decoder.decode(plain).pixels, luma), abs=1e-6)
     assert "OpenJPEG" in line["versions"]
-    by_quality = evaluate.measure(folder / "gray.png", Settings("jpeg2000", 20, effort=1))
+    by_quality = measurement.measure(folder / "gray.png", Settings("jpeg2000", 20, effort=1))
     assert (by_quality["quality"], by_quality["rate_bpp"]) == (20, None)
     assert runs.key(line) != runs.key(by_quality)
 
 
 def test_a_linear_filter(folder: Path) -> None:
     luma = np.asarray(Image.open(folder / "gray.png"))
-    line = evaluate.measure(folder / "gray.png", Settings("jpeg", 10, "wiener", effort=5))
+    line = measurement.measure(folder / "gray.png", Settings("jpeg", 10, "wiener", effort=5))
     assert (line["preset"], line["effort"], line["prior"], line["network"]) == ("wiener", 0, None, None)
     assert line["payload_bytes"] == line["file_bytes"] - line["plain_bytes"] == 10 + wiener.PAYLOAD_BYTES
     base = formats.by_name("jpeg").codec.decode(formats.by_name("jpeg").codec.encode(Image.fromarray(luma), 10, {"optimize": False})).luma
@@ -239,7 +342,7 @@ def test_a_linear_filter(folder: Path) -> None:
 
 
 def test_the_linear_filter_is_found() -> None:
-    """An original that is a filtered base gives that filter back: nothing but rounding is left."""
+    """For an original that is the filtered base, the filter is found; only rounding is left."""
     base = np.random.default_rng(0).integers(0, 256, (90, 80), dtype=np.uint8)
     padded = np.pad(base.astype(float), 1, mode="edge")
     blurred = sum(padded[y : y + 90, x : x + 80] for y in range(3) for x in range(3)) / 9
@@ -259,7 +362,7 @@ def test_a_peer(folder: Path, name: str) -> None:
     if name == "jxl":
         pytest.importorskip("pillow_jxl")
     luma = np.asarray(Image.open(folder / "gray.png"))
-    line = evaluate.measure(folder / "gray.png", Settings(name, 40))
+    line = measurement.measure(folder / "gray.png", Settings(name, 40))
     file = peers.encode(name, luma, 40)
     assert (line["plain_bytes"], line["file_bytes"], line["payload_bytes"]) == (len(file), len(file), 0)
     decoded = peers.decode(name, file)
@@ -283,7 +386,7 @@ def test_a_peer_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_codecs_in_one_command(folder: Path, tmp_path: Path) -> None:
-    """Each at its own points; a peer is measured once, however many presets there are."""
+    """Each codec has its own points.  A peer is measured once for all presets."""
     run = tmp_path / "run.jsonl"
     arguments = ["bench", "--images", str(folder), "--codec", "jpeg", "--codec", "webp", "--codec", "jpeg2000", "-e", "1", "-j", "1"]
     result = CliRunner().invoke(main, [*arguments, "--preset", "default", "--preset", "paper", "-o", str(run)])
@@ -292,14 +395,14 @@ def test_all_codecs_in_one_command(folder: Path, tmp_path: Path) -> None:
     assert len(lines) == 2 * (2 * 4 + 5 + 2 * 5)
     assert {line["rate_bpp"] for line in lines if line["codec"] == "jpeg2000"} == {0.2, 0.3, 0.5, 0.7, 1.0}
     result = CliRunner().invoke(main, [*arguments, "-o", str(run)])
-    assert f"0 measured, {2 * (4 + 5 + 5)} were there" in result.output
+    assert f"0 measured, {2 * (4 + 5 + 5)} already in the file" in result.output
 
 
 # ------------------------------------------------------------------------------------------------ what else a line holds
 
 
 def test_metrics_and_crops_are_added(folder: Path, tmp_path: Path) -> None:
-    """A line is taken over only if it has what is asked for; what it has is not lost when more is asked for."""
+    """A line is reused only if it has all that is asked for, and keeps what it has when more is asked for."""
     run, box = tmp_path / "run.jsonl", (8, 16, 24, 32)
     settings = [Settings(quality=20, effort=1)]
     evaluate.bench([folder], settings, run, jobs=1)
@@ -331,7 +434,7 @@ def test_crops_that_do_not_fit(folder: Path, tmp_path: Path) -> None:
         evaluate.bench([folder], settings, run, jobs=1, crops={"nobody.png": (0, 0, 8, 8)})
     summary = evaluate.bench([folder], settings, run, jobs=1, crops={"gray.png": (100, 0, 16, 16)})
     assert summary.measured == 1
-    assert "leaves its 112x96 pixels" in summary.skipped[folder / "gray.png"]
+    assert "exceeds the picture's 112x96 pixels" in summary.skipped[folder / "gray.png"]
 
 
 def test_lines_of_before_are_read(tmp_path: Path) -> None:
@@ -342,7 +445,7 @@ def test_lines_of_before_are_read(tmp_path: Path) -> None:
 
 
 def test_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Times stand among measurements, and are told apart; the paper's network is among those timed."""
+    """Times are lines of their own kind among the measurements.  The paper's network is timed too."""
     monkeypatch.setattr(speed, "SIZES_PX", ((64, 48),))
     monkeypatch.setattr(speed, "REPEATS", 1)
     run = tmp_path / "run.jsonl"

@@ -1,4 +1,4 @@
-"""What fuzzing once found stays mended; and the fuzzer makes what it says that it makes, and would tell of a fault."""
+"""Past findings of fuzzing stay fixed; the fuzzer makes the inputs that it claims to make, and would report a fault."""
 
 import sys
 from collections import Counter
@@ -36,7 +36,7 @@ def test_the_seeds_are_of_all_kinds_and_hold(made):
 
 
 def test_some_mutated_inputs_hold(made):
-    """All outcomes occur, in a share that is worth the time."""
+    """All outcomes occur often enough."""
     counts = Counter()
     for index in range(300):
         check.any_file(mutate.made("a test", index, made).data, counts)
@@ -58,7 +58,7 @@ def removed(data, payload=b"a payload"):
 
 
 def test_strip_is_watched(made):
-    """By bytes: what takes a byte too much or too little, or another segment, is told."""
+    """The check of `strip` finds a byte too many or too few, and another segment."""
     for data in made.files:
         if check.formats.by_content(data).container.obstacle(data) is None:
             with_one, plain = removed(data)
@@ -69,7 +69,7 @@ def test_strip_is_watched(made):
 
 
 @pytest.mark.parametrize(
-    "name, broken, told",
+    "name, broken, message",
     [
         ("decode", lambda data, **_: np.zeros((1, 1), np.uint8), "picture"),
         ("strip", lambda data: data, "there is a payload in the stripped file"),
@@ -77,22 +77,22 @@ def test_strip_is_watched(made):
         ("attach", lambda data, original, **_: data + b"\0", "attach changes the base"),
     ],
 )
-def test_a_broken_call_is_told(made, monkeypatch, name, broken, told):
+def test_a_broken_call_is_reported(made, monkeypatch, name, broken, message):
     data = made.files[1]
     check.any_file(data, Counter())
     monkeypatch.setattr(check.inlaid, name, broken)
-    with pytest.raises((check.Fault, check.InlayError), match=told):
+    with pytest.raises((check.Fault, check.InlayError), match=message):
         check.any_file(data, Counter())
 
 
 def test_a_finding_is_made_small():
-    def tells(data):
+    def fault_of(data):
         return "it is there" if b"X" in data else ""
 
-    assert minimise.smallest(b"abc" * 50 + b"X" + b"def" * 50, tells) == b"X"
+    assert minimise.smallest(b"abc" * 50 + b"X" + b"def" * 50, fault_of) == b"X"
 
 
-def test_a_slow_call_and_much_memory_are_told(monkeypatch):
+def test_a_slow_call_and_much_memory_are_reported(monkeypatch):
     monkeypatch.setattr(check, "HANG_S", -1.0)
     with pytest.raises(check.Fault, match="takes"):
         check.attempt(lambda: 1)

@@ -1,4 +1,4 @@
-"""The fingerprint: another decoder's rounding is the same picture, another picture is not."""
+"""The fingerprint matches after another decoder's rounding, and does not match another picture."""
 
 from functools import cache
 from itertools import pairwise
@@ -34,7 +34,7 @@ def moved(picture, change):
     return np.clip(picture.astype(int) + change, 0, 255).astype(np.uint8)
 
 
-# ------------------------------------------------------------------------------------------------ as FORMAT.md says it
+# ------------------------------------------------------------------------------------------------ as in FORMAT.md
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (33, 1), (8, 8), (31, 57), (300, 5)])
@@ -54,7 +54,7 @@ def test_the_sums_are_those_of_format_md(shape):
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 255), st.lists(st.integers(0, 15), min_size=12, max_size=12), st.integers(0, 1 << 32), st.booleans())
 def test_matching_is_that_of_format_md(unit, sums, seed, near):
-    """Any unit and sums, those of the picture itself and a little beside them among them."""
+    """Any unit and sums, among them the picture's own and some close to them."""
     rng = np.random.default_rng(seed)
     picture = rng.integers(0, 256, (12, 9), dtype=np.uint8)
     s = page.signed_sums(picture)
@@ -71,13 +71,13 @@ def test_units():
     assert units == sorted(units)
     assert units[0] == 1
     assert units[255] == 63488
-    # No step is larger than a sixteenth (or than 1), so a picture's unit is near the wanted one.
+    # No step is larger than a sixteenth, or 1, so a unit near any wanted size exists.
     assert all(b - a <= max(1, a / 16) for a, b in pairwise(units))
 
 
 @pytest.mark.parametrize("height", [1, 3])
 def test_the_widest_picture_is_summed_exactly(height):
-    """All 255, 65,500 wide, which is as far as float32 goes; and the picture that makes a partial sum as large as can be."""
+    """255 * 65,500 is just within what float32 holds exactly.  One picture makes a partial sum as large as possible."""
     white = np.full((height, 65500), 255, np.uint8)
     columns, rows = signs(65500, height)
     aligned = np.where(columns[0] > 0, 255, 0).astype(np.uint8)[None].repeat(height, 0)
@@ -88,7 +88,7 @@ def test_the_widest_picture_is_summed_exactly(height):
 
 
 def test_the_widest_picture_is_summed_exactly_whatever_the_signs(monkeypatch):
-    """If all signs were one: 255 * 65,500 = 16,702,500, still below 2^24; odd numbers show that nothing was rounded."""
+    """With all signs 1, a row sums to 255 * 65,500 = 16,702,500, below 2^24.  Odd sums show that nothing was rounded."""
     monkeypatch.setattr(module, "signs", lambda count, salt, first=0: np.ones((SUMS, count), np.int64))
     picture = np.full((2, 65500), 255, np.uint8)
     assert signed_sums(picture).tolist() == [2 * 16_702_500] * 12
@@ -141,7 +141,7 @@ def test_a_float_decoder(width, height, quality):
     shown = output(program("djpeg"), "-dct", "float", "-grayscale", "-pnm", data=data)
     other = np.frombuffer(shown.split(b"\n", 3)[3], np.uint8).reshape(height, width)
     picture = jpeg.codec.decode(data).luma
-    assert (picture != other).mean() > 0.002  # the test is worth something
+    assert (picture != other).mean() > 0.002  # the decoders do differ
     assert fingerprint(picture).matches(other)
 
 
@@ -159,7 +159,7 @@ def test_a_lossless_transcode(width, height, option):
 
 
 def resized(picture, factor):
-    """Scaled down and up again, to the same size."""
+    """The picture scaled down, and up again to the same size."""
     image = Image.fromarray(picture)
     small = image.resize((int(image.width * factor), int(image.height * factor)), Image.Resampling.BICUBIC)
     return np.asarray(small.resize(image.size, Image.Resampling.BICUBIC))
@@ -214,7 +214,7 @@ def test_encoded_again_at_another_quality(width, height, before, after):
 
 
 def test_the_tolerance_is_between_a_third_of_a_grey_level_and_one_and_a_half():
-    """Encoded again at any quality: what changes the active pixels by less (rms) is the same picture, what by more is not."""
+    """Encoded again, a picture is the same if its active pixels change by less (rms), and another if by more."""
     same = other = 0
     for seed, before in enumerate((5, 15, 30, 50, 75, 90, 95)):
         first = jpeg_of(texture(200, 150, seed), quality=before)

@@ -1,4 +1,4 @@
-"""FORMAT.md and the program say the same: format_decoder.py, written from the page alone, and the program decode everything alike."""
+"""FORMAT.md and the program agree: format_decoder.py, written from the page alone, decodes everything as the program does."""
 
 import io
 import json
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::inlaid.InlayWarning")
 
 
 def picture(width, height, colour, seed):
-    """Half planes and gratings over each other, and noise."""
+    """An image of half planes and gratings over one another, with noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] - np.array([height / 2, width / 2])[:, None, None]
     pixels = np.full((height, width, 3), 128.0)
@@ -40,7 +40,7 @@ def jpeg(image, quality=30, **options):
 
 
 def agreed(data):
-    """The state that both decoders find, and their pixels: equal, and without an inlay to apply those of the base."""
+    """The state and the pixels that both decoders find.  They must be equal, and the base's unless the state is "restored"."""
     state, pixels = page.decode(data, PRIORS)
     found = inlaid.info(data)["inlay"]
     program_state = "plain" if found is None else found["state"].replace("matches", "restored")
@@ -61,7 +61,7 @@ def sealed(body):
 
 
 def craft(luma, head, coded=b"", unit=UNIT, offsets=(0,) * 12):
-    """A payload for a base: version, prior and shape as given, the fingerprint right, or off by so many units."""
+    """A payload for a base: `head` has version, prior and shape; the fingerprint's sums are off by `offsets` units."""
     u = unit_of(unit)
     sums = [((s + u // 2) // u + offset) % 16 for s, offset in zip(page.signed_sums(luma), offsets, strict=True)]
     return sealed(bytes([*head, 50, unit, *(high << 4 | low for high, low in zip(sums[0::2], sums[1::2], strict=True))]) + coded)
@@ -90,7 +90,7 @@ def split_file(base):
 
 
 def insert(base, *parts):
-    """The base with a payload, in as many segments as it has parts, behind the leading APP0 and APP1 segments."""
+    """The base with a payload, one segment for each part, behind the leading APP0 and APP1 segments."""
     segments, rest = split_file(base)
     leading = next(i for i, part in enumerate(segments) if part[1] not in (0xE0, 0xE1))
     segments[leading:leading] = [segment(0xE9, b"inlay\0" + part) for part in parts]
@@ -102,7 +102,7 @@ def number(value, bits):
 
 
 class Encoder(page.RangeDecoder):
-    """The decoder's questions, answered: bit(b) codes the next bit, and the first question on a level draws that level's bits."""
+    """A decoder turned into an encoder: `bit(b)` codes the next of the given bits, and each level brings its bits when it is asked for."""
 
     def __init__(self, coarseness, levels):
         super().__init__(b"")
@@ -135,7 +135,7 @@ def encode_levels(prior, coarseness, levels, monkeypatch):
     encoder = Encoder(coarseness, levels)
     with monkeypatch.context() as patch:
         patch.setattr(page, "RangeDecoder", lambda coded: encoder)
-        with suppress(page.NotRestored):  # a parameter out of range: the bits up to there are all that a decoder sees
+        with suppress(page.NotRestored):  # a parameter out of range: a decoder reads no further
             page.read_parameters(b"?", prior, 1, 1)
     return encoder.low.to_bytes(encoder.count)
 
@@ -162,7 +162,7 @@ def test_files_of_the_program(name):
     base = inlaid.strip(data)
     assert state == "restored" and (pixels != inlaid.decode(data, base=True)).mean() > 0.1
     assert agreed(base)[0] == "plain"
-    assert data == insert(base, page.read_segments(data)[0])  # where section 1 says, and nothing else changed
+    assert data == insert(base, page.read_segments(data)[0])  # at the place of section 1, and nothing else changed
 
 
 def test_what_the_program_writes_into_the_fields():
@@ -179,7 +179,7 @@ def test_what_the_program_writes_into_the_fields():
 def test_a_base_encoded_again_with_the_old_segment():
     source = picture(150, 110, True, 4)
     payload, _ = page.read_segments(inlaid.encode(source, quality=20, effort=1, threads=1))
-    assert agreed(insert(jpeg(source, 20), payload))[0] == "restored"  # the same base but for its Huffman tables
+    assert agreed(insert(jpeg(source, 20), payload))[0] == "restored"  # the same base with other Huffman tables
     assert agreed(insert(jpeg(source, 14), payload))[0] == "stale"
     assert agreed(insert(jpeg(source.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 20), payload))[0] == "stale"
 
@@ -205,7 +205,7 @@ def random_base(rng, seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_networks_and_parameters(seed):
-    """Any bytes are coded parameters: all shapes, all priors, levels of all sizes, on all kinds of base."""
+    """Any bytes are coded parameters.  All shapes, priors, sizes of levels and kinds of base occur."""
     rng = np.random.default_rng(seed)
     numbers = sorted(int(path.name.split("-")[0]) for path in PRIORS.glob("*.json"))
     states = Counter()
@@ -224,7 +224,7 @@ def test_random_networks_and_parameters(seed):
     assert states["restored"] >= 10 and states["damaged"] >= 3 and states.total() == states["restored"] + states["damaged"]
 
 
-# Parameters of a tensor of a network C, L, K, I, the last that the bounds of section 6 let pass; with 4 more for the first they are broken.
+# Networks C, L, K, I and parameters of one tensor that are just within the bounds of section 6.  With 4 more in the first, they are not.
 # first: sum |weight| + |bias| < 2^19 - 16. The others: 2^15 sum |weight| + 2^12 |bias| < 2^31 - 2^16.
 LAST_GOOD = {
     "first": ((2, 1, 5, 3), {"first.weight": [44, *16 * [-32764]]}),
@@ -256,7 +256,7 @@ def test_bounds(name, sign, monkeypatch):
 
 @pytest.mark.parametrize("where", ["first", "depthwise"])
 def test_saturation(where, monkeypatch):
-    """32767 - 32764, the difference of two channels, one of which q limits, is as many grey levels as a network can make of it."""
+    """q limits one of two channels to 32767.  The difference to the other, 32764, becomes a change of 6 grey levels."""
     base = jpeg(picture(21, 13, False, 6))
     first, depthwise = ([32764, 0], [4096, 4096]) if where == "first" else ([0, 0], [8192, 4096])
     values = [*first, 32764, 32764, *depthwise, 32764, -32764, 0, 0, 0, 0, 32764, 0]
@@ -267,7 +267,7 @@ def test_saturation(where, monkeypatch):
 
 
 def test_the_largest_levels(monkeypatch):
-    """Up to the longest escape (k = 15, without a bit that ends it), and parameters of exactly 32767."""
+    """Codes up to the longest (k = 15, with no bit that ends the prefix), and parameters of exactly 32767."""
     base = jpeg(picture(21, 13, False, 7))
     for path in sorted(PRIORS.glob("*.json")):
         number = int(path.name.split("-")[0])
@@ -283,7 +283,7 @@ def test_the_largest_levels(monkeypatch):
 
 
 def test_the_fingerprint_near_its_limit():
-    """Sums off by a few units, just inside and just outside; for U = 2 and 4 also exactly 18.75 U^2."""
+    """Sums off by a few units, just inside and just outside the limit; for U = 2 and 4 also exactly at 18.75 U^2."""
     rng = np.random.default_rng(8)
     states, exact = Counter(), 0
     for i in range(60):
@@ -354,7 +354,7 @@ def test_segments():
     others = [segment(0xE9, b"other\0"), segments[0], b"\xff" + segment(0xE9, b"inlay\0" + payload[:5]), segment(0xE2, b"inlay\0x")]
     more = [*segments[1:], b"\xff\xff" + segment(0xE9, b"inlay\0" + payload[5:])]
     assert agreed(b"\xff\xd8" + b"".join(others + more) + rest)[0] == "restored"
-    for extra in (bytes(3), b"\x12\xe9\0\x0a", b"\xff\0\xff\xff\0\x11", b"\xff\xff"):  # bytes that begin no marker
+    for extra in (bytes(3), b"\x12\xe9\0\x0a", b"\xff\0\xff\xff\0\x11", b"\xff\xff"):  # no marker begins here
         for i in range(1, len(segments) + 1):
             assert agreed(b"\xff\xd8" + b"".join([*segments[:i], extra, whole, extra, *segments[i:], extra]) + rest)[0] == "restored"
     long = sealed(payload[:-2] + bytes(70000))  # bytes left over are ignored
@@ -400,7 +400,7 @@ def test_kinds_of_base():
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "YCbCr"])
 def test_all_colours(mode):
-    """Black and white in all planes, which the restored picture must not leave, and all of Cb and Cr."""
+    """Restored pixels stay within 0..255 for extreme luma, and for all values of Cb and Cr."""
     y, x = np.mgrid[:256, :256]
     planes = np.stack([(x ^ y) // 16 % 2 * 160 + 48 if mode == "YCbCr" else (x ^ y) // 16 * 17, x, y], -1).astype(np.uint8)
     image = Image.fromarray(planes[..., 0]) if mode == "L" else Image.merge(mode, [Image.fromarray(planes[..., i]) for i in range(3)])

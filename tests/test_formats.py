@@ -97,7 +97,7 @@ def test_embed_extract_strip(name, make, payload):
     assert container.strip(embedded) == data
     assert container.strip(data) == data
     added = len(embedded) - len(data) - len(payload)
-    assert added == FORMATS[name].OVERHEAD_BYTES if len(payload) <= len(PAYLOAD) else added >= FORMATS[name].OVERHEAD_BYTES
+    assert added == CONTAINERS[name].OVERHEAD_BYTES if len(payload) <= len(PAYLOAD) else added >= CONTAINERS[name].OVERHEAD_BYTES
     assert formats.by_content(embedded) is FORMATS[name]
     for each in (container.describe, container.metadata, container.obstacle):
         assert each(embedded) == each(data)

@@ -1,4 +1,4 @@
-"""The golden files decode to the recorded bytes: on every path, and with the decoder that was written from FORMAT.md alone."""
+"""The golden files decode to the recorded bytes on every path, and with the decoder written from FORMAT.md alone."""
 
 import hashlib
 import json

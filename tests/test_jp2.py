@@ -1,4 +1,4 @@
-"""JPEG 2000 as a base: boxes in and out byte for byte, what cannot carry an inlay, damage, and other people's readers."""
+"""What is particular to JPEG 2000: the place of the payload's box, what cannot carry one, damage, and other readers."""
 
 import contextlib
 import io
@@ -10,6 +10,7 @@ from PIL import Image
 from support.jp2_files import COLOUR, EXIF, FILES, GRAY, OBSTACLES, SRGB, XMP, box, boxes, claiming, in_header, saved, split, with_boxes
 from support.pictures import coloured, psnr, texture
 from support.programs import output, program
+from support.selection import first
 
 import inlaid
 from inlaid import payload, priors
@@ -40,7 +41,7 @@ def test_the_box_stands_before_the_header_box():
 
 
 def test_without_a_header_box_it_stands_before_the_codestream():
-    """Such a file is none by the standard, but its picture is known."""
+    """The standard requires the header box, but the picture can be decoded without it."""
     head, stream = split(FILES["gray"])
     start = next(b.offset for b in boxes(head) if b.type == b"jp2h")
     for behind in (b"", box(b"jp2h", b"")):
@@ -52,7 +53,7 @@ def test_without_a_header_box_it_stands_before_the_codestream():
 
 
 def test_a_box_anywhere_before_the_codestream_is_ours():
-    """Where this program put it before, and where others may."""
+    """An earlier version put it elsewhere, and other programs may."""
     for data in (FILES["boxes"], FILES["gray"]):
         ours = box(b"uuid", jp2.container.IDENTIFIER + PAYLOAD)
         for each in boxes(data)[1:]:
@@ -207,10 +208,11 @@ def test_truncated_anywhere(carrier):
 
 
 @pytest.mark.filterwarnings("ignore::inlaid.InlayWarning")
-def test_flipped_bytes(carrier):
+@pytest.mark.parametrize("count", first([100, 600]))
+def test_flipped_bytes(count, carrier):
     data, rng = carrier["gray"][0].data, np.random.default_rng(7)
     header = len(data) - len(split(data)[1]) + 120
-    for _ in range(600):
+    for _ in range(count):
         damaged = bytearray(data)
         for at in rng.integers(0, header if rng.random() < 0.8 else len(data), rng.integers(1, 4)):
             damaged[at] = rng.integers(256)
@@ -249,7 +251,7 @@ def with_inlay(data, coded):
 
 
 def test_a_huge_picture_with_a_map_of_areas_is_refused_too():
-    """One coded byte says that there are several sets; the map would have 10^15 squares."""
+    """One coded byte claims several sets; the map would have 10^15 squares."""
     head, stream = split(with_inlay(FILES["gray"], b"\x80"))
     huge = head + box(b"jp2c", stream[:8] + struct.pack(">II", (1 << 31) - 1, (1 << 31) - 1) + stream[16:])
     for call in (inlaid.decode, inlaid.info):
@@ -258,7 +260,7 @@ def test_a_huge_picture_with_a_map_of_areas_is_refused_too():
 
 
 def test_a_box_that_contradicts_the_codestream():
-    """Pillow would allocate what the last ihdr box says."""
+    """Pillow would allocate the size in the last ihdr box."""
     larger = struct.pack(">IIHBBBB", 20000, 20000, 1, 7, 7, 0, 0)
     twice = in_header(FILES["gray"], lambda inner: [*inner, (b"ihdr", larger)])
     coloured = in_header(FILES["gray"], lambda inner: [(k, b[:8] + b"\0\3" + b[10:] if k == b"ihdr" else b) for k, b in inner])
@@ -291,7 +293,7 @@ def test_attach_where_openjpeg_would_not_write_such_a_file():
     """Six resolutions of an 8x8 picture, as other encoders write them."""
     data = bytearray(saved(texture(8, 8), num_resolutions=4))
     at = data.index(b"\xff\x52")
-    data[at + 9] = 5  # decompositions; the picture may not decode then, but nothing else than an InlayError may come of it
+    data[at + 9] = 5  # decompositions; the picture may not decode then, but only an InlayError may follow
     with contextlib.suppress(InlayError):
         assert jp2.codec.requantised(bytes(data), Image.fromarray(texture(8, 8)), 1.0)
     small = saved(texture(8, 8), num_resolutions=4)

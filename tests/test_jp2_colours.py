@@ -1,6 +1,6 @@
-"""What a JPEG 2000 file's components mean: every kind is shown right, or refused with what was found.
+"""Components of JPEG 2000 files: every kind is shown right, or refused with what was found.
 
-The files are made here from Pillow's and boxes of our own; OpenJPEG's program and imagecodecs, where they are there, are second opinions.
+The files are made of Pillow's codestreams and our own boxes.  OpenJPEG's program and imagecodecs are second opinions where installed.
 """
 
 import contextlib
@@ -30,14 +30,15 @@ ANY = 65535
 
 
 def components(pixels):
-    """The codestream of an array of 1 to 4 components of 8 bits, or one of 16, without loss, none mixed with another."""
+    """The lossless codestream of an array of 1 to 4 components of 8 bits, or one of 16, without a component transform."""
     return file_of(np.ascontiguousarray(pixels), "JPEG2000", irreversible=False, mct=0, no_jp2=True)
 
 
 def of_depths(planes, depths):
-    """The codestream of components of so many bits each (below 0: signed), of the levels in `planes` (H, W, n).
+    """The codestream of components of these depths in bits (below 0: signed), with the levels in `planes` (H, W, n).
 
-    As no encoder at hand writes them: of samples which, less the middle of their range, are what they should be less the middle of theirs.
+    No encoder at hand writes them.  So samples of 8 or 16 bits are written that differ from the middle of their range as much as the levels
+    do from theirs, and then the depths in the header are changed.
     """
     middles = [0 if bits < 0 else 1 << (bits - 1) for bits in depths]
     wide = max(map(abs, depths)) > 8
@@ -69,7 +70,10 @@ def cdef(*channels):
 
 
 def palette(entries, depths, mapping):
-    """A palette of rows of values, the bits of its columns, and of each channel its component, its use and its column."""
+    """A palette box and its mapping box.
+
+    entries: rows of values.  depths: bits of each column.  mapping: (component, use, column) of each channel.
+    """
     body = struct.pack(">HB", len(entries), len(depths)) + bytes(bits - 1 for bits in depths)
     for row in entries:
         body += b"".join(int(value).to_bytes((bits + 7) // 8, "big") for value, bits in zip(row, depths, strict=True))
@@ -77,25 +81,25 @@ def palette(entries, depths, mapping):
 
 
 def on_white(pixels, alpha, premultiplied=False):
-    """As FLOAT arithmetic has it."""
+    """Pixels laid on white, computed in floats and rounded."""
     pixels, alpha = pixels.astype(float), alpha.astype(float)[..., None] if pixels.ndim == 3 else alpha.astype(float)
     return np.rint((pixels if premultiplied else pixels * alpha / 255) + 255 - alpha).clip(0, 255)
 
 
 def scaled(levels, bits):
-    """Of so many bits (below 0: signed) to 8 bits, rounded."""
+    """Levels of so many bits (below 0: signed) scaled to 8 bits and rounded."""
     levels = levels.astype(float) + (1 << (-bits - 1) if bits < 0 else 0)
     return np.floor(levels * 255 / ((1 << abs(bits)) - 1) + 0.5)
 
 
 def page_agrees(data):
-    """The decoder written from FORMAT.md alone excludes the files that have an obstacle."""
+    """Checks that the decoder written from FORMAT.md alone excludes the files that have an obstacle."""
     if data.startswith(SIGNATURE):
         assert (page.read_boxes(data)[1] is None) == (jp2.container.obstacle(data) is not None)
 
 
 def is_shown(data, expected, tolerance=0):
-    """The file is shown as `expected`, by the API too; FORMAT.md and the program agree on whether it takes an inlay."""
+    """Checks that the file is shown as `expected`, and that FORMAT.md and the program agree on whether it takes an inlay."""
     page_agrees(data)
     expected = np.asarray(expected)
     image = jp2.codec.decode_image(data)
@@ -106,7 +110,7 @@ def is_shown(data, expected, tolerance=0):
 
 
 def second(data, tmp_path):
-    """What opj_decompress makes of it: (H, W, channels), 8 bits; or what it says."""
+    """What opj_decompress decodes: (H, W, channels), 8 bits; or its message."""
     decompress = program("opj_decompress")
     name = "a.j2k" if data.startswith(CODESTREAM) else "a.jp2"
     (tmp_path / name).write_bytes(data)
@@ -117,7 +121,7 @@ def second(data, tmp_path):
 
 
 def refused(data, *words, error=UnsupportedError):
-    """With these words, by all that decode; what does not look at pixels goes on."""
+    """Checks that all decoders refuse the file with these words, and that functions without pixels accept it."""
     for decode in (jp2.codec.decode_image, jp2.codec.decode_original, inlaid.decode):
         with pytest.raises(error, match=".*".join(words)):
             decode(data)
@@ -136,7 +140,7 @@ ORDERS = list(itertools.permutations((1, 2, 3)))
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_colours_in_any_order(order, tmp_path):
-    """Component k is colour order[k]; the box may list the components in any order too."""
+    """Component k is colour order[k].  The box may list the components in any order."""
     stored = np.dstack([RGB[..., colour - 1] for colour in order])
     for listed in ((0, 1, 2), (2, 0, 1)):
         data = jp2_file(components(stored), SRGB, cdef(*[(k, 0, order[k]) for k in listed]))
@@ -158,7 +162,7 @@ def test_a_colour_that_goes_with_no_number_keeps_its_place(association):
 
 
 def stored_alpha(pixels, place):
-    """The components with their last one, alpha, at that place, and the number of each colour's component."""
+    """The components with alpha, the last one, moved to `place`; and the component of each colour."""
     order = list(range(pixels.shape[2] - 1))
     order.insert(place, pixels.shape[2] - 1)
     return pixels[..., order], [order.index(colour) for colour in range(pixels.shape[2] - 1)]
@@ -322,7 +326,7 @@ def test_palette_with_alpha_and_in_another_order(tmp_path):
 
 
 def test_palette_beside_a_component_of_its_own(tmp_path):
-    """The index and an alpha channel that is used as it is."""
+    """The palette's index, and an alpha channel that is used directly."""
     stream = components(np.dstack([GRAY, ALPHA]))
     data = jp2_file(stream, SRGB, *palette(COLOURS[:, :3], [8] * 3, [*THREE, (1, 0, 0)]), cdef((0, 0, 1), (1, 0, 2), (2, 0, 3), (3, 1, 0)))
     assert is_shown(data, on_white(COLOURS[GRAY][..., :3], ALPHA), tolerance=1)
@@ -363,13 +367,13 @@ YCC = np.asarray(Image.fromarray(RGB).convert("YCbCr"))
 
 
 def from_ycc(planes):
-    """By the formula of JFIF, of sYCC and of FORMAT.md, rounded."""
+    """RGB by the formula of JFIF, sYCC and FORMAT.md, rounded."""
     luma, blue, red = planes.astype(float).transpose(2, 0, 1) - [[[0]], [[128]], [[128]]]
     return np.rint(np.dstack([luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue])).clip(0, 255)
 
 
 def profile(signature):
-    """An ICC profile that is one by its first 128 bytes."""
+    """An ICC profile that has a sound header and nothing else."""
     return bytes(16) + signature + bytes(16) + b"acsp" + bytes(88)
 
 
@@ -433,7 +437,7 @@ def test_the_first_space_counts():
 
 
 def subsampled(planes, steps, tmp_path, *switches):
-    """The codestream that opj_compress makes of planes of their own sizes; the first has that of the picture."""
+    """The codestream that opj_compress makes of planes of several sizes.  The first has the size of the picture."""
     height, width = planes[0].shape
     (tmp_path / "a.raw").write_bytes(b"".join(plane.tobytes() for plane in planes))
     form = f"{width},{height},{len(planes)},8,u@" + ":".join(f"{across}x{down}" for across, down in steps)
@@ -469,7 +473,7 @@ def test_subsampled_rgb(tmp_path):
 
 @pytest.mark.parametrize(("size", "switches"), [((31, 48), []), ((32, 47), []), ((32, 48), ["-t", "17,16"]), ((32, 48), ["-d", "1,0"])])
 def test_grids_that_do_not_fit_are_refused(size, switches, tmp_path):
-    """Pillow takes the rows of such chroma for shorter than they are."""
+    """Pillow takes the rows of such chroma to be shorter than they are."""
     height, width = size
     luma, chroma = np.ascontiguousarray(YCC[:height, :width, 0]), np.ascontiguousarray(YCC[:height:2, :width:2, 1])
     stream = subsampled([luma, chroma, chroma], [(1, 1), (2, 2), (2, 2)], tmp_path, *switches)

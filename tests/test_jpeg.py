@@ -1,3 +1,5 @@
+"""What is particular to JPEG: segments, extra bytes, MPF, colour models, quantisation tables.  test_formats.py has what all formats do."""
+
 import io
 import itertools
 import struct
@@ -154,7 +156,7 @@ EXTRA = {
 
 
 def with_extra(data, extra, number):
-    """`data` with `extra` bytes before its marker of that number; SOI is number 0."""
+    """`data` with `extra` bytes before marker `number`; SOI is number 0."""
     at = segments(data)[number].offset
     return data[:at] + extra + data[at:]
 
@@ -162,7 +164,7 @@ def with_extra(data, extra, number):
 def djpeg(data):
     """The pixels that djpeg shows, or what it says where it shows none."""
     done = subprocess.run([program("djpeg"), "-dct", "int"], input=data, capture_output=True, timeout=60)
-    return np.asarray(Image.open(io.BytesIO(done.stdout))) if done.returncode in (0, 2) else done.stderr.decode()  # 2: with a warning
+    return np.asarray(Image.open(io.BytesIO(done.stdout))) if done.returncode in (0, 2) else done.stderr.decode()  # 2 means a warning
 
 
 @pytest.mark.parametrize("extra", EXTRA.values(), ids=EXTRA)
@@ -212,7 +214,7 @@ def test_extra_bytes_before_soi_are_refused_as_libjpeg_does():
 
 
 def test_the_segment_goes_before_extra_bytes():
-    """Behind the leading run of APP0 and APP1, wherever extra bytes stand."""
+    """It stands behind the leading APP0 and APP1 segments, wherever extra bytes are."""
     data = with_metadata(saved(picture()))
     ours = segment(0xE9, b"inlay\0" + PAYLOAD)
     markers = segments(data)
@@ -227,14 +229,16 @@ def test_the_segment_goes_before_extra_bytes():
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("number", [1, 5, 6, 7, 12])
 def test_mpf_index_stays_right_among_extra_bytes(order, number):
-    """`padding` stands for the extra bytes in the size of the first image."""
+    """The size of the first image counts the extra bytes, which are given as `padding`."""
     data, second = two_images(order, len(EXTRA["any"]))
     at = len(data) - len(second) - len(EXTRA["any"])
     place = segments(data)[number].offset
     data = data[:place] + EXTRA["any"] + data[place:at] + second
     (size, _), (_, other) = entries(data)
     index = next(s for s in segments(data) if s.body.startswith(b"MPF\0")).offset
-    moved = len(EXTRA["any"]) if place <= index else 0  # the index counts from itself: what it says of the second image is then too much
+    moved = (
+        len(EXTRA["any"]) if place <= index else 0
+    )  # the index counts from its own place, so its offset of the second image is then too large
     assert (size, other) == (len(data) - len(second), len(data) - len(second) + moved)
     embedded = jpeg.container.embed(data, PAYLOAD)
     grown = len(embedded) - len(data)
@@ -277,7 +281,7 @@ def test_mpf_index_stays_right(order, padding):
 
 @pytest.mark.parametrize("order", "<>")
 def test_mpf_index_before_our_segment(order):
-    """No tool is known to move it there; but where it stands so, the offsets must change, for they count from it."""
+    """No tool is known to move the index there.  Its offsets count from its place, so they must change."""
     data, second = two_images(order)
     (size, _), (other_size, other_start) = entries(data)
     ours = segment(0xE9, b"inlay\0" + PAYLOAD)
@@ -295,7 +299,7 @@ def test_mpf_size_beyond_32_bits():
 
 
 def test_mpf_index_that_describes_itself_is_refused():
-    # The image table overlaps the directory, so that correcting the one changes the other.
+    # The image table overlaps the directory, so correcting one changes the other.
     body = b"MPF\0MM\0*" + struct.pack(">IHHHII", 8, 1, 0xB002, 0, 16, 4)
     with pytest.raises(UnsupportedError, match="contradicts"):
         jpeg.container.embed(BASE[:20] + segment(0xE2, body) + BASE[20:], PAYLOAD)
@@ -334,7 +338,7 @@ def test_edits_move_positions_alike():
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_truncated_file_takes_no_payload(progressive):
-    """What ends before its first scan is not even read."""
+    """A file that ends before its first scan is not read at all."""
     plain = with_metadata(saved(SMALL_PICTURE, progressive=progressive)) + b"trailer"
     data = jpeg.container.embed(plain, PAYLOAD)
     for length in range(header(data)[-1].end):
@@ -432,7 +436,7 @@ def test_plausibility_bound():
     size = struct.pack(">HH", 8000, 8000)
     with pytest.raises(FormatError, match=r"8000x8000 pixels need at least 125000 bytes; the JPEG file has \d+ behind its header"):
         jpeg.codec.decode_image(with_sof(BASE, 1, size))
-    # Of 4:2:0 the first component is the large one; where it is the small one, it has a quarter of the blocks.
+    # In 4:2:0 the first component is the large one.  Where it is the small one, it has a quarter of the blocks.
     with pytest.raises(FormatError, match="at least 31250 bytes"):
         jpeg.codec.decode_image(with_sof(with_sof(with_sof(BASE, 1, size), 7, b"\x11"), 10, b"\x22"))
 
@@ -467,7 +471,7 @@ def test_decode_base_gives_the_decoders_own_planes(name):
         assert np.array_equal(base.luma, np.asarray(reference.convert("L")))
         assert np.array_equal(base.image, np.asarray(reference))
     else:
-        # libjpeg leaves out the chroma when asked for gray: the luma comes straight from the inverse DCT.
+        # Asked for gray, libjpeg gives the luma of the inverse DCT.
         gray = Image.open(io.BytesIO(data))
         gray.draft("L", None)
         assert np.array_equal(base.luma, np.asarray(gray))
@@ -487,7 +491,7 @@ NOISE = Image.fromarray(np.random.default_rng(5).integers(0, 256, (300, 400, 3),
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("coding", ["arithmetic", "progressive arithmetic", "arithmetic restart", "optimize", "progressive"])
 def test_coded_data_of_any_length(mode, coding):
-    """Arithmetic decoding cannot pause for more bytes; Pillow hands over 64 kB at a time unless told otherwise."""
+    """Arithmetic decoding cannot pause for more bytes.  By default Pillow hands over 64 kB at a time."""
     switches = {"progressive": ["-progressive"], "arithmetic": ["-arithmetic"], "optimize": ["-optimize"], "restart": ["-restart", "2"]}
     plain = saved(NOISE.convert(mode), quality=92, subsampling=2 if mode == "RGB" else -1)
     data = output(program("jpegtran"), *(switch for word in coding.split() for switch in switches[word]), data=plain)
@@ -507,13 +511,13 @@ def test_the_buffer_of_pillow_is_left_as_it_was():
     assert usual == ImageFile.MAXBLOCK
 
 
-# What cannot carry an inlay is shown right, or refused with its name.
+# What cannot be restored is shown right, or refused with what was found.
 
 
 @pytest.mark.parametrize("transform", [None, 0, 2])
 @pytest.mark.parametrize("progressive", [False, True])
 def test_four_components_are_shown_as_djpeg_does(transform, progressive):
-    """CMYK and YCCK, with an Adobe segment and without one: all decoders in wide use take the samples for inverted."""
+    """CMYK and YCCK, with and without an Adobe segment.  Common decoders take the samples to be inverted."""
     image = picture(mode="CMYK")
     data = saved(image, progressive=progressive)
     adobe = marker_at(data, 0xEE)
@@ -573,7 +577,7 @@ def test_cmyk_colours_are_not_inverted():
 
 
 def coloured(jfif, adobe, ids):
-    """The same three planes, under other markers; `adobe` is a transform, or None for no marker."""
+    """A file of the same three planes with other markers.  `adobe` is the body of its transform, None for no Adobe segment."""
     data = saved(picture(16, 16), quality=95)
     jfif_segment, sof, sos = (marker_at(data, marker) for marker in (0xE0, 0xC0, 0xDA))
     changed = bytearray(data)
@@ -739,7 +743,7 @@ def test_metadata_larger_than_the_container_takes(key, most, options):
     image.info[key] = start + bytes(most - len(start))
     assert JpegImageFile(io.BytesIO(jpeg.codec.encode(image, 70, options))).info[key] == image.info[key]
     assert jpeg.container.writable(image.info, "RGB").notes == ()
-    image.info[key] += b"\0"  # one item too long is no reason to refuse the picture: it is left out, with a note
+    image.info[key] += b"\0"  # an item that is too long is left out, with a note
     image.info["dpi"] = (300, 300)
     (note,) = jpeg.container.writable(image.info, "RGB").notes
     assert f"has {most + 1} bytes, a JPEG file takes at most {most}" in note
@@ -763,7 +767,7 @@ def test_encode_base_refuses(image, quality, options, text):
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("options", [{"optimize": True}, {"progressive": True}])
 def test_noise_at_the_highest_quality(mode, options):
-    """Pillow by itself fails here: it guesses the size of the file too low ("broken data stream")."""
+    """Pillow alone fails here ("broken data stream"), because it guesses too small a file."""
     bands = len(Image.new(mode, (1, 1)).getbands())
     noise = 255 * np.random.default_rng(3).integers(0, 2, (600, 700, bands), dtype=np.uint8)
     image = Image.frombytes(mode, (700, 600), noise.tobytes())

@@ -1,4 +1,4 @@
-"""Numbers that compare pictures: by hand, by their properties, and as other implementations give them."""
+"""Metrics agree with hand calculation, with their properties, and with other implementations."""
 
 import sys
 
@@ -51,13 +51,13 @@ def test_bjontegaard_refuses(test: Curve, message: str) -> None:
         metrics.bd_rate(Curve([1, 2, 3, 4], [30, 32, 33, 34]), test)
 
 
-def test_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bjontegaard", None)
     with pytest.raises(InlayError, match=r"pip install 'inlaid\[bench\]'"):
         metrics.bd_rate(Curve([1, 2], [1, 2]), Curve([1, 2], [1, 2]))
 
 
-# ------------------------------------------------------------------------------------------------ looks
+# ------------------------------------------------------------------------------------------------ perceptual metrics
 
 
 def pair(strength: float, height: int = 192, width: int = 208) -> tuple[np.ndarray, np.ndarray]:
@@ -76,11 +76,11 @@ def test_ssim_as_others_compute_it(strength: float, ssim: float, ms_ssim: float)
     assert metrics.ms_ssim(a, b) == pytest.approx(ms_ssim, abs=2e-5)
 
 
-def test_properties_of_looks() -> None:
+def test_properties_of_perceptual_metrics() -> None:
     values = []
     for strength in (0, 4, 12, 40):
         a, b = pair(strength)
-        values.append(list(metrics.looks(b, original=a).values()))
+        values.append(list(metrics.perceptual(b, original=a).values()))
         assert metrics.ssim(a, b) == pytest.approx(metrics.ssim(b, a))
         assert metrics.ms_ssim(a, b) == pytest.approx(metrics.ms_ssim(b, a))
     assert values[0] == pytest.approx([1, 1, 100])
@@ -90,19 +90,19 @@ def test_properties_of_looks() -> None:
 
 
 def test_ms_ssim_of_one_changed_mean() -> None:
-    """A constant step leaves contrast and structure; only the luminance of the coarsest scale tells."""
+    """A constant added changes neither contrast nor structure, only the luminance of the coarsest scale."""
     a, b = (np.full((176, 176), level, np.uint8) for level in (100, 150))
     c1 = (0.01 * 255) ** 2
     assert metrics.ms_ssim(a, b) == pytest.approx(((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1)) ** 0.1333)
 
 
-def test_what_is_too_small_has_no_looks() -> None:
+def test_what_is_too_small_has_no_perceptual_metrics() -> None:
     a, b = pair(5, 175, 300)
-    assert [value is None for value in metrics.looks(b, original=a).values()] == [False, True, False]
-    assert set(metrics.looks(b[:7], original=a[:7]).values()) == {None}
+    assert [value is None for value in metrics.perceptual(b, original=a).values()] == [False, True, False]
+    assert set(metrics.perceptual(b[:7], original=a[:7]).values()) == {None}
 
 
-def test_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ssimulacra2", None)
     with pytest.raises(InlayError, match=r"pip install 'inlaid\[bench\]'"):
         metrics.ssimulacra2(*pair(1, 16, 16))

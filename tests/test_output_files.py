@@ -1,4 +1,4 @@
-"""Outputs: what is wrong with one is told before the work, and whenever a run ends, even killed, there is the old file or the new one."""
+"""Outputs: a fault is reported before the work, and a run that ends at any time, even killed, leaves the old file or the new one."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from support.pictures import file_of, textured
 
 import inlaid
 from inlaid import decoder
-from inlaid.cli import files
+from inlaid.cli import outputs, temporary_files
 from inlaid.encoding import encoder
-from inlaid.pretraining import recipes
+from inlaid.pretraining import training
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and locks as POSIX has them")
 
@@ -33,7 +33,7 @@ def temporaries(folder):
 
 def prefix(target):
     """How the names of temporary files for this output begin; taken from one that is being written."""
-    with suppress(Abandoned), files.writing(str(target)) as file:
+    with suppress(Abandoned), outputs.writing(str(target)) as file:
         begin = Path(file.name).name[: -len("0123456789ab.tmp")]
         raise Abandoned
     return begin
@@ -76,7 +76,7 @@ PLACES = {  # by name of the output, without the suffix: what is wrong
 
 @pytest.fixture
 def idle(monkeypatch):
-    """The work itself is never begun."""
+    """Makes the work fail if it is begun."""
 
     def begun(*_, **__):
         raise AssertionError("the work has begun")
@@ -84,7 +84,7 @@ def idle(monkeypatch):
     monkeypatch.setattr(encoder, "encode", begun)
     monkeypatch.setattr(encoder, "attach", begun)
     monkeypatch.setattr(decoder, "decode", begun)
-    monkeypatch.setattr(recipes, "train", begun)
+    monkeypatch.setattr(training, "train", begun)
     monkeypatch.setattr("inlaid.pretraining.pretrain.pretrain", begun)
     monkeypatch.setattr("inlaid.bench.evaluate.bench", begun)
 
@@ -120,7 +120,7 @@ def test_folders_as_outputs(run, folder, idle):
 @posix
 @pytest.mark.parametrize("name", ["encode", "attach", "decode", "strip"])
 def test_where_no_bytes_can_be_written(name, folder):
-    """As on a full disk or at the end of a quota, where an empty file can still be made.  The inputs would be complained of next."""
+    """On a full disk an empty file can still be made.  The error comes before any complaint about the inputs."""
     import resource
 
     for each in ("master.png", "photo.jpg"):
@@ -141,7 +141,7 @@ def test_formats_that_cannot_hold_the_picture(suffix, run, folder, idle):
 
 
 def test_a_format_that_holds_colour_alone(run, folder):
-    """What the picture is decides."""
+    """It depends on the picture."""
     textured(40, 32).save("colour.jpg")
     gray = textured(40, 32).convert("L")
     gray.save("gray.jpg")
@@ -166,7 +166,7 @@ def test_the_largest_pictures(run, folder, idle):
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root alone can be others")
 def test_files_and_folders_of_others(carrier):
-    """In a folder that may be read alone; onto a file in a folder like /tmp, where none but its owner may replace it."""
+    """A folder that may only be read, and a file in a folder like /tmp, where only its owner may replace it."""
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         place.chmod(0o755)
@@ -180,24 +180,24 @@ def test_files_and_folders_of_others(carrier):
             import os, sys
             from click.testing import CliRunner
             from inlaid.cli.main import main
-            def told(out):
+            def said(out):
                 return CliRunner().invoke(main, ["strip", sys.argv[1], "-o", out]).output
-            told("/dev/null"), told("/dev/null/x")  # imports all that it needs: Python itself may be root's
+            said("/dev/null"), said("/dev/null/x")  # imports all that it needs: Python itself may be root's
             os.setuid(65534)
             for out in sys.argv[2:]:
-                print(told(out), end="")
+                print(said(out), end="")
         """
         outs = [place / "closed" / "out.jpg", place / "sticky" / "out.jpg", place / "sticky" / "new.jpg"]
         command = [sys.executable, "-c", code, str(place / "photo.jpg"), *map(str, outs)]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-        assert told[0] == f"inlaid: {outs[0]}: Permission denied"
-        assert told[1] == f"inlaid: {outs[1]}: it is there already, and may not be written"
-        assert "bytes were taken out" in told[2] and outs[2].read_bytes() == carrier.base
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert said[0] == f"inlaid: {outs[0]}: Permission denied"
+        assert said[1] == f"inlaid: {outs[1]}: it is there already, and may not be written"
+        assert "bytes were taken out" in said[2] and outs[2].read_bytes() == carrier.base
         assert outs[1].read_bytes() == b"what was there"
 
 
 def test_a_file_that_is_mounted_on_its_own_is_written_in_place(run, folder, monkeypatch, carrier):
-    """As a container has it: it cannot be replaced."""
+    """Such a file, usual in containers, cannot be replaced."""
     Path("out.jpg").write_bytes(bytes(10**5))
     number = Path("out.jpg").stat().st_ino
     monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name == "out.jpg")
@@ -214,7 +214,7 @@ def test_left_overs_are_removed_and_living_runs_are_not_disturbed(run, folder):
     left = [path.with_name(f"{prefix(path)}{n:012x}.tmp") for path in (target, others) for n in (1, 2)]
     for path in left:
         path.write_bytes(b"half a pic")
-    with suppress(Abandoned), files.writing(str(target)) as living:
+    with suppress(Abandoned), outputs.writing(str(target)) as living:
         assert run("strip", "photo.jpg", "-o", target).exit_code == 0
         assert set(temporaries(folder)) == {*left[2:], Path(living.name)}  # those of another output are another run's
         raise Abandoned
@@ -234,8 +234,8 @@ def test_left_overs_that_cannot_be_removed_do_no_harm(run, folder):
 
 @posix
 def test_a_file_that_is_taken_for_a_left_over_is_made_again(tmp_path, monkeypatch):
-    """By another run, before it was locked: twice while it is, once when it is gone already."""
-    real, calls = files.fcntl.flock, []
+    """Another run takes it before it is locked: twice the lock fails, once the file is gone."""
+    real, calls = temporary_files.fcntl.flock, []
 
     def flock(file, how):
         calls.append(file.name)
@@ -245,8 +245,8 @@ def test_a_file_that_is_taken_for_a_left_over_is_made_again(tmp_path, monkeypatc
             Path(file.name).unlink()
         real(file, how)
 
-    monkeypatch.setattr(files.fcntl, "flock", flock)
-    files.write(str(tmp_path / "out"), b"bytes")
+    monkeypatch.setattr(temporary_files.fcntl, "flock", flock)
+    outputs.write(str(tmp_path / "out"), b"bytes")
     assert len(set(calls)) == 4 and (tmp_path / "out").read_bytes() == b"bytes"
 
 
@@ -255,20 +255,20 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     def flock(*_):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(files.fcntl, "flock", flock)
+    monkeypatch.setattr(temporary_files.fcntl, "flock", flock)
     left = tmp_path / f"{prefix(tmp_path / 'out')}1.tmp"
     left.touch()
-    files.check_output(str(tmp_path / "out"))
-    files.write(str(tmp_path / "out"), b"bytes")
+    outputs.check_output(str(tmp_path / "out"))
+    outputs.write(str(tmp_path / "out"), b"bytes")
     assert (tmp_path / "out").read_bytes() == b"bytes" and left.exists()  # it may be a living run's
 
 
 def test_a_system_without_locks(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "fcntl", None)
+    monkeypatch.setattr(temporary_files, "fcntl", None)
     left = tmp_path / f"{prefix(tmp_path / 'out')}1.tmp"
     left.touch()
-    files.check_output(str(tmp_path / "out"))
-    files.write(str(tmp_path / "out"), b"bytes")
+    outputs.check_output(str(tmp_path / "out"))
+    outputs.write(str(tmp_path / "out"), b"bytes")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -277,19 +277,19 @@ def test_the_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
     synchronise, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda file: (done.append(os.fstat(file).st_size), synchronise(file)))
     monkeypatch.setattr(Path, "replace", lambda path, target: (done.append("renamed"), replace(path, target)))
-    files.write(str(tmp_path / "out"), bytes(5000))
+    outputs.write(str(tmp_path / "out"), bytes(5000))
     assert done == [5000, "renamed"]
 
 
 # ------------------------------------------------------------------------------------------------ killed
 
-# A process that forks for each line of standard input, so that the moments fall into the work instead of the imports: the child runs
-# `inlaid`, and is killed after so many seconds, or kills itself at the point.  The answer is the seconds that the child lived.
+# A process that forks for each line of standard input.  The child, which has its modules imported already, runs `inlaid`.  It is killed
+# after the given seconds, or kills itself at the given point.  The answer is the time that it lived, in seconds.
 KILLER = """
 import json, os, signal, sys, time
 from pathlib import Path
 from inlaid import decoder
-from inlaid.cli import export, files, signatures
+from inlaid.cli import export, outputs, signatures, temporary_files
 from inlaid.encoding import encoder, pictures
 from inlaid.cli.main import main
 
@@ -330,7 +330,7 @@ for line in sys.stdin:
 
 
 class Scene:
-    """An output that is there, a command that replaces it, and a process that is killed on the way."""
+    """An output that exists, and a command that replaces it and is killed."""
 
     def __init__(self, killer, folder, command):
         self.killer, self.folder, self.out = killer, folder, folder / "out" / "out.jpg"
@@ -353,7 +353,7 @@ class Scene:
         return float(self.killer.stdout.readline())
 
     def check(self):
-        """What is there: the old file or the new one, whole, and at most one other.  True if it is the new one."""
+        """True if the output is the new file.  It must be the old or the new one, with at most one temporary file beside it."""
         found = self.out.read_bytes()
         assert found in (self.old, self.new)
         assert np.array_equal(inlaid.decode(found), self.pictures[found])
@@ -392,7 +392,7 @@ def test_killed_at_random_moments(scene):
     ("point", "new", "left"), [("created", False, 1), ("written", False, 1), ("synchronised", False, 1), ("renamed", True, 0)]
 )
 def test_killed_at_every_step(scene, point, new, left):
-    for _ in range(2):  # of two runs that were killed no more is left than of one
+    for _ in range(2):  # a second killed run leaves no more than the first
         scene.run(point=point)
         assert scene.check() == new and len(temporaries(scene.out.parent)) == left
         scene.reset()

@@ -1,4 +1,4 @@
-"""Levels and their coded bytes: exact both ways, as FORMAT.md says it, and about as short as a good coder makes them."""
+"""Levels and their coded bytes: exact both ways, as in FORMAT.md, and about as short as a good coder makes them."""
 
 import re
 from pathlib import Path
@@ -36,14 +36,14 @@ networks = pytest.mark.parametrize("network", NETWORKS, ids=str)
 
 
 def decode(prior, coded):
-    """The parameters where there is one set."""
+    """The parameters of the only set."""
     sets = parameters.decode(prior, coded, (40, 70))
     assert sets.areas is None
     return sets.parameters[0]
 
 
 def made_prior(network, seed=0):
-    """A prior as training gives them: values, exponents and spreads that differ from parameter to parameter."""
+    """A prior whose values, exponents and spreads differ from parameter to parameter, as those of training do."""
     rng = np.random.default_rng(seed)
     blank = blank_prior(network)
     values = np.rint(rng.normal(0, 1, network.size) * blank.spreads).astype(np.int64)
@@ -53,9 +53,9 @@ def made_prior(network, seed=0):
 
 
 def laplace_levels(prior, coarseness, size, rng):
-    """Levels of parameters that stray `size` times as far as the prior's spreads say."""
-    strayed = rng.laplace(0, 1, prior.network.size) * prior.spreads * size
-    return np.rint(strayed / 2.0 ** prior.steps(coarseness)).astype(np.int64)
+    """Laplace levels; the parameters differ from the prior by `size` times its spreads."""
+    distances = rng.laplace(0, 1, prior.network.size) * prior.spreads * size
+    return np.rint(distances / 2.0 ** prior.steps(coarseness)).astype(np.int64)
 
 
 def fits(prior, levels, coarseness):
@@ -91,7 +91,7 @@ def test_round_trip(network, make):
             assert_round_trip(prior, levels, coarseness)
             if size < 2:
                 assert fits(prior, levels, coarseness)
-    assert_round_trip(prior, laplace_levels(prior, -4, 1e5 if network.size < 10 else 30, rng), -4)  # too far for 16 bits
+    assert_round_trip(prior, laplace_levels(prior, -4, 1e5 if network.size < 10 else 30, rng), -4)  # larger differences do not fit 16 bits
 
 
 @networks
@@ -104,7 +104,7 @@ def test_all_levels_zero_is_no_byte_at_all(network):
 
 @networks
 def test_one_level_alone(network):
-    """The first, the last, a small and a large one, of both signs: nothing that is not zero gets lost."""
+    """A single level other than zero, small or large, of either sign, at the first, last or another place, comes back."""
     prior = blank_prior(network)
     for coarseness in (-4, 0, 5):
         most = 32767 >> int(prior.steps(coarseness)[0])
@@ -116,7 +116,7 @@ def test_one_level_alone(network):
 
 
 def test_the_farthest_that_16_bits_allow():
-    """From -32767 to 32767 and back, in steps of 1: the longest Exp-Golomb codes."""
+    """Levels from -32767 to 32767 and back in steps of 1 need the longest Exp-Golomb codes."""
     network = Network(channels=2, layers=1)
     ends = np.where(np.arange(network.size) % 2, 32767, -32767).astype(np.int64)
     prior = Prior(200, network, ends, np.zeros(network.size, np.int64), np.full(network.size, 100))
@@ -144,7 +144,7 @@ def test_any_levels(data, network, coarseness, blank):
 @pytest.mark.parametrize("count", [2, 3, 9])
 @pytest.mark.parametrize("side_px", [32, 64, 4096])
 def test_sets_and_areas(network, count, side_px):
-    """Several sets and their map, back as they were, and as FORMAT.md says; those that stay like the first cost next to nothing."""
+    """Several sets and their map come back, also from FORMAT.md's decoder.  Sets like the first cost next to nothing."""
     prior, rng, shape = made_prior(network), np.random.default_rng(count), (40, 70)
     rows, columns = Areas.squares(shape, side_px)
     areas = Areas(side_px, rng.integers(0, count, (rows, columns)).astype(np.uint8))
@@ -184,7 +184,7 @@ def test_steps_stay_within_their_limits():
     assert np.array_equal(prior.steps(11), np.minimum(exponents + 11, 14))
 
 
-# ------------------------------------------------------------------------------------------------ as FORMAT.md says it
+# ------------------------------------------------------------------------------------------------ as in FORMAT.md
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_the_tables_of_format_md(name, numbers):
 
 
 def as_format_says(prior, coded):
-    """The sets and squares as the decoder reads them that was written from FORMAT.md alone; None where they are out of bounds."""
+    """The sets and squares that FORMAT.md's decoder reads; None where they are out of bounds."""
     fields = page.Prior(None, prior.values.tolist(), prior.exponents.tolist(), prior.spreads.tolist())
     try:
         return page.read_parameters(coded, fields, 40, 70)
@@ -228,7 +228,7 @@ def test_what_encode_writes_reads_as_format_says(network, make):
 
 @networks
 def test_any_bytes_read_as_format_says(network):
-    """Random, empty, truncated: the same parameters, or refused by both."""
+    """Both decoders read the same parameters from random, empty and truncated bytes, or both refuse."""
     rng, read = np.random.default_rng(3), 0
     for prior in (blank_prior(network), made_prior(network)):
         for length in [0, 1, 2, 3, 4, 5, 30, 300] * 2:
@@ -236,7 +236,7 @@ def test_any_bytes_read_as_format_says(network):
         coded = encode(prior, laplace_levels(prior, 0, 0.5, rng), 0)
         for cut in range(0, len(coded), max(1, len(coded) // 8)):
             read += assert_as_format_says(prior, coded[:cut])
-        assert_as_format_says(prior, b"\xff" * 3000)  # every level is as large as can be
+        assert_as_format_says(prior, b"\xff" * 3000)  # each level has the longest code
     assert read >= 4
 
 
@@ -270,18 +270,18 @@ def test_first_counts_are_counts():
         assert len(counts) == len(limits) + 1
     for counts in (parameters.ZERO_COUNTS, parameters.STOP_COUNTS):
         assert all(0 < c < parameters.COUNT_TOTAL for c in counts)
-        for fold in set(parameters.FOLDS):  # the larger a level is expected, of those folded alike, the rarer its end
+        for fold in set(parameters.FOLDS):  # within one fold, the larger the expected level, the rarer its end
             alike = [c for c, f in zip(counts, parameters.FOLDS, strict=True) if f == fold]
             assert alike == sorted(alike, reverse=True)
 
 
-# ------------------------------------------------------------------------------------------------ how short
+# ------------------------------------------------------------------------------------------------ length
 
 
 def constriction_bytes(prior, levels):
-    """The levels as `constriction`'s range coder writes them: for each tensor the Laplace scale that suits it best, for nothing.
+    """The bytes of `constriction`'s range coder for these levels, with the best Laplace scale for each tensor, which costs nothing here.
 
-    All models reach as far as the largest level; the bytes are whole 32-bit words, as that coder has them.
+    All models reach up to the largest level.  The coder writes whole 32-bit words.
     """
     constriction = pytest.importorskip("constriction", reason="constriction is not installed")
     most = max(1, int(np.abs(levels).max()))
@@ -295,7 +295,7 @@ def constriction_bytes(prior, levels):
 
 
 def laplace_bits(levels, scale):
-    """Ideal bits of levels that are a Laplace distribution's values, rounded."""
+    """The ideal bits of rounded values of a Laplace distribution."""
     size = np.abs(levels)
     zero = -np.log2(-np.expm1(-0.5 / scale))
     others = (size - 0.5) / scale * np.log2(np.e) - np.log2(-np.expm1(-1 / scale)) + 1
@@ -303,7 +303,7 @@ def laplace_bits(levels, scale):
 
 
 def assert_short(prior, coarseness, sets):
-    """The sets' mean at most 2 % above `constriction`, or 3 bytes where that is less (its own unit is a word of 4)."""
+    """Checks that the mean size is at most 2 % or 3 bytes above `constriction`'s, whose unit is a word of 4 bytes."""
     ours = np.mean([len(encode(prior, levels, coarseness)) for levels in sets])
     theirs = np.mean([constriction_bytes(prior, levels) for levels in sets])
     size = np.mean([np.abs(levels).mean() for levels in sets])
@@ -316,19 +316,19 @@ def assert_short(prior, coarseness, sets):
 @pytest.mark.parametrize("make", [blank_prior, made_prior])
 @pytest.mark.parametrize("network", NETWORKS[:2], ids=str)
 def test_within_2_percent_of_constriction(network, make, coarseness, size):
-    """Laplace levels, each parameter's scale in proportion to its spread over its step, as fits give them."""
+    """Laplace levels whose scales are in proportion to spread / step, as in fits."""
     prior, rng = make(network), np.random.default_rng(5)
     assert_short(prior, coarseness, [laplace_levels(prior, coarseness, size, rng) for _ in range(3)])
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    """[(prior, parameters, mse, matrix)]: one picture's fits, from nothing and from each shipped prior."""
+    """[(prior, parameters, mse, matrix)] of one picture: fitted from random numbers, and from each shipped prior."""
     original = texture(160, 120, seed=3)
     base = jpeg.codec.decode(jpeg_of(original, quality=20)).luma
     found = []
     for prior in [blank_prior(Network()), *priors.candidates("jpeg", Network())[:3]]:  # at least three are shipped
-        # As the encoder fits: from a prior, weighing what the distance from it costs; without one, from random numbers.
+        # As the encoder does: from a prior, with the cost of the distance from it; without a prior, from random numbers.
         plain_mse = float(((base.astype(float) - original) ** 2).mean())
         start, schedule, cost = (prior.values / UNIT).astype(np.float32), presets.by_name(None).at(4), RateCost(prior, plain_mse / 8000)
         if prior.number == 0:
@@ -341,7 +341,7 @@ def fitted():
 
 @pytest.mark.parametrize("index", [1, 2, 3])
 def test_levels_of_fits_that_ignore_the_rate(fitted, index):
-    """From a shipped prior the encoder never makes such, but they are levels too: all sets within 5 % together; one beyond 2 % is shown."""
+    """The encoder makes no such fits from a shipped prior.  All sets together are within 5 %; one beyond 2 % is reported."""
     prior, original = fitted[index][0], texture(160, 120, seed=3)
     base, start = jpeg.codec.decode(jpeg_of(original, quality=20)).luma, (prior.values / UNIT).astype(np.float32)
     found = fit(Problem(Network(), base, original), start, Schedule(80, rate=0.01, batch_px=400000)).parameters
@@ -356,7 +356,7 @@ def test_levels_of_fits_that_ignore_the_rate(fitted, index):
 
 @pytest.mark.parametrize("index", range(4))
 def test_within_2_percent_of_constriction_on_fitted_levels(fitted, index):
-    """What the encoder really codes, fitted to a picture and chosen by D + lambda * R: each prior's mean over the coarsenesses."""
+    """Levels as the encoder codes them, fitted to a picture and chosen by D + lambda * R; the mean over the coarsenesses for each prior."""
     prior, parameters_, mse, hessian = fitted[index]
     ours, theirs = [], []
     for coarseness in range(6):

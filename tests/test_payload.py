@@ -1,4 +1,4 @@
-"""The payload's bytes: field for field as FORMAT.md draws them, and nothing that is not a whole payload is taken for one."""
+"""The payload's bytes: each field as in FORMAT.md, and only a whole payload is taken for one."""
 
 import binascii
 
@@ -18,7 +18,7 @@ SHIPPED = Payload(9, Network(12), 0.5, Fingerprint(0x02, SUMS[::-1]), b"\0\xff")
 
 
 def network_9(number):
-    """The priors of these tests: number 9 alone."""
+    """The only prior of these tests has number 9."""
     if number != 9:
         raise UnsupportedError(f"prior {number}")
     return Network(12)
@@ -66,7 +66,7 @@ def test_every_byte_as_drawn():
 
 
 def test_sizes():
-    """12 bytes beside the coded ones where a prior implies the network, else 24."""
+    """12 bytes besides the coded ones where a prior fixes the network, else 24."""
     for size in (0, 1, 1000):
         assert len(write(Payload(9, Network(12), 0.0, Fingerprint(0, SUMS), bytes(size)))) == 12 + size
         for network in (Network(), Network(1, 0, 1), Network(32, 8, 5, (8,) * 8, 3)):
@@ -104,7 +104,7 @@ def test_truncated_at_every_byte(payload):
 
 @pytest.mark.parametrize("payload", [BLANK, SHIPPED], ids=["blank", "shipped"])
 def test_truncated_at_every_byte_with_a_true_crc(payload):
-    """The field that is cut is named; only the coded bytes may have any length."""
+    """The error names the field that is cut.  Only the coded bytes may have any length."""
     body = write(payload)[:-2]
     fixed = len(body) - len(payload.coded)
     for length in range(1, fixed):
@@ -116,7 +116,7 @@ def test_truncated_at_every_byte_with_a_true_crc(payload):
 
 @pytest.mark.parametrize("payload", [BLANK, SHIPPED], ids=["blank", "shipped"])
 def test_every_single_bit_counts(payload):
-    """One wrong bit, and bursts of up to 16: the CRC sees them all."""
+    """The CRC detects one wrong bit, and bursts of up to 16."""
     data = write(payload)
     for bit in range(8 * len(data)):
         for burst in (1, 0b11, 0x8001):
@@ -133,7 +133,7 @@ def test_another_version(version):
         body = bytes([version]) + write(payload)[1:-2]
         with pytest.raises(UnsupportedError, match=f"version {version}; expected version 1"):
             read(sealed(body), network_9)
-        # Only the version and the CRC are read.
+        # Nothing else is read of a later version.
         with pytest.raises(UnsupportedError, match=f"version {version}"):
             read(sealed(bytes([version])), network_9)
 
@@ -191,7 +191,7 @@ def test_any_bytes_are_a_payload_or_an_error(data, seal, start):
     except InlayError:
         return
     assert seal
-    # Taken for a payload, it is written the same; only dilations that mean nothing are not kept.
+    # What is read as a payload is written the same, except for dilations without a meaning.
     again = write(payload)
     ignored = range(6 + payload.network.layers, 14) if payload.prior == 0 else range(0)
     assert len(again) == len(data)

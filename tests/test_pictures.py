@@ -1,4 +1,4 @@
-"""Originals: samples of every kind come out right or are refused, transparency is laid on white, the caller's picture stays as it was."""
+"""Originals: samples of every kind are read right or refused, transparency is laid on white, and the caller's picture stays unchanged."""
 
 import io
 import itertools
@@ -20,7 +20,7 @@ ALPHA = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (24, 1))
 
 
 def prepared(picture):
-    """The pixels, and what was noted."""
+    """The prepared pixels, and the notes."""
     image, notes = pictures.prepare(picture)
     return np.asarray(image), notes
 
@@ -30,7 +30,7 @@ def opened(data):
 
 
 def deepened(samples, bits):
-    """8-bit samples as ones of `bits`, with digits of their own below the eighth."""
+    """8-bit samples as samples of `bits` bits, with random digits below the eighth."""
     if bits <= 8:
         return samples >> (8 - bits)
     noise = np.random.default_rng(0).integers(0, 1 << (bits - 8), samples.shape)
@@ -38,7 +38,7 @@ def deepened(samples, bits):
 
 
 def rounded(samples, bits):
-    """8-bit samples: those of `bits`, rounded to nearest."""
+    """Samples of `bits` bits as 8-bit samples, rounded to nearest."""
     full = (1 << bits) - 1
     return np.floor(samples.astype(np.float64) * 255 / full + 0.5).astype(np.uint8)
 
@@ -85,7 +85,7 @@ def test_png_with_a_transparent_colour(kind, bits):
     found, notes = opened(data)
     assert np.array_equal(found, expected)
     assert "transparent pixels were laid on white" in notes
-    if bits != 2 and bits != 4:  # which a decoded image no longer tells
+    if bits != 2 and bits != 4:  # a decoded image no longer has it
         image = Image.open(io.BytesIO(data))
         image.load()
         found, _ = prepared(image)
@@ -104,7 +104,7 @@ def test_a_palette_with_alpha():
 
 
 def test_interlaced_png_of_16_bits():
-    """Adam7, in two passes of which Pillow cuts each."""
+    """Adam7 with 16 bits, which is decoded twice."""
     colours = deepened(COLOUR, 16)
     height, width = colours.shape[:2]
     passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
@@ -167,14 +167,14 @@ def test_tiff_of_every_depth_is_right_or_refused(bits, photometric, helped, monk
     try:
         found, _ = opened(tiff_by_hand(colours, bits, photometric))
     except UnsupportedError:
-        assert bits not in (8, 16) and (bits, photometric) not in ((1, 0), (1, 1))  # those are usual
-        assert not (helped and bits in (10, 12, 14))  # those are what tifffile is for
+        assert bits not in (8, 16) and (bits, photometric) not in ((1, 0), (1, 1))  # Pillow decodes these right
+        assert not (helped and bits in (10, 12, 14))  # tifffile decodes these
         return
     assert found.shape == expected.shape
     assert np.abs(found.astype(int) - (255 - expected if photometric == 0 else expected)).max() <= (1 if bits < 8 else 0)
 
 
-LAYOUTS = {  # how tifffile stores them
+LAYOUTS = {  # options of tifffile's writer
     None: {"rowsperstrip": 7},
     "deflate": {"compression": "deflate", "rowsperstrip": 7},
     "lzw": {"compression": "lzw", "rowsperstrip": 7},
@@ -198,7 +198,7 @@ def tiff_cases():
 @pytest.mark.parametrize("helped", [True, False], ids=["tifffile", "pillow"])
 @pytest.mark.parametrize(("photometric", "extra", "bits", "order", "planar", "layout"), list(tiff_cases()))
 def test_tiff_is_right_or_refused(photometric, extra, bits, order, planar, layout, helped, monkeypatch):
-    """Of every kind, with tifffile and without it: the very picture, or what was found."""
+    """Every kind, with tifffile and without it, gives the exact picture or an error that names what was found."""
     colours = deepened(COLOUR if photometric in ("rgb", "separated") else GRAY, bits)
     full = (1 << bits) - 1
     if photometric == "separated":
@@ -235,7 +235,7 @@ def test_tiff_is_right_or_refused(photometric, extra, bits, order, planar, layou
     assert np.abs(found - expected).max() <= (2 if extra in ("assocalpha", "unassalpha") and bits == 8 else 1)
 
 
-# ------------------------------------------------------------------------------------------------ what stands beside the pixels
+# ------------------------------------------------------------------------------------------------ metadata
 
 
 def exif_of(orientation):
@@ -281,7 +281,7 @@ def other_chunks():
 
 @pytest.mark.parametrize("at", [0, 3])
 def test_a_damaged_chunk_takes_nothing_along(at):
-    """Neither the pixels nor the items beside it, whether they stand before or behind it."""
+    """The pixels and the other items are read, wherever the damaged chunk stands."""
     sound = list(SOUND.items())
     for kind, body in other_chunks():
         if kind in SOUND:
@@ -289,7 +289,7 @@ def test_a_damaged_chunk_takes_nothing_along(at):
         data = png_of(COLOUR, 8, 2, *sound[:at], (kind, body), *sound[at:])
         image, _ = pictures.prepare(pictures.open_picture(data))
         assert image.size == COLOUR.shape[:2], (kind, body)  # turned upright
-        if kind not in (b"gAMA", b"cHRM", b"cICP"):  # which may mean something
+        if kind not in (b"gAMA", b"cHRM", b"cICP"):  # a damaged one of these can still be valid
             assert np.array_equal(np.asarray(image), np.rot90(COLOUR, -1)), (kind, body)
         assert image.info["xmp"] == b"<x/>" and image.info["dpi"] == pytest.approx((300, 300), abs=0.01), (kind, body)
 
@@ -309,7 +309,7 @@ def test_a_wrong_checksum_is_noted():
 
 
 def test_truncated_files_are_refused_in_one_way():
-    """Whatever is cut off, and in every format, it is an error of inlaid's own, or the picture."""
+    """A cut file of any format is an InlayError, or gives the picture."""
     for format in ("PNG", "TIFF", "GIF", "WEBP", "JPEG", "BMP", "PPM", "JPEG2000"):
         file = io.BytesIO()
         Image.fromarray(COLOUR).save(file, format)
@@ -368,5 +368,5 @@ def test_every_mode_of_an_image_is_taken_or_refused(mode):
         return
     found, _ = pictures.prepare(image)
     assert found.mode in ("L", "RGB", "CMYK") and found.size == (7, 5)
-    if mode in ("LA", "La", "RGBA", "RGBa", "PA"):  # nothing but white shines through
+    if mode in ("LA", "La", "RGBA", "RGBa", "PA"):  # only the white below is seen
         assert set(np.asarray(found).ravel()) == {255}

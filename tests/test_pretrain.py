@@ -1,4 +1,4 @@
-"""Pre-training's parts: bands of qualities, patches, and parameters brought within their bounds."""
+"""Parts of pre-training: bands of qualities, patches, and parameters kept within their bounds."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,15 @@ from support.pictures import texture
 from inlaid.encoding import floatnet
 from inlaid.encoding.floatnet import he_init, normed_gradient
 from inlaid.encoding.presets import LARGE, SMALL
+from inlaid.encoding.schedule import Schedule
 from inlaid.errors import InlayError
 from inlaid.formats import jp2, jpeg
 from inlaid.network import Network
+from inlaid.pretraining.balance import ROW, balanced
 from inlaid.pretraining.corpus import Band, images_in, load
-from inlaid.pretraining.pretrain import history, pretrain
-from inlaid.pretraining.recipes import RECIPES, ROW, Best, Paper, balanced, train
+from inlaid.pretraining.pretrain import Training, history, pretrain
+from inlaid.pretraining.recipes import RECIPES, Best, Paper
+from inlaid.pretraining.training import train
 
 NETWORKS = [Network(), Network(4, 2, dilations=(2, 1)), Network(3, 0), Network(16, layers=4, dilations=(1, 2, 4, 1))]
 networks = pytest.mark.parametrize("network", NETWORKS, ids=str)
@@ -50,7 +53,7 @@ def test_balanced_is_the_same_function_within_bounds(network, scale):
     ("band", "module"), [(Band("jpeg", "quality", 10, 30), jpeg), (Band("jpeg2000", "rate_bpp", 0.3, 0.9), jp2)], ids=["jpeg", "jpeg2000"]
 )
 def test_bands(band, module):
-    """Bases lie all over the band, and nowhere else."""
+    """Bases have all qualities of the band and no others."""
     luma, rng = Image.fromarray(texture(160, 120)), np.random.default_rng(0)
     ends = [len(module.codec.encode(luma, *((q, {}) if band.knob == "quality" else (None, {band.knob: q})))) for q in (band.low, band.high)]
     sizes = [len(band.encode(luma, rng)) for _ in range(40)]
@@ -87,7 +90,7 @@ def test_the_papers_recipe_is_sgd_with_momentum(folder):
     """Two steps by hand: MSRA init, v = 0.9 v + gradient, each crop normalised by its own statistics."""
     network = Network(4, 2)
     corpus = load(images_in([folder]), Band("jpeg", "quality", 10, 40), (270, 270), seed=0)
-    found, gains_db = train(Paper(network, 1), corpus, 2, learning_rate=0.01, seed=5)
+    found, gains_db = train(Paper(network, 1), corpus, Schedule(2, rate=0.01, warmup=50), seed=5)
     expected, velocity = he_init(network, np.random.default_rng(5)), np.zeros(network.size)
     for step in range(2):
         crops = corpus.draw(np.random.default_rng((5, step)), 2, (256, 256), network.halo_px)
@@ -114,7 +117,7 @@ def test_a_folded_prior_begins_fits_with_norm_where_training_ended(folder):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_pretraining_learns_and_says_how(recipe, folder, monkeypatch):
     monkeypatch.setattr(RECIPES[recipe], "every", 4)
-    fields = pretrain([folder], Band("jpeg", "quality", 10, 10), Network(4, 1), recipe=recipe, steps=10, surveyed=1)
+    fields = pretrain([folder], Band("jpeg", "quality", 10, 10), Network(4, 1), Training(recipe, steps=10, surveyed=1))
     ends, gains_db = history(fields["provenance"])
     assert (ends, len(gains_db)) == ([4, 8, 10], 3)
     assert gains_db[-1] > gains_db[0]
@@ -124,7 +127,7 @@ def test_pretraining_learns_and_says_how(recipe, folder, monkeypatch):
 
 def test_an_unknown_recipe():
     with pytest.raises(InlayError, match="no recipe 'stew'; expected one of best, paper"):
-        pretrain([], Band("jpeg", "quality", 10, 10), Network(), recipe="stew")
+        pretrain([], Band("jpeg", "quality", 10, 10), Network(), Training("stew"))
 
 
 @pytest.mark.parametrize("network", [SMALL, LARGE], ids=str)
@@ -135,10 +138,10 @@ def test_patches_fill_vectors(network):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_training_that_runs_away_is_an_error(recipe, folder):
     with pytest.raises(InlayError, match=r"grew without bound at step \d+; expected a lower learning rate than 1000000000"):
-        pretrain([folder], Band("jpeg", "quality", 10, 10), Network(4, 1), recipe=recipe, steps=10, learning_rate=1e9)
+        pretrain([folder], Band("jpeg", "quality", 10, 10), Network(4, 1), Training(recipe, steps=10, learning_rate=1e9))
 
 
 def test_flat_pictures_teach_nothing(tmp_path):
     Image.new("L", (300, 300), 99).save(tmp_path / "flat.png")
-    fields = pretrain([tmp_path], Band("jpeg", "quality", 90, 90), Network(4, 1), steps=3, surveyed=1)
+    fields = pretrain([tmp_path], Band("jpeg", "quality", 90, 90), Network(4, 1), Training(steps=3, surveyed=1))
     assert history(fields["provenance"])[1] == [0.0]

@@ -1,4 +1,4 @@
-"""From float parameters to coded levels: the quadratic tells the truth near by, and bits are bought with error."""
+"""From float parameters to coded levels: the quadratic predicts the error of small changes, and D + lambda * R is small."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ COARSENESSES = (-1, 0, 1, 2, 3, 4, 5)
 
 
 def answer(network, parameters, base):
-    """What the network adds to the whole picture, in double precision by numpy: the same on every kernel path."""
+    """What the network adds to the whole picture, computed by numpy in double precision, whatever the kernel path."""
     height, width = base.shape
     return floatnet.answer(network, parameters.astype(np.float64), floatnet.inputs(network, base, (0, height, 0, width), np.float64))
 
@@ -55,7 +55,7 @@ def test_the_kernel_gives_the_exact_matrix_and_error(fits, index):
 
 @networks
 def test_the_matrix_says_how_the_answer_moves(fits, index):
-    """mean (net(p + d) - net(p))^2 is d^T H d for a small d, but for the damping, which only adds."""
+    """For a small d, mean (net(p + d) - net(p))^2 is d^T H d without the damping, which only adds."""
     network, base, _, fitted, _, hessian = fits[index]
     height, width = base.shape
     planes = floatnet.inputs(network, base, (0, height, 0, width), np.float64)
@@ -72,12 +72,12 @@ def test_the_matrix_says_how_the_answer_moves(fits, index):
 
 @networks
 def test_the_quadratic_predicts_the_error(fits, index):
-    """The error of net(p + d) is that of net(p) and about d^T H d more, where the slope plays no part."""
+    """The error of net(p + d) is about that of net(p) plus d^T H d, if the slope is left out."""
     network, base, original, fitted, mse, hessian = fits[index]
     rng, ratios = np.random.default_rng(2), []
     for _ in range(12):
         d = rng.normal(0, 3e-3, network.size).astype(np.float32)
-        # Both ways, so that the slope's share falls out: the fit is not quite at its minimum.
+        # The mean over +d and -d leaves out the slope: the fit is not quite at its minimum.
         ahead, behind = (mean_squared_error(Problem(network, base, original), p) for p in (fitted + d, fitted - d))
         ratios.append(((ahead + behind) / 2 - mse) / (d @ hessian @ d))
     assert 0.8 < np.mean(ratios) < 1.35
@@ -94,7 +94,7 @@ def test_the_matrix_is_symmetric_and_positive(fits, index):
 
 
 def test_a_sample_is_about_the_whole():
-    """Fewer pixels give about the same matrix; the seed picks them."""
+    """Fewer pixels, chosen by the seed, give about the same matrix."""
     network, base = Network(), texture(354, 240, seed=1)
     prior = he_init(network, np.random.default_rng(3))
     prior[network.tensors[-1].slice] = np.random.default_rng(4).normal(0, 0.1, network.tensors[-1].size)
@@ -120,11 +120,11 @@ def test_the_matrix_of_tiny_pictures(shape):
 
 
 def relative_to(fitted, network, rng, exponent):
-    """A prior near the fitted parameters, as a shipped one is near those of a picture."""
-    strayed = rng.normal(0, 0.05, network.size)
-    values = np.rint((fitted + strayed) * UNIT).astype(np.int64)
+    """A prior close to the fitted parameters, as a shipped prior is."""
+    distances = rng.normal(0, 0.05, network.size)
+    values = np.rint((fitted + distances) * UNIT).astype(np.int64)
     full = np.ones(network.size, np.int64)
-    return Prior(200, network, values, exponent * full, np.maximum(np.rint(np.abs(strayed) * UNIT), 1).astype(np.int64))
+    return Prior(200, network, values, exponent * full, np.maximum(np.rint(np.abs(distances) * UNIT), 1).astype(np.int64))
 
 
 def decoded(prior, quantised):
@@ -150,11 +150,11 @@ def test_fine_steps_and_free_bits_give_the_parameters_back(fits, index):
     prior = relative_to(fitted, network, np.random.default_rng(8), 2)
     quantised = quantise(prior, fitted, hessian, mse, 0.0, -2)  # steps of 1
     found = decoded(prior, quantised)
-    # Each is within a few steps: they make up for one another's rounding.
+    # Each is within a few steps, because levels compensate for one another's rounding.
     assert np.abs(found - fitted * UNIT).max() < 4.5
     assert np.abs(found - fitted * UNIT).mean() < 0.6
     assert quantised.expected_mse == pytest.approx(mse, rel=1e-3)
-    # What the exact decoder makes of it has the error of the float network, but for rounding to whole grey levels.
+    # The exact decoder has the error of the float network, apart from rounding to whole grey levels.
     restored = reference.restore(network, found, base)
     assert float(((restored.astype(float) - original) ** 2).mean()) == pytest.approx(mse, rel=0.01, abs=0.3)
 
@@ -171,7 +171,7 @@ def test_the_expected_error_is_that_of_the_quadratic(fits, index):
 
 @networks
 def test_what_is_expected_is_what_the_decoder_gives(fits, index):
-    """At steps as an encoder picks them, the exact decoder's error is about the expected one."""
+    """With the steps that an encoder picks, the exact decoder's error is about the expected one."""
     network, base, original, fitted, mse, hessian = fits[index]
     prior = relative_to(fitted, network, np.random.default_rng(10), 6)
     for coarseness in (-1, 0, 1):
@@ -187,13 +187,13 @@ def test_the_dearer_a_bit_the_fewer_bytes(fits, index, coarseness):
     network, _, _, fitted, mse, hessian = fits[index]
     prior = relative_to(fitted, network, np.random.default_rng(11), 6)
     found = [quantise(prior, fitted, hessian, mse, price * mse, coarseness) for price in (0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e9)]
-    # Level by level is not quite the optimum, so a few bytes and per cent of slack where the price hardly matters.
+    # Choosing level by level is not quite optimal, so a little slack is allowed where bits cost little.
     sizes, errors = [len(q.coded) for q in found], [q.expected_mse for q in found]
     for i in range(1, len(found)):
         assert sizes[i] <= min(sizes[:i]) + 3
-        assert errors[i] >= 0.85 * max(errors[:i])  # choices one by one end in one of several valleys
+        assert errors[i] >= 0.85 * max(errors[:i])  # choosing level by level ends in one of several minima
     assert sizes[2] > sizes[4] > sizes[6]
-    # Where bits are priceless, the prior is taken as it is.
+    # Where bits cost very much, the prior is taken as it is.
     assert found[-1].coded == b""
     assert not found[-1].levels.any()
 
@@ -201,7 +201,7 @@ def test_the_dearer_a_bit_the_fewer_bytes(fits, index, coarseness):
 @networks
 @pytest.mark.parametrize("coarseness", [0, 2, 4])
 def test_better_than_rounding(fits, index, coarseness):
-    """D + lambda * R, counted with the real bytes, is less than with each parameter rounded for itself: at coarse steps by far."""
+    """D + lambda * R, with the real bytes, is less than with each parameter rounded on its own, much less with coarse steps."""
     network, _, _, fitted, mse, hessian = fits[index]
     prior = relative_to(fitted, network, np.random.default_rng(12), 6)
     rounded = np.rint((fitted * UNIT - prior.values) / 2.0 ** prior.steps(coarseness)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The range coder: bits come back, cost what their probabilities say, and nothing that is read can break the decoder."""
+"""The range coder: bits come back, cost as much as their probabilities imply, and no bytes break the decoder."""
 
 import itertools
 import math
@@ -31,7 +31,7 @@ def coded(operations, models):
 
 
 def decoded(data, operations, models):
-    """What the decoder reads where `operations` were written."""
+    """The values that the decoder reads by these operations."""
     coder, values = Decoder(data), []
     for kind, what, _ in operations:
         values.append(coder.bit(models[what]) if kind == "bit" else coder.bits(what))
@@ -51,7 +51,7 @@ def test_round_trip(operations, starts):
     data, _ = coded(operations, writing)
     assert decoded(data, operations, reading) == [value for _, _, value in operations]
     assert [(m.zeros, m.ones) for m in writing] == [(m.zeros, m.ones) for m in reading]
-    # Zeros are read behind the end: some more of them change nothing, and none is written.
+    # Zeros are read behind the end, so more of them change nothing, and none is written.
     assert decoded(data + bytes(5), operations, fresh(starts)) == [value for _, _, value in operations]
     assert not data.endswith(b"\0")
 
@@ -59,7 +59,7 @@ def test_round_trip(operations, starts):
 @settings(max_examples=200, deadline=None)
 @given(st.lists(modelled | plain, max_size=12), st.tuples(counts, counts, counts, counts))
 def test_the_bytes_are_the_fewest(operations, starts):
-    """No shorter string decodes to the same values: all of them are tried where they are few, else the cut one."""
+    """No shorter bytes decode to the same values.  Short ones are all tried, for long ones only those without the last byte."""
     data, _ = coded(operations, fresh(starts))
     values = [value for _, _, value in operations]
     if not data:
@@ -93,7 +93,7 @@ def test_golden_bytes():
 
 
 def test_a_handful_of_bytes_by_hand():
-    """Plain bits are the number itself; an even context that says what is coded costs next to nothing."""
+    """Plain bits are written as they are.  The other codes are worked out by hand."""
     coder = Encoder()
     coder.bits(16, 0xABCD)
     coder.bits(8, 0x01)
@@ -112,7 +112,7 @@ def test_a_handful_of_bytes_by_hand():
 @pytest.mark.parametrize("one", [0.002, 0.05, 0.3, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("length", [0, 1, 10, 300, 6000])
 def test_cost(one, length):
-    """Within 1 % and 2 bytes of the sum of -log2 p, p being the models' own probabilities."""
+    """Within 1 % and 2 bytes of the sum of -log2 p, with the models' probabilities p."""
     rng = np.random.default_rng(length)
     for _ in range(1 if length > 300 else 20):
         bits = (rng.random(length) < one).astype(int).tolist()
@@ -123,7 +123,7 @@ def test_cost(one, length):
 
 
 def test_learning_beats_the_entropy_of_what_it_did_not_know():
-    """A coin of 1 to 19, unknown at first, costs about its entropy (0.286 bits), not one bit."""
+    """Bits of an unknown probability of 0.05 cost about their entropy of 0.286 bits, not one bit each."""
     bits = (np.random.default_rng(5).random(8000) < 0.05).astype(int).tolist()
     data, _ = coded([("bit", 0, bit) for bit in bits], [Bit()])
     share = sum(bits) / len(bits)
@@ -134,7 +134,7 @@ def test_learning_beats_the_entropy_of_what_it_did_not_know():
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60), st.lists(modelled | plain, min_size=1, max_size=200), st.tuples(*[counts] * 4))
 def test_any_bytes_decode_to_something(data, operations, starts):
-    """Empty, truncated, random: each read ends and gives a value in its range (`decoded` checks the coder's invariants)."""
+    """From any bytes, each read gives a value in its range; `decoded` checks the coder's invariants."""
     models = fresh(starts)
     for (kind, what, _), value in zip(operations, decoded(data, operations, models), strict=True):
         assert value in (0, 1) if kind == "bit" else 0 <= value < 1 << what
@@ -150,7 +150,7 @@ def test_truncated_at_every_byte():
     for length in range(len(data)):
         got = decoded(data[:length], operations, fresh(starts))
         assert got != whole
-        # What the kept bytes decide is right; 4 bytes are looked ahead.
+        # The values that the kept bytes decide are right; the decoder reads 4 bytes ahead.
         right = next(i for i, (a, b) in enumerate(zip(got, whole, strict=True)) if a != b)
         assert right > 0 or length <= 4
         for (kind, what, _), value in zip(operations, got, strict=True):
@@ -173,7 +173,7 @@ def test_counts_keep_their_invariant(start, bits):
 
 @pytest.mark.parametrize("bit", [0, 1])
 def test_counts_after_ten_thousand_equal_bits(bit):
-    """The worst case for the rare bit's count: it is halved again and again, and stays."""
+    """The rare bit's count is halved many times and stays above 0."""
     model = Bit(1, 511) if bit else Bit(511, 1)
     halved = False
     for _ in range(10_000):
@@ -184,7 +184,7 @@ def test_counts_after_ten_thousand_equal_bits(bit):
         assert model.zeros + model.ones <= COUNT_LIMIT
         assert 2 <= model.chance() < 1 << SCALE_BITS
     assert halved
-    # It then costs next to nothing, and the other one is still possible.
+    # The usual bit costs next to nothing then, and the other is still possible.
     assert min(model.chance(), (1 << SCALE_BITS) - model.chance()) <= 8
     model.learn(1 - bit)
     assert 2 <= model.chance() < 1 << SCALE_BITS

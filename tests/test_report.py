@@ -1,4 +1,4 @@
-"""The report repeats what the lines say, and needs nothing but them."""
+"""The report shows the numbers of the lines, and needs nothing else."""
 
 import base64
 import json
@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from inlaid.bench.evaluate import Settings
+from inlaid.bench.settings import Settings
 from inlaid.cli.main import main
-from inlaid.report import compare, sections
+from inlaid.report import compare, paper, sections
 from inlaid.report import tables as report
 from inlaid.report.tables import Results, Table
 
@@ -23,7 +23,7 @@ QUALITIES = (10, 20, 30, 40)
 
 
 def line(image: str, quality: int, plain: tuple[int, float], inlay: tuple[int, float], **more) -> dict:
-    """A line as the bench writes it; (bytes, PSNR) without and with an inlay, of a picture of 100 x 80 pixels."""
+    """A line of the bench for a picture of 100 x 80 pixels, with (bytes, PSNR) without and with an inlay."""
     return {
         "image": image, "set": "kodak", "sha256": image, **Settings(quality=quality).__dict__, "threads": 1, "code": "c",
         "width": 100, "height": 80, "plain_bytes": plain[0], "file_bytes": inlay[0], "payload_bytes": inlay[0] - plain[0],
@@ -55,7 +55,7 @@ def write(run: Path, lines: list[dict]) -> Path:
 
 
 def direct(points: list[tuple[int, float]], gain_db: float) -> tuple[float, float]:
-    """BD-rate and BD-PSNR of 100 bytes and `gain_db` more, by the package itself."""
+    """BD-rate and BD-PSNR of 100 more bytes and a gain of `gain_db`, computed by the bjontegaard package."""
     import bjontegaard
 
     size, psnr = np.array(points).T
@@ -89,9 +89,9 @@ def test_report_equals_a_direct_computation(tmp_path: Path) -> None:
 
 def test_the_papers_averages_are_weighted() -> None:
     images = {"live1": 29, "kodak": 24, "classic5": 5}
-    for codec, average in sections.PAPER_AVERAGE.items():
+    for codec, average in paper.AVERAGE.items():
         for column in (0, 1):
-            mean = sum(n * sections.PAPER[codec][name][column] for name, n in images.items()) / 58
+            mean = sum(n * paper.TABLE_2[codec][name][column] for name, n in images.items()) / 58
             assert mean == pytest.approx(average[column], abs=0.006)
 
 
@@ -125,7 +125,7 @@ def test_a_point_that_few_have_is_not_used(tmp_path: Path) -> None:
     (table,) = tables(write(tmp_path / "run.jsonl", [*stored(), *third, extra]))
     assert [p.at for p in table.sets[0].points] == list(QUALITIES)
     assert table.sets[0].images == 3
-    assert "kodak: not used are the lines at 25, which most pictures do not have." in table.notes
+    assert "kodak: the lines at 25 are not used: most pictures do not have them." in table.notes
     assert extra in [{name: each[name] for name in extra} for each in table.lines]
 
 
@@ -133,7 +133,7 @@ def test_a_point_that_few_have_is_not_used(tmp_path: Path) -> None:
 
 
 def as_plain(lines: list[dict], codec: str) -> list[dict]:
-    """The lines of a peer: 80 % of the bytes of the plain base, at its PSNR."""
+    """The lines of a peer with 80 % of the plain base's bytes at the same PSNR."""
     smaller = [{**each, "plain_bytes": 8 * each["plain_bytes"] // 10} for each in lines]
     return [
         {**each, "codec": codec, "preset": "none", "effort": 0, "file_bytes": each["plain_bytes"], "payload_bytes": 0,
@@ -207,7 +207,7 @@ def speed_line(weights: int, threads: int, **more) -> dict:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Everything that a report can show: two presets, JPEG 2000, a peer, metrics, crops, times."""
+    """A file of lines with everything that a report can show: two presets, JPEG 2000, a peer, metrics, crops, times."""
     looks = {name + which: 0.9 for name in ("ssim", "ms_ssim", "ssimulacra2") for which in ("", "_plain")}
     lines = stored(metrics="all", **looks)
     crop = {"box": [0, 0, 16, 12], "original": png(0), "plain": png(100), "restored": png(200)}
@@ -227,7 +227,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 class Links(HTMLParser):
-    """All tags and addresses of a page; fails where tags do not match."""
+    """The tags and addresses of a page.  Fails if tags do not match."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -268,7 +268,7 @@ def test_both_pages_say_all(run: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(main, ["report", str(run), "-o", str(out)]).exit_code == 0
     markdown, html = ((out / name).read_text("utf-8") for name in ("results.md", "results.html"))
     for heading in ("Savings (Table II)", "Rate and distortion (Figure 3)", "Side by side (Figure 4)", "Against other codecs",
-                    "What brings what", "What restoring costs (Table I)", "All configurations"):  # fmt: skip
+                    "What each part of the method brings", "Speed of restoring (Table I)", "All configurations"):  # fmt: skip
         assert f"## {heading}\n" in markdown and f"<h2>{heading}</h2>" in html
     row = "6 channels, 3 layers|768x512|378 + 24|378|0.149|12.50|20.00|6.25|20.00"
     assert f"| {' | '.join(row.split('|'))} |" in markdown
@@ -282,7 +282,7 @@ def test_both_pages_say_all(run: Path, tmp_path: Path) -> None:
 
 
 def test_report_command(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same lines give the same bytes; without matplotlib there are no curves, but all else."""
+    """The same lines give the same bytes.  Without matplotlib only the curves are missing."""
     runner, out, again = CliRunner(), tmp_path / "out", tmp_path / "again"
     for folder in (out, again):
         assert runner.invoke(main, ["report", str(run), "-o", str(folder)]).exit_code == 0
@@ -296,7 +296,7 @@ def test_report_command(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     bare = tmp_path / "bare"
     result = runner.invoke(main, ["report", str(run), "-o", str(bare)])
     assert result.exit_code == 0
-    assert "no figures: they need matplotlib" in result.output
+    assert "no figures: matplotlib is not installed" in result.output
     assert {Path(name).suffix for name in files_in(bare)} == {".md", ".html", ".png"}
     result = runner.invoke(main, ["report", str(write(tmp_path / "none.jsonl", []))])
     assert result.exit_code == 1
@@ -310,7 +310,7 @@ def test_times_alone_are_a_report(tmp_path: Path) -> None:
 
 
 def test_what_tells_what_brings_what_stands_for_nothing(tmp_path: Path) -> None:
-    """An ablation, however good, and a preset that is no more are shown among the ablations alone."""
+    """Ablations and presets that no longer exist are shown only among the ablations, however good they are."""
     better = [{**line, "psnr_db": line["psnr_db"] + 1} for line in stored(preset="wiener", effort=0)]
     run = write(tmp_path / "run.jsonl", [*stored(), *better, *stored(preset="gone")])
     result = CliRunner().invoke(main, ["report", str(run)])

@@ -1,4 +1,4 @@
-"""Colours: a master in any space is compared as what a viewer sees of it, in 8 bits and in 16."""
+"""Colours: a master in any space is converted to what a viewer shows, in 8 bits and in 16."""
 
 import io
 import struct
@@ -28,7 +28,7 @@ def test_a_master_becomes_srgb(name, bits):
     convert = conversion(source, SRGB)
     if bits == 8:
         found = convert(samples).astype(np.float64)
-        limit = {"linear sRGB": 2.5}.get(name, 1.2)  # eight bits are few for linear light
+        limit = {"linear sRGB": 2.5}.get(name, 1.2)  # 8 bits are too few for linear light
     else:
         found, limit = between(convert, samples), 0.8
     change = found - TRUTH
@@ -54,7 +54,7 @@ def test_interpolation_meets_the_8_bit_values(value):
 
 
 def test_one_space_by_two_profiles_is_not_converted():
-    """Or a master would lose by its own profile being written down."""
+    """Otherwise a master would lose quality because of its own profile."""
     described = icc.colour_profile(icc.SRGB, icc.SRGB_CURVE)
     of_lcms = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for profile in (described, of_lcms):
@@ -68,7 +68,7 @@ def test_one_space_by_two_profiles_is_not_converted():
 
 
 def test_gray_and_colour():
-    """Gray without a profile is sRGB's."""
+    """Gray without a profile is taken as sRGB."""
     gray = texture(40, 30)
     image, _ = pictures.prepare(Image.fromarray(gray), target=SRGB)
     assert np.array_equal(np.asarray(image), np.dstack([gray] * 3))
@@ -76,7 +76,7 @@ def test_gray_and_colour():
     assert np.array_equal(np.asarray(image), pictures.luma(Image.fromarray(TRUTH)))
     wide = RGB_SPACES["Display P3"]
     image, _ = pictures.prepare(Image.fromarray(gray), target=Space("RGB", icc.colour_profile(*wide)))
-    assert np.abs(np.asarray(image).astype(int) - gray[..., None]).max() <= 1  # gray is gray in P3, which has sRGB's curve and white
+    assert np.abs(np.asarray(image).astype(int) - gray[..., None]).max() <= 1  # P3 has sRGB's curve and white, so grays are the same
 
 
 def test_a_cmyk_master():
@@ -98,7 +98,7 @@ def test_what_cannot_be_converted_is_refused():
 
 
 def test_a_profile_that_does_not_fit_is_left_out():
-    """As viewers do."""
+    """Viewers ignore it too."""
     image = Image.fromarray(TRUTH)
     image.info["icc_profile"] = icc.gray_profile(Curve(2.2))
     for target in (None, SRGB):
@@ -120,7 +120,7 @@ def test_a_profile_that_cannot_be_read_is_kept_and_not_used():
 
 
 def test_a_curve_that_claims_too_much_is_not_read():
-    """LittleCMS would take 200 MB for it."""
+    """LittleCMS would allocate 200 MB for it."""
     sound = icc.gray_profile(Curve(1.0))
     tag = sound.index(b"kTRC")
     place = int.from_bytes(sound[tag + 4 : tag + 8], "big")
@@ -129,7 +129,7 @@ def test_a_curve_that_claims_too_much_is_not_read():
         assert is_readable(sound[:place] + curve + sound[place + 12 :]) == readable
 
 
-# ------------------------------------------------------------------------------------------------ PNG's own words
+# ------------------------------------------------------------------------------------------------ colours of PNG files
 
 
 def png(chunks, pixels=TRUTH):
@@ -169,7 +169,7 @@ def test_gamma_alone_becomes_srgb():
 
 @pytest.mark.parametrize("chunk", ["cICP", "cHRM"])
 def test_wide_primaries_become_a_profile(chunk):
-    """The colours are kept: what a viewer makes of the pixels and the profile is the truth."""
+    """The colours are kept: pixels and profile together give the truth."""
     primaries, curve = RGB_SPACES["Display P3"]
     samples = master(TRUTH, primaries, curve, 8)
     chunks = [(b"cICP", bytes((12, 13, 0, 1)))] if chunk == "cICP" else [gamma(1 / 2.2), chromaticities(primaries)]

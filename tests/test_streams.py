@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or broken, and names that cannot be printed: one line, an exit code, and never a traceback."""
+"""Standard streams that are closed, full or broken, and names that cannot be printed, give one line and an exit code, never a traceback."""
 
 import json
 import os
@@ -17,12 +17,12 @@ import inlaid
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors and devices as POSIX has them")
 COMMANDS = ("encode", "attach", "decode", "info", "strip", "demo", "pretrain", "bench", "report")
 NAME = os.fsdecode(b"p\xff\xe9.jpg")  # not UTF-8
-# Where nothing but ASCII can be printed.
+# An environment in which only ASCII can be printed.
 PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 
 
 def inlay_with(*arguments, closed=(), environment=(), **settings):
-    """The finished process `inlaid ...`, started with these descriptors closed."""
+    """Runs `inlaid` in a process with these descriptors closed.  Returns the finished process."""
 
     def close():
         for descriptor in closed:
@@ -48,7 +48,7 @@ def folder(tmp_path, carrier, monkeypatch):
 
 
 CLOSED = [tuple(d for d, shut in enumerate(which) if shut) for which in product((False, True), repeat=3)]
-USES = {  # what is done, whether it reads standard input, whether it prints
+USES = {  # arguments, whether standard input is read, whether anything is printed
     "--help": (("--help",), False, True),
     "--version": (("--version",), False, True),
     "strip --help": (("strip", "--help"), False, True),
@@ -88,7 +88,7 @@ WORK = {
 
 @pytest.mark.parametrize("name", WORK)
 def test_work_is_done_although_all_streams_are_closed(name, folder, carrier):
-    """Only the exit code can tell that the report was lost."""
+    """Only the exit code shows that the report was lost."""
     carrier.original.save(folder / "master.png")
     (folder / "set").mkdir()
     textured(96, 88).save(folder / "set" / "a.png")
@@ -125,7 +125,7 @@ class TestFull:
         assert done.returncode == 1 and done.stderr == b"inlaid: standard output: No space left on device\n"
 
     def test_a_full_output_is_found_before_the_work(self, folder):
-        """Or the picture, which is no picture, would be complained of."""
+        """Otherwise the error would be about the input, which is no picture."""
         (folder / "photo.png").write_bytes(b"hello, world")
         with Path("/dev/full").open("wb") as full:
             done = inlay_with("encode", "photo.png", "-o", "-", stdout=full)
@@ -155,15 +155,15 @@ def test_a_reader_that_has_gone(arguments, folder):
 
 
 def test_a_pipe_without_a_reader_as_output(folder):
-    """Its reader leaves when the picture, larger than a pipe, has begun to come."""
+    """The reader closes the pipe after the first byte; the picture is larger than the pipe's buffer."""
     os.mkfifo("pipe")
     Image.effect_noise((500, 500), 90).save("noise.jpg", quality=100)
     command = [sys.executable, "-m", "inlaid", "strip", "noise.jpg", "-o", "pipe"]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         with Path("pipe").open("rb") as reader:
             reader.read(1)
-        told = process.stderr.read()
-    assert process.returncode == 1 and told == b"inlaid: pipe: Broken pipe\n"
+        errors = process.stderr.read()
+    assert process.returncode == 1 and errors == b"inlaid: pipe: Broken pipe\n"
 
 
 # ------------------------------------------------------------------------------------------------ names
@@ -204,7 +204,7 @@ def test_names_that_would_steer_a_terminal(run, folder, carrier):
 
 
 def test_names_of_folders_in_what_is_made(folder):
-    """In the demo's table, where they are no markup; in the bench's lines and their report; in a prior."""
+    """They appear in the demo's table (not as markup), in the bench's lines and report, and in a prior."""
     odd = f"$_$ [red] [bold] {NAME}"
     Path(odd).mkdir()
     textured(96, 88).save(Path(odd) / f"{NAME}.png")
@@ -227,7 +227,7 @@ def test_names_of_folders_in_what_is_made(folder):
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices here")
 def test_devices_as_inputs(folder):
-    """Without end, some of them."""
+    """Some of them never end."""
     assert inlay_with("info", "/dev/zero").stderr == b"inlaid: /dev/zero: it is a device; expected a file or a pipe\n"
     assert inlay_with("encode", "/dev/null", "-o", "out.jpg").stderr == b"inlaid: /dev/null: it is empty; expected a picture\n"
     with Path("/dev/zero").open("rb") as zeros:
@@ -278,7 +278,7 @@ def test_a_picture_file_that_cannot_be_read_is_called_what_it_is(kind, run, fold
 
 
 def test_the_reason_is_given(run, folder, monkeypatch):
-    """Of a TIFF of 7 bits a sample, and of a kind that Pillow does not know."""
+    """For a TIFF file of 7 bits a sample, and for a format that Pillow does not know."""
     monkeypatch.setitem(sys.modules, "tifffile", None)
     textured(40, 32).convert("L").save("seven.tif")
     data = bytearray(Path("seven.tif").read_bytes())
@@ -286,7 +286,7 @@ def test_the_reason_is_given(run, folder, monkeypatch):
     data[at + 8] = 7
     Path("seven.tif").write_bytes(data)
     done = run("encode", "seven.tif", "-o", "out.jpg")
-    needed = "pip install 'inlaid[tiff]' brings what reads it"
+    needed = "pip install 'inlaid[tiff]' adds a reader for it"
     assert done.stderr == f"inlaid: seven.tif: this TIFF file has samples that Pillow does not know; {needed}\n"
     Path("drawing.svg").write_bytes(KINDS["SVG"])
     done = run("encode", "drawing.svg", "-o", "out.jpg")

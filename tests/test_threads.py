@@ -1,4 +1,4 @@
-"""Work shared among threads: results in order, errors heard, and the same bytes however it is cut."""
+"""Work shared among threads: results come in order, errors are raised, and the bytes do not depend on the division."""
 
 import gc
 import importlib.util
@@ -23,12 +23,12 @@ def test_results_come_in_order(threads):
 
 
 def test_several_threads_take_part():
-    meeting = threading.Barrier(3, timeout=30)  # which nobody passes alone
+    meeting = threading.Barrier(3, timeout=30)  # one thread alone does not pass it
     assert parallel(lambda i: meeting.wait() >= 0, range(3), 3) == [True] * 3
 
 
 def test_parallel_work_may_be_nested():
-    """However few threads there are to help."""
+    """It ends however few helping threads there are."""
 
     def work(i):
         return sum(parallel(lambda j: i * j, range(5), 2))
@@ -38,7 +38,7 @@ def test_parallel_work_may_be_nested():
 
 @pytest.fixture
 def fresh():
-    """The module as a program finds it that has started no helping thread yet; `started` has those that it starts."""
+    """A new copy of the module that has started no helping thread.  Its list `started` has an entry for each that it starts."""
     spec = importlib.util.find_spec("inlaid.threads")
     module, started = importlib.util.module_from_spec(spec), []
     spec.loader.exec_module(module)
@@ -88,7 +88,7 @@ def test_callers_share_the_helpers(fresh):
 
 
 @pytest.mark.parametrize("bad", [0, 7, 19])
-def test_an_error_is_heard_and_nothing_runs_on(bad):
+def test_an_error_is_raised_and_nothing_runs_on(bad):
     running, done = [], []
 
     def work(i):
@@ -103,7 +103,7 @@ def test_an_error_is_heard_and_nothing_runs_on(bad):
     with pytest.raises(ValueError, match=f"item {bad}"):
         parallel(work, range(2000), 2)
     assert running == [bad]
-    assert len(done) < 2000 - 1  # the rest is not begun
+    assert len(done) < 2000 - 1  # the others are not begun
     assert parallel(work, range(bad), 2) == list(range(bad))
 
 

@@ -1,4 +1,4 @@
-"""What `attach` says of parts of a file that do not survive a change."""
+"""`attach` names the parts of a file that a change makes invalid."""
 
 import struct
 
@@ -25,7 +25,7 @@ def inserted(*parts):
 
 
 def with_preview(order="<", header=b"", counted="block", far=0):
-    """A file whose maker note names the place of a preview behind the image, counted from the EXIF block or from the file."""
+    """A file whose maker note holds the place of a preview behind the image, counted from the EXIF block or from the file."""
 
     def made(place):
         note = header + struct.pack(order + "H", 2) + struct.pack(order + "HHI4s", 1, 2, 4, b"abc\0")
@@ -86,7 +86,7 @@ def test_any_damage_of_the_metadata():
             changed[at] ^= 0xFF
             try:
                 (jpeg if data.startswith(b"\xff\xd8") else jp2).describe(bytes(changed))
-            except Exception:  # no longer a file that attach takes
+            except Exception:  # attach would refuse the file
                 continue
             invalidated(bytes(changed))
 

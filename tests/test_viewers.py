@@ -1,4 +1,4 @@
-"""Programs that know nothing of inlay show a file with an inlay exactly as the file without."""
+"""Programs that do not know inlays show a file with an inlay exactly like the file without it."""
 
 import base64
 import html
@@ -26,7 +26,7 @@ def netpbm(data):
     return np.frombuffer(pixels, np.uint8).reshape(shape)
 
 
-# Pillow is checked in test_jpeg.
+# test_formats.py has Pillow.
 
 
 @payloads
@@ -54,7 +54,7 @@ def test_jpegtran_keeps_the_payload(name, payload):
         command = [jpegtran, "-copy", "all", *options]
         transformed = output(*command, data=embedded)
         assert jpeg.container.extract(transformed) == payload
-        if b"MPF\0" not in data:  # whose index jpegtran leaves wrong
+        if b"MPF\0" not in data:  # jpegtran does not correct the MPF index
             assert jpeg.container.strip(transformed) == output(*command, data=data)
 
 
@@ -78,7 +78,7 @@ def test_exiftool_sees_no_difference(name, payload, tmp_path):
     data = VARIANTS[name]()
 
     def tags(content, *options):
-        """Lines as "[IFD0] Orientation : Horizontal", without those about the file's name, size and dates."""
+        """exiftool's lines, as "[IFD0] Orientation : Horizontal", without the file's name, size and dates."""
         path = tmp_path / "picture.jpg"
         path.write_bytes(content)
         lines = output(exiftool, *options, "-s", "-a", "-G1", path).decode("latin-1").splitlines()
@@ -91,7 +91,7 @@ def test_exiftool_sees_no_difference(name, payload, tmp_path):
     assert changed == with_index * [["[MPImage1]", "MPImageLength"], ["[MPImage2]", "MPImageStart"]]
     assert len(after) == len(before)
 
-    # Asked to be pedantic, it says of ours what it says of any segment that it does not know (fill bytes apart).
+    # With its strictest checks, it reports our segment like any unknown one.
     pedantic = ("-validate", "-warning", "-error")
     new = Counter(tags(jpeg.container.embed(data, payload), *pedantic)) - Counter(tags(data, *pedantic))
     texts = [line.split(": ")[1] for line in new if "Validate" not in line and "Skipped unknown 2 bytes" not in line]
@@ -105,7 +105,7 @@ def test_exiftool_finds_the_second_image(order, tmp_path):
     path = tmp_path / "picture.jpg"
     path.write_bytes(jpeg.container.embed(data, PAYLOAD))
     assert output(exiftool, "-b", "-MPImage2", path) == second
-    # exiftool corrects the index itself when it edits a file; the payload and the way back survive that.
+    # exiftool corrects the MPF index itself; the payload can still be read and removed.
     output(exiftool, "-m", "-overwrite_original", "-Artist=somebody", path)
     edited = path.read_bytes()
     assert jpeg.container.extract(edited) == PAYLOAD
@@ -137,7 +137,7 @@ onload = () => {
 
 @payloads
 def test_chromium(payload, tmp_path):
-    """Every variant in one page; a third file, of other pixels, shows that the comparison can fail."""
+    """Every variant in one page.  A third file with other pixels shows that the comparison can fail."""
     chromium = program("chromium", "chromium-browser", "google-chrome")
     bases = {name: make() for name, make in VARIANTS.items()}
     rows = ""
@@ -156,12 +156,12 @@ def test_chromium(payload, tmp_path):
         info = jpeg.container.describe(data)
         size = [info["width"], info["height"]]
         if "EXIF" in info["metadata"]:
-            size.reverse()  # it says "turn by 90 degrees", and Chromium does
+            size.reverse()  # its orientation turns it by 90 degrees in Chromium
         assert result[name] == [size, False, True], name
 
 
 def test_the_metadata_is_worth_the_test():
-    """The variant "metadata" has every kind of segment that a reader may look for around ours."""
+    """The variant "metadata" has every kind of segment that readers look for."""
     markers = {body[1] for body in METADATA}
     assert markers >= {0xE1, 0xE2, 0xE9, 0xEB, 0xED, 0xEE, 0xFE}
     assert segment(0xE9, b"inlay") in METADATA

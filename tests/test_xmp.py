@@ -1,4 +1,4 @@
-"""XMP packets: claims about pictures that are gone, and packets in two parts."""
+"""XMP packets: references to pictures that are left out, and packets in two parts."""
 
 import pytest
 from hypothesis import given

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]  # samples of a picture, 0..255
+Pixels = NDArray[np.uint8]  # samples of a picture, and other numbers 0..255
 DeepPixels = NDArray[np.uint16]  # samples of 16 bits, 0..65535
 Rectangles = NDArray[np.int32]  # (n, 4), each y0, y1, x0, x1: rows [y0, y1) and columns [x0, x1)
 Parameters = NDArray[np.int16]  # of an integer network, in units of 2^-12

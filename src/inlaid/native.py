@@ -20,7 +20,7 @@ from .errors import InlayError
 from .network import MAX_LAYERS, Network
 from .threads import bands, parallel, threads_of
 
-ALL_PATHS = ("vnni", "avx512", "avx2", "neon", "portable")  # best first
+ALL_PATHS = ("vnni", "avx512", "avx2", "sse", "neon", "portable")  # best first
 FILE = "_kernel.so"
 
 

@@ -185,38 +185,51 @@ def code_levels(coder: Encoder | Decoder, prior: Prior, coarseness: int, levels:
 
     `differences` and `spreads` are FORMAT.md's A and B: sums over the parameters so far, in which each step keeps 31/32 of the past.
     """
-    models: dict[tuple[int, int], Bit] = {}
-
-    def model(group: int, step: int, counts: tuple[int, ...]) -> Bit:
-        if (group, step) not in models:
-            models[group, step] = Bit(counts[group], COUNT_TOTAL - counts[group])
-        return models[group, step]
-
+    contexts, out = _Contexts(), []
     differences = spreads = 8 * (int(prior.spreads.sum()) // len(prior.spreads) + 1)
-    out = []
     known = zip(prior.values.tolist(), prior.spreads.tolist(), prior.steps(coarseness).tolist(), strict=True)
     for i, (value, spread, exponent) in enumerate(known):
         # The product is below 2^45: a spread is below 2^16, and so is a difference; a sum that keeps 31/32 of itself is below 32 * 2^16.
         group = bisect_right(GROUP_LIMITS, (256 * spread * differences // spreads) >> exponent)
-        fold = FOLDS[group]
         level = levels[i] if levels is not None else 0
-        folded, size = abs(level) >> fold, 0
-        while size < UNARY:
-            more = coder.bit(model(group, size, STOP_COUNTS if size else ZERO_COUNTS), int(folded > size))
-            if not more:
-                break
-            size += 1
-        else:
-            size += _code_golomb(coder, folded - UNARY)
-        size = size << fold | coder.bits(fold, abs(level) & (1 << fold) - 1)
-        if size and coder.bits(1, int(level < 0)):
-            size = -size
+        size = _code_size(coder, contexts, group, abs(level))
+        negative = size and coder.bits(1, int(level < 0))
+        level = -size if negative else size
         if levels is None:
-            _check_range(value + (size << exponent))
-        out.append(size)
-        differences += (abs(size) << exponent) - (differences >> 5)
+            _check_range(value + (level << exponent))
+        out.append(level)
+        differences += (size << exponent) - (differences >> 5)
         spreads += spread - (spreads >> 5)
     return out
+
+
+class _Contexts(dict[tuple[int, int], Bit]):
+    """The contexts of a set: by group, and by the number of unary bits before."""
+
+    def __missing__(self, key: tuple[int, int]) -> Bit:
+        group, before = key
+        zeros = (STOP_COUNTS if before else ZERO_COUNTS)[group]
+        self[key] = Bit(zeros, COUNT_TOTAL - zeros)
+        return self[key]
+
+
+def _code_size(coder: Encoder | Decoder, contexts: _Contexts, group: int, size: int) -> int:
+    """Encodes or decodes the size of a level: the folded size, then the FOLDS[group] bits below it."""
+    fold, coded = FOLDS[group], 0
+    while coded < UNARY and coder.bit(contexts[group, coded], int(size >> fold > coded)):
+        coded += 1
+    if coded == UNARY:
+        coded += _code_golomb(coder, (size >> fold) - UNARY)
+    return coded << fold | coder.bits(fold, size & (1 << fold) - 1)
+
+
+def _code_golomb(coder: Encoder | Decoder, value: int) -> int:
+    """Exp-Golomb: the number of bits of value + 1, less one, in unary; then the bits below its highest."""
+    length = (value + 1).bit_length() - 1
+    count = 0
+    while count < MAX_GOLOMB and coder.bits(1, int(count < length)):
+        count += 1
+    return (1 << count) + coder.bits(count, value + 1 - (1 << length)) - 1
 
 
 def code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], numbers: list[list[int]] | None) -> list[list[int]]:
@@ -237,12 +250,3 @@ def code_areas(coder: Encoder | Decoder, count: int, shape: tuple[int, ...], num
                 expected = rest[place]
             rows[y].append(expected)
     return rows
-
-
-def _code_golomb(coder: Encoder | Decoder, value: int) -> int:
-    """Exp-Golomb: the number of bits of value + 1, less one, in unary; then the bits below its highest."""
-    length = (value + 1).bit_length() - 1
-    count = 0
-    while count < MAX_GOLOMB and coder.bits(1, int(count < length)):
-        count += 1
-    return (1 << count) + coder.bits(count, value + 1 - (1 << length)) - 1

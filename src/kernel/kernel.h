@@ -1,26 +1,13 @@
-/* What the two kernels share: the network's description, vectors, and the ring of rows in which every layer keeps its output.
+/* What all sources share: names of paths, the network's description, and the shapes of network that are compiled apart.
  *
- * Both kernels walk down a strip of the picture row by row (restore.c takes two at a time).  At time t, layer l computes its row
- * t + ahead(l), where ahead(l) is the sum of the radii of the layers after it: exactly the row that the next layer misses.  So every layer
- * holds a few rows, all of them stay in cache, and nothing is computed twice.  Columns: a strip is widened by the halo on both sides, every
- * layer is computed on the full width, and the wrong columns that creep in from the sides (one radius a layer) end where the halo ends.
- *
- * Every source is compiled once for each instruction set, with SUFFIX and LANES set by the build; the caller picks by name.
+ * Every source is compiled once a path, with SUFFIX (the path's name) and VECTORS (its file in vectors/) set by the build.
  */
 #ifndef INLAID_KERNEL_H
 #define INLAID_KERNEL_H
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
-#ifndef LANES
-#define LANES 4
-#endif
-#ifndef SUFFIX
-#define SUFFIX portable
-#endif
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 #define NAME(stem) JOIN(stem, SUFFIX)
@@ -32,21 +19,15 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-enum { MAX_CHANNELS = 32, MAX_LAYERS = 8, MAX_INPUTS = 3, MAX_KERNEL = 5, MAX_RADIUS = 16 };
-
-/* Keeps a vector in its register.  gcc would rather load it again for each of its uses, or compute all products of a sum first, more than
- * the registers hold, and add them up afterwards. */
-#if defined(__AVX512F__)
-#define HELD(v) __asm__("" : "+v"(v))
-#elif defined(__AVX__) && LANES == 8 || defined(__SSE__) && LANES == 4
-#define HELD(v) __asm__("" : "+x"(v))
+/* Before a loop with few turns whose number is known: it is written out, and tests of its index are decided by the compiler.  By itself gcc
+ * leaves loops of more than a few dozen instructions as they are. */
+#if defined(__clang__)
+#define UNROLLED _Pragma("unroll 16")
 #else
-#define HELD(v)
+#define UNROLLED _Pragma("GCC unroll 16")
 #endif
 
-/* Before a loop whose turns are few and known: it is written out, and what an index decides is decided in compiling.  By itself gcc leaves
- * loops of more than a few dozen instructions as they are. */
-#define UNROLLED _Pragma("GCC unroll 16")
+enum { MAX_CHANNELS = 32, MAX_LAYERS = 8, MAX_INPUTS = 3, MAX_KERNEL = 5, MAX_RADIUS = 16, MAX_TAPS = MAX_KERNEL * MAX_KERNEL };
 
 /* Mirrors network.Network; Python has checked the ranges. */
 typedef struct {
@@ -54,55 +35,48 @@ typedef struct {
     int32_t dilation[MAX_LAYERS];
 } network;
 
-/* Where a layer's rows are: `depth` slots of `planes` rows, `stride` apart; row r sits in slot (r - origin) mod depth. */
+/* What the code of a layer depends on.  In an inlined function a shape of constants unrolls the loops over channels and taps. */
 typedef struct {
-    void *data;
-    int depth, planes, stride, origin;
-    size_t item;
-} ring;
+    int channels, kernel, inputs;
+} shape;
 
-static inline void *ring_row(const ring *r, int row, int plane) {
-    size_t slot = (size_t)((row - r->origin) % r->depth);
-    return (char *)r->data + ((slot * (size_t)r->planes + (size_t)plane) * (size_t)r->stride + MAX_RADIUS) * r->item;
+/* The shapes that both kernels are compiled for, the most special first.  0 stands for any number. */
+#define SHAPES(SHAPE)                                  \
+    /*    name              channels  kernel  inputs */ \
+    SHAPE(six_channels,            6,      3,      1)  \
+    SHAPE(sixteen_channels,       16,      3,      1)  \
+    SHAPE(kernel_of_3,             0,      3,      1)  \
+    SHAPE(any,                     0,      0,      0)
+
+INLINE int matches(shape known, const network *net) {
+    return (!known.channels || known.channels == net->channels) && (!known.kernel || known.kernel == net->kernel) &&
+           (!known.inputs || known.inputs == net->inputs);
 }
 
-/* Zeros on a cache line's edge: a vector that lies across two lines costs twice. */
-static inline void *aligned_zeros(size_t bytes) {
-    bytes = (bytes + 63) / 64 * 64;
-    void *p = aligned_alloc(64, bytes);
-    return p ? memset(p, 0, bytes) : NULL;
+/* The network's shape: `known`, with the network's numbers in place of zeros. */
+INLINE shape completed(shape known, const network *net) {
+    return (shape){known.channels ? known.channels : net->channels, known.kernel ? known.kernel : net->kernel,
+                   known.inputs ? known.inputs : net->inputs};
 }
 
-static inline int ring_alloc(ring *r, int depth, int planes, int stride, size_t item) {
-    *r = (ring){NULL, depth, planes, stride, 0, item};
-    r->data = aligned_zeros((size_t)depth * (size_t)planes * (size_t)stride * item);
-    return r->data != NULL;
-}
+enum { GROUP = 6, HALF_GROUP = 4 }; /* channels whose sums are kept in registers together */
+
+/* Runs a statement for groups that cover `channels` channels; `first` is the first channel of a group and `count`, a constant in each copy of
+ * the statement, the number of its channels: groups of GROUP where they divide the channels, else of HALF_GROUP, 2 and 1. */
+#define FOR_GROUPS(channels, first, count, ...)                                         \
+    do {                                                                                \
+        int first = 0;                                                                  \
+        if ((channels) % GROUP == 0) FOR_GROUPS_OF(GROUP, channels, first, count, __VA_ARGS__); \
+        FOR_GROUPS_OF(HALF_GROUP, channels, first, count, __VA_ARGS__);                 \
+        FOR_GROUPS_OF(2, channels, first, count, __VA_ARGS__);                          \
+        FOR_GROUPS_OF(1, channels, first, count, __VA_ARGS__);                          \
+    } while (0)
+#define FOR_GROUPS_OF(size, channels, first, count, ...)                 \
+    do {                                                                 \
+        enum { count = size };                                           \
+        for (; first + count <= (channels); first += count) __VA_ARGS__; \
+    } while (0)
 
 static inline int clamp_int(int v, int low, int high) { return v < low ? low : v > high ? high : v; }
-static inline int round_up(int v, int unit) { return (v + unit - 1) / unit * unit; }
-
-/* Of n columns from `left` on, those inside a picture: [*from, *to).  The others repeat its edge. */
-static inline void columns_inside(int left, int n, int width, int *from, int *to) {
-    *from = clamp_int(-left, 0, n);
-    *to = clamp_int(width - left, *from, n);
-}
-
-/* The side of the 8x8 block phase, for networks with three inputs: -7, -5, ... 7 over a block, also left of and above the picture. */
-static inline int block_phase(int position) { return 2 * (position & 7) - 7; }
-
-enum { GROUP = 6, HALF_GROUP = 4 }; /* outputs whose sums are kept in registers together */
-
-/* Calls block(n, first) for runs of n channels that cover all of them; n is a constant in each call, so that accumulators stay in
- * registers. */
-#define IN_GROUPS(channels, block)                                                             \
-    do {                                                                                       \
-        int o_ = 0;                                                                            \
-        if ((channels) % GROUP == 0)                                                           \
-            for (; o_ < (channels); o_ += GROUP) block(GROUP, o_);                             \
-        for (; o_ + HALF_GROUP <= (channels); o_ += HALF_GROUP) block(HALF_GROUP, o_);         \
-        for (; o_ + 2 <= (channels); o_ += 2) block(2, o_);                                    \
-        for (; o_ < (channels); o_++) block(1, o_);                                            \
-    } while (0)
 
 #endif

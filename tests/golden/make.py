@@ -2,23 +2,21 @@
 
     python tests/golden/make.py
 
-Once a version is released they never change: bytes that decode today decode forever.  Until then a change of the format makes all of
-them anew, in one commit that says why.
+Once a version is released they never change: bytes that decode today decode forever.  Until then, a change of the format
+writes all of them again, in one commit that says why.
 """
 
 import hashlib
 import json
 import sys
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from support.pictures import coloured, halves, texture  # noqa: E402  # tests/ is no package: its path is set first
+from support.pictures import coloured, file_of, halves, jpeg_of, texture  # noqa: E402  # tests/ is no package: its path is set first
 
 from inlaid import decoder, formats, parameters, payload  # noqa: E402  # the path is set first
 from inlaid.encoding import encoder  # noqa: E402  # the path is set first
@@ -26,22 +24,13 @@ from inlaid.fingerprint import fingerprint  # noqa: E402  # the path is set firs
 from inlaid.network import Network, check_bounds  # noqa: E402  # the path is set first
 
 
-def base_file(pixels, **settings):
-    """A JPEG file of an array."""
-    out = BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", **settings)
-    return out.getvalue()
-
-
 def reversible_jp2(pixels):
-    """A JP2 file of an array, coarse, by the 5/3 wavelet: its decoding is in integers, the same with every decoder."""
-    out = BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG2000", irreversible=False, quality_mode="rates", quality_layers=[12])
-    return out.getvalue()
+    """A coarse JP2 file of an array by the 5/3 wavelet, which every decoder decodes to the same integers."""
+    return file_of(pixels, "JPEG2000", irreversible=False, quality_mode="rates", quality_layers=[12])
 
 
 def with_network(data, network, seed):
-    """`data` with an inlay of the blank prior whose levels are random, and small enough for the picture to stay a picture."""
+    """`data` with an inlay of the blank prior and random levels, small enough to leave the picture recognisable."""
     rng, prior = np.random.default_rng(seed), parameters.blank_prior(network)
     spread = np.zeros(network.size)
     for t in network.tensors:
@@ -68,11 +57,11 @@ def files():
         "fitted-444-progressive": encoder.encode(
             coloured(160, 120, seed=4), quality=20, effort=3, subsampling="444", progressive=True
         ).data,
-        "blank-default": with_network(base_file(gray, quality=30), Network(), 1),
-        "blank-phase-inputs": with_network(base_file(colour, quality=30, subsampling=1), Network(channels=8, inputs=3), 2),
-        "blank-dilated-5x5": with_network(base_file(gray, quality=50), Network(5, 2, 5, (3, 1)), 3),
-        "blank-32-channels-rgb": with_network(base_file(colour, quality=60, keep_rgb=True), Network(32, 1), 4),
-        "blank-no-layers-1x1": with_network(base_file(texture(1, 1), quality=30), Network(3, 0, 1), 5),
+        "blank-default": with_network(jpeg_of(gray, quality=30), Network(), 1),
+        "blank-phase-inputs": with_network(jpeg_of(colour, quality=30, subsampling=1), Network(channels=8, inputs=3), 2),
+        "blank-dilated-5x5": with_network(jpeg_of(gray, quality=50), Network(5, 2, 5, (3, 1)), 3),
+        "blank-32-channels-rgb": with_network(jpeg_of(colour, quality=60, keep_rgb=True), Network(32, 1), 4),
+        "blank-no-layers-1x1": with_network(jpeg_of(texture(1, 1), quality=30), Network(3, 0, 1), 5),
     }
 
 

@@ -25,7 +25,7 @@ def camera(order, turn=6):
 
 
 def block(order="<", rows_of=None, *, prefix=b"Exif\0\0"):
-    """The bytes of these directories, laid out one after the other, their longer values behind all."""
+    """The bytes of an EXIF block: these directories one after another, then the values that do not fit in an entry."""
     rows_of = rows_of or camera(order)
     rows = {name: list(rows_of[name]) for name in DIRECTORIES}
     for child, (parent, tag) in POINTERS.items():

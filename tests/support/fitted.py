@@ -1,9 +1,9 @@
-"""Fitted parameters that tests start from: `fitted.json`, made once by
+"""Fitted parameters that tests start from.  They stand in `fitted.json`, which was made once by
 
     cd tests && INLAID_PATH=avx2 python -m support.fitted
 
-A fit made on the spot ends elsewhere on each kernel path and with each number of threads, which add floats in other orders; a test that
-hangs on its last digits passes on one processor and fails on another.
+Floats are added in another order on each kernel path and with each number of threads, so a fit ends at slightly other parameters.  A test
+that depends on their last digits would pass on one processor and fail on another.
 """
 
 import json
@@ -21,12 +21,12 @@ from inlaid.network import Network
 from support.pictures import jpeg_of, texture
 
 STORED = Path(__file__).with_suffix(".json")
-UNIT = 1 << 16  # of the numbers in the file: a parameter of 1
+UNIT = 1 << 16  # in the file, a parameter of 1
 NETWORKS = [Network(), Network(channels=4, layers=2, dilations=(2, 1), inputs=3), Network(channels=3, layers=1, kernel=5)]
 
 
 def pictures():
-    """The base and the original that they were fitted to, (64, 80) both."""
+    """The base and the original of the fits, (64, 80) each."""
     original = texture(80, 64, seed=2)
     return jpeg.codec.decode(jpeg_of(original, quality=15)).luma, original
 

@@ -1,6 +1,6 @@
-"""A second decoder, written from FORMAT.md alone: it shares no code with the program, and follows the sections and names of the page.
+"""A second decoder, written from FORMAT.md alone.  It shares no code with the program, and follows the page's sections and names.
 
-Only the base's own planes are left to Pillow (libjpeg). It is as slow as it looks; test_format.py compares it with the program.
+Only the base's own planes are left to Pillow (libjpeg). It is slow; test_format.py compares it with the program.
 """
 
 import json
@@ -15,7 +15,7 @@ from PIL import Image
 
 
 class NotRestored(Exception):
-    """The decoder shows the base; the argument is the state to tell."""
+    """The decoder shows the base.  The argument is the state that it reports."""
 
 
 # --- 1. In a JPEG file ---

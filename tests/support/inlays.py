@@ -6,6 +6,7 @@ import numpy as np
 
 from inlaid import formats, parameters, payload
 from inlaid.fingerprint import fingerprint
+from inlaid.parameters import Areas, Sets
 
 from .every_format import CODECS, CONTAINERS
 
@@ -26,3 +27,10 @@ def carrying(base, network, sets):
     name = formats.by_content(base).NAME
     found = payload.Payload(0, network, 0.0, fingerprint(CODECS[name].decode(base).luma), parameters.encode_sets(prior, levels, sets.areas))
     return CONTAINERS[name].embed(base, payload.write(found))
+
+
+def random_sets(shape, network, side_px, seed):
+    """Two sets of random parameters for a picture of shape (H, W), in areas of side_px; one set where side_px is None."""
+    rng = np.random.default_rng(seed)
+    areas = Areas(side_px, rng.integers(0, 2, Areas.squares(shape, side_px)).astype(np.uint8)) if side_px else None
+    return Sets(tuple(STEP * rng.integers(-375, 376, network.size).astype(np.int16) for _ in range(2 if areas else 1)), areas)

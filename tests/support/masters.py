@@ -1,4 +1,4 @@
-"""Masters: sRGB pixels in other colour spaces, by the formulas, and the profiles of these spaces."""
+"""Masters: sRGB pixels converted to other colour spaces by the formulas, and the profiles of these spaces."""
 
 import struct
 
@@ -17,7 +17,7 @@ RGB_SPACES = {
 
 
 def linear(samples):
-    """0..1, of sRGB samples 0..255."""
+    """Linear light 0..1 of sRGB samples 0..255."""
     v = samples.astype(np.float64) / 255
     return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
 
@@ -36,7 +36,7 @@ def adapted(source, target):
 
 
 def master(truth, primaries, curve, bits):
-    """The samples of sRGB pixels in another space, by the formulas; sRGB's curve where the curve is that."""
+    """sRGB pixels in another space: (H, W, 3) samples of `bits` bits."""
     matrix = np.linalg.inv(to_xyz(primaries)) @ adapted(icc.SRGB.white, primaries.white) @ to_xyz(icc.SRGB)
     light = np.clip(linear(truth) @ matrix.T, 0, 1)
     if curve == icc.SRGB_CURVE:
@@ -47,7 +47,7 @@ def master(truth, primaries, curve, bits):
 
 
 def cmyk_profile(grid=17):
-    """An output profile of ink without black generation: RGB = (1 - C)(1 - K) and so on, as sRGB, to Lab, on a lattice."""
+    """An output profile for CMYK to Lab on a lattice of grid^4 points.  R = (1 - C)(1 - K), and so on, taken as sRGB."""
     axis = np.linspace(0, 1, grid)
     c, m, y, k = np.meshgrid(axis, axis, axis, axis, indexing="ij")
     rgb = np.stack([(1 - ink) * (1 - k) for ink in (c, m, y)], axis=-1).reshape(-1, 3) * 255

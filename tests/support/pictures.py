@@ -12,7 +12,7 @@ from PIL import Image
 
 @cache
 def texture(width=160, height=120, seed=0):
-    """(H, W) uint8: sharp-edged regions, each an oriented grating on a shade of its own, under a little noise."""
+    """(H, W) uint8: regions with sharp edges, each an oriented grating on its own shade, and a little noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width].astype(np.float64)
     picture = 128 + 60 * np.sin(x / 31 + y / 47)

@@ -11,7 +11,10 @@ def chunk(kind, body):
 
 
 def png_of(samples, bits, kind, *chunks):
-    """A PNG file of (H, W) or (H, W, channels) samples; `kind` is its colour type, `chunks` (type, body) stand before its pixels."""
+    """A PNG file of (H, W) or (H, W, channels) samples.
+
+    kind: its colour type.  chunks: (type, body) of chunks before the pixels.
+    """
     height, width = samples.shape[:2]
     flat = samples.reshape(height, -1)
     if bits == 16:

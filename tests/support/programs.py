@@ -7,7 +7,7 @@ import pytest
 
 
 def program(*names):
-    """The first of these programs that is installed; skips the test if none is."""
+    """The path of the first of these programs that is installed.  Skips the test if none is."""
     for name in names:
         if found := shutil.which(name):
             return found
@@ -15,7 +15,7 @@ def program(*names):
 
 
 def output(*command, data=b""):
-    """What it writes when it reads `data`."""
+    """The standard output of a command that is given `data`.  It must succeed."""
     done = subprocess.run(command, input=data, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout

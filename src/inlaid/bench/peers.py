@@ -1,7 +1,7 @@
-"""Other codecs, plain, that the results are set beside: gray luma in, a file, gray luma out.
+"""Peers: other codecs without an inlay, as a comparison.  Gray luma is encoded and decoded.
 
-AVIF codes one plane (4:0:0, full range) and JPEG XL codes gray.  WebP knows no gray: Pillow hands it R = G = B, it keeps luma in 219
-levels and two empty colour planes, and the luma of what it gives back is taken.  Each codec's own defaults but for the effort.
+AVIF codes one plane (4:0:0, full range).  JPEG XL codes gray.  WebP has no gray: Pillow passes R = G = B, WebP codes luma in 219 levels
+and two empty chroma planes, and the luma of its decoded picture is taken.  All settings but the effort are the codec's defaults.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from ..errors import InlayError
 
 Pixels = NDArray[np.uint8]
 
-# Pillow's name of the format, and what it is told when it saves.
-_SAVED: dict[str, tuple[str, dict[str, Any]]] = {
+# Pillow's name of the format, and the options of `Image.save`.
+_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "webp": ("WEBP", {"method": 6}),
     "avif": ("AVIF", {"subsampling": "4:0:0", "range": "full", "speed": 4}),
     "jxl": ("JXL", {"effort": 7}),
 }
-NAMES = tuple(_SAVED)
-# Qualities that span the rates of JPEG at 10 to 40.
+NAMES = tuple(_FORMATS)
+# Qualities that span the rates of JPEG at qualities 10 to 40.
 QUALITIES = {"webp": (5, 20, 40, 60, 75), "avif": (20, 30, 40, 50, 60), "jxl": (10, 25, 45, 65, 80)}
 
 
 def library(name: str) -> str:
-    """The peer's library with its version; InlayError, which names the remedy, if it is not there."""
+    """The peer's library and its version; InlayError, which says what to install, if the library is missing."""
     if name == "jxl":
         try:
             import_module("pillow_jxl")  # registers the format with Pillow
@@ -45,16 +45,16 @@ def library(name: str) -> str:
 
 
 def encode(name: str, luma: Pixels, quality: int) -> bytes:
-    """A lossy file of (H, W) `luma`; quality 1 to 100 as the codec counts it."""
+    """A lossy file of `luma` (H, W); `quality` is 1 to 100 on the codec's own scale."""
     library(name)
-    format, options = _SAVED[name]
+    format, options = _FORMATS[name]
     file = io.BytesIO()
     Image.fromarray(luma).save(file, format, quality=quality, **options)
     return file.getvalue()
 
 
 def decode(name: str, data: bytes) -> Pixels:
-    """The (H, W) luma of such a file."""
+    """The luma (H, W) of a file that `encode` wrote."""
     library(name)
-    with Image.open(io.BytesIO(data), formats=[_SAVED[name][0]]) as opened:
+    with Image.open(io.BytesIO(data), formats=[_FORMATS[name][0]]) as opened:
         return pictures.luma(opened)

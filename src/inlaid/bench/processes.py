@@ -1,4 +1,4 @@
-"""Measurements side by side: one process each, one thread a process, so that the lines do not depend on how many there are."""
+"""Measurements in several processes, each of one thread, so that no measurement depends on how many run at once."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from typing import Any
 from ..errors import InlayError
 from .runs import Line
 
-# Also inside numpy's linear algebra.
-THREADS = 1
+THREADS = 1  # in each process, also inside numpy's linear algebra
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), str(THREADS))
 
 
 def run_all(
     work: Callable[..., Line], wanted: Sequence[tuple[Path, *tuple[Any, ...]]], jobs: int
 ) -> Iterator[tuple[Path, Line | Exception]]:
-    """`work(path, ...)` for each of `wanted`, as it is done.  A picture at fault is tried at most once a process, and told once."""
+    """Call `work(path, ...)` for each of `wanted`; yield each path with its line or error as it comes.
+
+    After the first error of a path its other work is skipped, except what is already running, whose errors are dropped.
+    """
     if not wanted:
         return
     todo = iter(wanted)
@@ -33,7 +35,7 @@ def run_all(
     running: dict[Future[Line], Path] = {}
     with _one_thread_each(), _pool(min(jobs, len(wanted))) as pool:
         while True:
-            for path, *rest in todo:  # only as many as keep the processes busy: a broken picture is not tried again and again
+            for path, *rest in todo:  # submits no more than keeps the processes busy, so that a broken picture is tried few times
                 if path not in at_fault:
                     running[pool.submit(work, path, *rest)] = path
                 if len(running) > jobs:
@@ -45,7 +47,7 @@ def run_all(
                 try:
                     yield path, future.result()
                 except BrokenProcessPool as error:
-                    raise InlayError("a process of the bench was killed (no memory?); the lines so far are kept") from error
+                    raise InlayError("a process of the bench was killed, perhaps for lack of memory; the lines so far are kept") from error
                 except Exception as error:
                     if path not in at_fault:
                         yield path, error
@@ -54,7 +56,7 @@ def run_all(
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    # spawn: a fork would inherit the threads' locks of whoever calls.
+    # spawn: a forked process would inherit locks that the caller's threads hold.
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_begin)
     try:
         yield pool
@@ -63,20 +65,20 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin() -> None:
-    """In a new process: die at once, and without a word, when the run is interrupted or the parent is gone."""
+    """In a new process: end at once and silently when the run is interrupted or the parent has ended."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if parent := multiprocessing.parent_process():
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
 
 
-def _follow(parent: int) -> None:
+def _exit_after(parent: int) -> None:
     connection.wait([parent])
     os._exit(1)
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """The environment for processes started inside: numpy's linear algebra reads it when it is loaded."""
+    """The environment for processes that are started inside.  Numpy's linear algebra reads it when it is loaded."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
     try:

@@ -1,4 +1,4 @@
-"""Run files: what `inlaid bench` measured, one JSON line each, appended as they come and read by bench and report."""
+"""Run files: the measurements of `inlaid bench`, one JSON line each.  The bench appends them, the report reads them."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InlayError
+from .metrics import PERCEPTUAL
 
 Line = dict[str, Any]
 
-# What a line must agree in to be taken over: where the picture is found, what it is, how it is measured, and by what code.
+# Two lines are the same measurement if they agree in KEY: the picture's place and content, the settings, and the code.
 SETTINGS = ("codec", "quality", "rate_bpp", "preset", "effort", "optimize", "progressive", "seed", "threads")
 KEY = ("set", "image", "sha256", *SETTINGS, "code")
+_PERCEPTUAL = tuple(name + suffix for suffix in ("_plain", "") for name in PERCEPTUAL)
+_SIZES = ("width", "height", "plain_bytes", "file_bytes", "payload_bytes")
 MEASURED = (
-    "width", "height", "plain_bytes", "file_bytes", "payload_bytes", "psnr_plain_db", "psnr_db", "gain_db",
-    "metrics", "ssim_plain", "ms_ssim_plain", "ssimulacra2_plain", "ssim", "ms_ssim", "ssimulacra2",
-    "reason", "prior", "network", "encode_s", "decode_s", "crop", "versions", "machine",
-)  # fmt: skip
-# What the first lines did not have yet.
-_SINCE = {"rate_bpp": None, "metrics": "psnr", "crop": None} | {
-    look + which: None for look in ("ssim", "ms_ssim", "ssimulacra2") for which in ("_plain", "")
-}
+    *(*_SIZES, "psnr_plain_db", "psnr_db", "gain_db", "metrics", *_PERCEPTUAL),
+    *("reason", "prior", "network", "encode_s", "decode_s", "crop", "versions", "machine"),
+)
+# The values of fields that the oldest lines do not have.
+_ADDED_LATER = {"rate_bpp": None, "metrics": "psnr", "crop": None} | dict.fromkeys(_PERCEPTUAL)
 
-# Lines of `inlaid bench --speed` say so: `"benchmark": SPEED`.
+# Lines of `inlaid bench --speed` have `"benchmark": SPEED`.
 SPEED = "speed"
 TIMED = ("codec", "network", "prior", "width", "height", "threads", "restore_s", "decode_s", "repeats", "versions", "machine")
 
 
 def key(line: Line) -> tuple[Any, ...]:
-    """What two lines must agree in to be the same measurement."""
+    """The values of `KEY`."""
     return tuple(line[name] for name in KEY)
 
 
 def read_lines(run: Path) -> list[Line]:
-    """The measurements of a run file; a last one that an interruption cut off is left out.  InlayError for anything else."""
+    """The measurements in a run file.  A last line that an interruption cut off is left out; InlayError for any other line."""
     return [line for line in _parse(run)[0] if not _is_speed(line)]
 
 
 def read_speeds(run: Path) -> list[Line]:
-    """The times of a run file."""
+    """The times in a run file."""
     return [line for line in _parse(run)[0] if _is_speed(line)]
 
 
@@ -49,7 +49,7 @@ def _is_speed(line: Line) -> bool:
 
 
 def recover(run: Path) -> list[Line]:
-    """The measurements of a run file, which is made if there is none; a cut-off last line is removed, so that more can follow."""
+    """The measurements in a run file, made ready to append to: a new file is created, a cut-off last line is removed."""
     run.touch()
     lines, good_bytes = _parse(run)
     with run.open("r+b") as file:
@@ -61,17 +61,17 @@ def recover(run: Path) -> list[Line]:
 
 
 def append(run: Path, line: Line) -> None:
-    """One write, straight to the file: whenever the run stops, all lines but the last are whole."""
+    """Append a line by one unbuffered write: whenever the run stops, only the last line can be incomplete."""
     with run.open("ab", buffering=0) as file:
         file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
 
 
 def _is_whole(line: Line) -> bool:
-    return all(name in line or name in _SINCE for name in (TIMED if _is_speed(line) else (*KEY, *MEASURED)))
+    return all(name in line or name in _ADDED_LATER for name in (TIMED if _is_speed(line) else (*KEY, *MEASURED)))
 
 
 def _parse(run: Path) -> tuple[list[Line], int]:
-    """The lines, and the bytes that they take."""
+    """The complete lines, and the number of bytes that they take."""
     try:
         data = run.read_bytes()
     except OSError as error:
@@ -84,7 +84,7 @@ def _parse(run: Path) -> tuple[list[Line], int]:
         except ValueError:
             line = None
         if isinstance(line, dict) and _is_whole(line):
-            lines.append(_SINCE | line)
+            lines.append(_ADDED_LATER | line)
         elif position + len(raw) == len(data) and raw.startswith(b"{") and not raw.endswith(b"\n"):
             break
         elif raw.strip():

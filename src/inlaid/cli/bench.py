@@ -1,4 +1,4 @@
-"""The commands `inlaid bench` and `inlaid report`."""
+"""`inlaid bench`: measure pictures or the speed of restoring, and append the lines to a run file."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import math
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
 from .. import formats
 from ..bench import evaluate, peers, runs, speed, wiener
-from ..bench.evaluate import Box, Settings
+from ..bench.settings import Box, Settings, at_points
 from ..encoding import presets
 from ..errors import InlayError
-from ..report import plots, sections
-from ..report import tables as reports
-from .files import check_output, write
 from .group import Command
-from .messages import STREAM, Failure, Progress, about, answer, tell
+from .messages import STREAM, Failure, Progress, print_message, print_result
 from .options import PresetName
+from .outputs import check_output
 
 Number = TypeVar("Number", int, float)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -28,26 +26,28 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 QUALITIES = (10, 20, 30, 40)
 RATES_BPP = (0.2, 0.3, 0.5, 0.7, 1.0)
+ABLATIONS = {name: preset.about for name, preset in presets.ABLATIONS.items()} | {wiener.NAME: wiener.DESCRIPTION}
 
 
-def _numbers(kind: Callable[[str], Number], most: Number, expected: str) -> Callable[..., list[Number] | None]:
-    """A reader of a list of numbers, all above 0 and at most `most`."""
+def _numbers(kind: Callable[[str], Number], largest: Number, expected: str) -> Callable[..., list[Number] | None]:
+    """The callback of an option that takes numbers above 0 and at most `largest`, separated by commas."""
 
-    def read(context: click.Context, parameter: click.Parameter, value: str | None) -> list[Number] | None:
+    def parsed(context: click.Context, parameter: click.Parameter, value: str | None) -> list[Number] | None:
         if value is None:
             return None
         try:
             numbers = [kind(part) for part in value.split(",")]
         except ValueError:
             numbers = []
-        if not numbers or not all(math.isfinite(n) and 0 < n <= most for n in numbers):
+        if not numbers or not all(math.isfinite(n) and 0 < n <= largest for n in numbers):
             raise click.BadParameter(f"{value!r}; expected {expected}")
         return sorted(set(numbers))
 
-    return read
+    return parsed
 
 
 def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Box]:
+    """The callback of `--crop`: boxes by the name of the picture's file."""
     crops = {}
     for value in values:
         name, _, numbers = value.rpartition(":")
@@ -59,40 +59,95 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
 
 
 @click.command(cls=Command)
-@click.option("--images", multiple=True, type=_FOLDER, help="A folder of pictures, a set; several may follow.")
+@click.option("--images", multiple=True, type=_FOLDER, help="A folder of pictures.  Each folder is a set; several may follow.")
 @click.argument("folders", nargs=-1, type=_FOLDER, metavar="[DIR]...")
-@click.option("--codec", "codecs", multiple=True, default=["jpeg"], show_default=True,
-              type=click.Choice([*(module.name for module in formats.all_formats()), *peers.NAMES]),
-              help="The base codec, or a peer that carries no inlay: webp, avif, jxl; may be repeated.")  # fmt: skip
-@click.option("--quality", callback=_numbers(int, 100, "numbers from 1 to 100, as in 10,20,30,40"), metavar="N,N,...",
-              help="The base codec's qualities; default: 10,20,30,40 for jpeg, about the same rates for peers.")  # fmt: skip
-@click.option("--rate", callback=_numbers(float, 24.0, "bits a pixel, above 0 and at most 24, as in 0.2,0.5,1.0"), metavar="BPP,BPP,...",
-              help="Rates of the base in bits a pixel, instead of --quality; jpeg2000 alone, default: 0.2,0.3,0.5,0.7,1.0.")  # fmt: skip
-@click.option("--preset", multiple=True, type=PresetName(measured=True), default=[presets.DEFAULT], show_default=True,
-              help="As for `inlaid encode`; may be repeated.  To tell what brings what, also: "
-              + "; ".join(f"{name}, {preset.about}" for name, preset in presets.ABLATIONS.items())
-              + f"; {wiener.NAME}, {wiener.ABOUT}.")  # fmt: skip
-@click.option("--effort", "-e", multiple=True, default=[5], show_default=True, type=click.IntRange(1, 9),
-              help="As for `inlaid encode`; may be repeated.")  # fmt: skip
-@click.option("--optimize/--no-optimize", help="Optimised Huffman tables in the base; default: the standard tables.")
-@click.option("--progressive", is_flag=True, help="Progressive base files.")
-@click.option("--seed", default=0, show_default=True, help="Of the fitting.")
-@click.option("--metrics", type=click.Choice(["psnr", "all"]), default="psnr", show_default=True,
-              help="all: also SSIM, MS-SSIM and SSIMULACRA2, about a second a measurement.")  # fmt: skip
-@click.option("--crop", "crops", multiple=True, callback=_crops, metavar="FILE:X,Y,W,H",
-              help="Keep this part of a picture's pixels in its lines, for the report to show; may be repeated.")  # fmt: skip
-@click.option("--speed", "timed", is_flag=True, help="Measure no pictures, but the time that restoring takes, for every shipped network.")
-@click.option("--jobs", "-j", type=click.IntRange(1), help="Processes, of one thread each; default: one a processor.")
-@click.option("-o", "--output", required=True, type=_FILE, metavar="RUN", help="JSON lines; those already there are not measured again.")
+@click.option(
+    "--codec",
+    "codecs",
+    multiple=True,
+    default=["jpeg"],
+    show_default=True,
+    type=click.Choice([*(module.name for module in formats.all_formats()), *peers.NAMES]),
+    help="The base codec, or a peer that carries no inlay: webp, avif or jxl.  May be repeated.",
+)
+@click.option(
+    "--quality",
+    callback=_numbers(int, 100, "numbers from 1 to 100, as in 10,20,30,40"),
+    metavar="N,N,...",
+    help="Qualities on the codec's own scale, 1 to 100.  [default: 10,20,30,40 for jpeg; similar rates for peers]",
+)
+@click.option(
+    "--rate",
+    callback=_numbers(float, 24.0, "bits a pixel, above 0 and at most 24, as in 0.2,0.5,1.0"),
+    metavar="BPP,BPP,...",
+    help="Rates of the base in bits a pixel, above 0 and at most 24, in place of --quality; jpeg2000 alone.  "
+    "[default: 0.2,0.3,0.5,0.7,1.0]",
+)
+@click.option(
+    "--preset",
+    multiple=True,
+    type=PresetName(measured=True),
+    default=[presets.DEFAULT],
+    show_default=True,
+    help="A preset of `inlaid encode`, or an ablation.  May be repeated.  Ablations: "
+    + "; ".join(f"{name}, {description}" for name, description in ABLATIONS.items())
+    + ".",
+)
+@click.option(
+    "--effort",
+    "-e",
+    multiple=True,
+    default=[5],
+    show_default=True,
+    type=click.IntRange(1, 9),
+    metavar="1..9",
+    help="Effort, as for `inlaid encode`.  May be repeated.",
+)
+@click.option("--optimize/--no-optimize", help="Huffman tables made for each base, or the standard's tables.  [default: no-optimize]")
+@click.option("--progressive", is_flag=True, help="Write progressive base files.")
+@click.option("--seed", default=0, show_default=True, metavar="N", help="Seed of the fitting's random numbers.")
+@click.option(
+    "--metrics",
+    type=click.Choice(["psnr", "all"]),
+    default="psnr",
+    show_default=True,
+    help="all: also SSIM, MS-SSIM and SSIMULACRA2, which take about a second a measurement.",
+)
+@click.option(
+    "--crop",
+    "crops",
+    multiple=True,
+    callback=_crops,
+    metavar="FILE:X,Y,W,H",
+    help="Store this part of a picture's pixels in its lines, for the report to show.  May be repeated.",
+)
+@click.option("--speed", "timed", is_flag=True, help="Measure the time of restoring with each shipped network, and no pictures.")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1), metavar="N", help="Number of processes, of one thread each.  [default: one for each core]"
+)
+@click.option("-o", "--output", required=True, type=_FILE, metavar="RUN", help="The file of JSON lines to append to.")
 def bench(
-    images: tuple[Path, ...], folders: tuple[Path, ...], codecs: tuple[str, ...], quality: list[int] | None, rate: list[float] | None,
-    preset: tuple[str, ...], effort: tuple[int, ...], optimize: bool, progressive: bool, seed: int, metrics: str, crops: dict[str, Box],
-    timed: bool, jobs: int | None, output: Path,
-) -> None:  # fmt: skip
-    """Measure pictures: encode, decode again, and append one JSON line a picture and setting to RUN.
+    images: tuple[Path, ...],
+    folders: tuple[Path, ...],
+    codecs: tuple[str, ...],
+    quality: list[int] | None,
+    rate: list[float] | None,
+    preset: tuple[str, ...],
+    effort: tuple[int, ...],
+    optimize: bool,
+    progressive: bool,
+    seed: int,
+    metrics: str,
+    crops: dict[str, Box],
+    timed: bool,
+    jobs: int | None,
+    output: Path,
+) -> None:
+    """Measure pictures: encode, decode again, and append one JSON line for each picture and setting to RUN.
 
-    Luma; the plain base file of the same settings is measured beside it.  Every codec is measured with every preset at every
-    effort; peers and linear filters, which have none, once.  An interrupted run goes on where it stopped.
+    The luma is measured, with and without an inlay: beside each file stands the plain base file of the same settings.  Every codec
+    is measured with every preset at every effort; peers and linear filters, which have neither, once.  A line that RUN already holds
+    is not measured again, so an interrupted run goes on where it stopped.
 
     \b
     Examples:
@@ -104,78 +159,53 @@ def bench(
       inlaid bench --speed -o run.jsonl
     """
     if timed == bool(images):
-        raise click.UsageError("one of --images and --speed is needed, and not both")
+        raise click.UsageError("expected one of --images and --speed")
     if quality is not None and rate is not None:
-        raise click.UsageError("--quality and --rate both say how good the base is; expected one of them")
+        raise click.UsageError("expected at most one of --quality and --rate")
     check_output(str(output))
     if str(output) == STREAM or (output.exists() and not output.is_file()):
-        raise Failure(f"{output}: expected a file, since what its lines hold is not measured again")
+        raise Failure(f"{output}: not a regular file; expected one, since the lines that it holds are read too")
     if timed:
-        runs.recover(output)
-        for line in speed.measure():
-            runs.append(output, line)
-            n, threads = line["network"], line["threads"]
-            where = f"{n['weights']} weights, {line['width']}x{line['height']}, {threads} thread{'s' if threads > 1 else ''}"
-            answer(f"{where}: restoring {1000 * line['restore_s']:.2f} ms, decoding {1000 * line['decode_s']:.2f} ms")
+        _measure_speed(output)
         return
-    wanted = [each for codec in codecs for each in _settings(codec, quality, rate, product(preset, effort), optimize, progressive, seed)]
+    fitted = [Settings(codec, None, name, level, optimize, progressive, seed) for codec, name, level in product(codecs, preset, effort)]
+    settings = [at for each in dict.fromkeys(fitted) for at in _at_points(each, quality, rate)]
     with Progress("measuring") as progress:
-        summary = evaluate.bench([*images, *folders], wanted, output, metrics=metrics, crops=crops, jobs=jobs, progress=progress)
+        summary = evaluate.bench([*images, *folders], settings, output, metrics=metrics, crops=crops, jobs=jobs, progress=progress)
+    _report(summary)
+
+
+def _at_points(settings: Settings, quality: list[int] | None, rate: list[float] | None) -> list[Settings]:
+    """`settings` at each quality or rate, by default those of its codec."""
+    if quality is None and rate is None:
+        if settings.codec in peers.NAMES:
+            quality = list(peers.QUALITIES[settings.codec])
+        elif "rate_bpp" in formats.by_name(settings.codec).codec.OPTIONS:
+            rate = list(RATES_BPP)
+        else:
+            quality = list(QUALITIES)
+    return at_points(settings, qualities=quality or (), rates=rate or ())
+
+
+def _measure_speed(run: Path) -> None:
+    runs.recover(run)
+    for line in speed.measure():
+        runs.append(run, line)
+        n, threads = line["network"], line["threads"]
+        where = f"{n['weights']} weights, {line['width']}x{line['height']}, {threads} thread{'s' if threads > 1 else ''}"
+        print_result(f"{where}: restoring {1000 * line['restore_s']:.2f} ms, decoding {1000 * line['decode_s']:.2f} ms")
+
+
+def _report(summary: evaluate.Summary) -> None:
+    """Print what was measured; InlayError if inlaid failed on a picture, or if nothing was measured."""
     for path, reason in summary.skipped.items():
-        tell(f"{path}: skipped, {reason}")
+        print_message(f"{path}: skipped, {reason}")
     for path, reason in summary.failed.items():
-        tell(f"{path}: failed, {reason}")
-    answer(
-        f"{summary.measured} measured, {summary.reused} were there; {len(summary.skipped)} files skipped"
-        + (f", failed on {len(summary.failed)}" if summary.failed else "")
-    )
+        print_message(f"{path}: failed, {reason}")
+    counts = [f"{summary.measured} measured, {summary.reused} already in the file; {len(summary.skipped)} files skipped"]
+    counts += [f"failed on {len(summary.failed)}"] if summary.failed else []
+    print_result(", ".join(counts))
     if summary.failed:
         raise InlayError("inlaid failed on pictures that should work; this is a bug in inlaid")
     if not summary.measured + summary.reused:
         raise InlayError("nothing could be measured")
-
-
-def _settings(
-    codec: str, quality: list[int] | None, rate: list[float] | None, ways: product[Any], optimize: bool, progressive: bool, seed: int
-) -> list[Settings]:
-    """One codec at all its points, fitted in all ways; a peer, which is not fitted, once."""
-    if quality is None and rate is None:
-        if codec in peers.NAMES:
-            quality = list(peers.QUALITIES[codec])
-        elif "rate_bpp" in formats.by_name(codec).codec.OPTIONS:
-            rate = list(RATES_BPP)
-        else:
-            quality = list(QUALITIES)
-    settings = [Settings(codec, None, preset, effort, optimize, progressive, seed) for preset, effort in ways]
-    return [at for each in dict.fromkeys(settings) for at in evaluate.at_points(each, qualities=quality or (), rates=rate or ())]
-
-
-@click.command(cls=Command)
-@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RUN...")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="For results.md, results.html and the folder results/ of figures; default: the tables to standard output.")  # fmt: skip
-def report(runs: tuple[Path, ...], output: Path | None) -> None:
-    """Make tables and curves from the stored lines of `inlaid bench`, beside the paper's figures.
-
-    The lines of all RUNs are taken together.  results.html is one page that needs no other file.
-
-    \b
-    Examples:
-      inlaid report run.jsonl
-      inlaid report run.jsonl peers.jsonl -o docs
-    """
-    results = reports.results(runs)
-    if output is None:
-        answer(sections.markdown(results).removesuffix("\n"))
-        return
-    with about(str(output)):
-        output.mkdir(parents=True, exist_ok=True)
-    check_output(str(output / "results.md"))
-    if obstacle := plots.obstacle():
-        tell(f"no figures: {obstacle}")
-    files = sections.files(results, figures=not obstacle)
-    for name, data in files.items():
-        with about(str(output / name)):
-            (output / name).parent.mkdir(exist_ok=True)
-        write(str(output / name), data)
-    answer(f"{output / 'results.md'}, {output / 'results.html'} and {len(files) - 2} figures")

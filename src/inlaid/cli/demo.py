@@ -1,4 +1,4 @@
-"""`inlaid demo`: the main job on a real photograph, with a table, a before / after picture, and all files to look at."""
+"""`inlaid demo`: encode a real photograph at several qualities; write a table, a before / after picture and all files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -25,45 +24,45 @@ from ..encoding import encoder, pictures
 from ..encoding.encoder import Encoded
 from ..errors import InlayError
 from . import streams
-from .files import check_output, open_picture, write
+from .before_after import Strip, before_after
 from .group import Command
-from .messages import STREAM, Failure, Progress, about, answer, one_line, to_json
-from .options import fitting_options
-
-Pixels = NDArray[np.uint8]
+from .inputs import open_picture
+from .messages import STREAM, Failure, Progress, error_prefix, one_line, print_result, to_json
+from .options import Fitting, fitting_options
+from .outputs import check_output, write
 
 QUALITIES = (10, 20, 40, 75)
-SHOWN = (20, 40)  # in the picture, one row each
+SHOWN = (20, 40)  # qualities in the before / after picture, one row each
 FILES = ("original.png", "before-after.png", "results.json", *(f"q{q}{kind}" for q in QUALITIES for kind in (".jpg", "-restored.png")))
-CROP_PX, SCALE = (160, 120), 3  # width, height; enlarged so much, pixel by pixel
 PHOTOGRAPH = "coffee.png"  # CC0 by its photographer, Rachel Michetti; in every wheel of scikit-image
-# What the base is coded with, here and in the plain files that it is compared to.
+# Options of the base codec, for the base and for the plain JPEG files that it is compared with.
 OPTIONS: dict[str, Any] = {"subsampling": "420", "progressive": False, "optimize": True}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table.  PSNRs are of the luma; plain_bytes: what a plain JPEG needs for the restored PSNR, if it can."""
+    """A row of the table.  PSNRs are of the luma."""
 
     quality: int
     base_bytes: int
     payload_bytes: int
     psnr_base_db: float
     psnr_db: float
-    plain_bytes: int | None
+    plain_bytes: int | None  # of a plain JPEG with the PSNR of the restored picture; None if no quality reaches it
     seconds: float
 
 
 @click.command(cls=Command)
-@click.option("-o", "--output", metavar="DIR", default="inlaid-demo", show_default=True, help="The folder for the files.")
-@click.option("--image", metavar="PHOTO", help="A picture of your own in place of the photograph; - for standard input.")
+@click.option("-o", "--output", metavar="DIR", default="inlaid-demo", show_default=True, help="The folder to write to.")
+@click.option("--image", metavar="PHOTO", help="A picture of your own; - for standard input.  [default: the photograph]")
 @fitting_options
-def demo(output: str, image: str | None, effort: int, preset: str | None, seed: int, threads: int | None) -> None:
-    """Do the main job on a real photograph, at several qualities.
+def demo(output: str, image: str | None, fitting: Fitting) -> None:
+    """Encode a real photograph at several qualities, and show what an inlay brings.
 
-    Prints a table: bytes and PSNR of the plain JPEG and of the restored picture, and the bytes that a plain JPEG would need to be
-    as good.  Writes to DIR the original, the JPEG files with their inlays, the restored pictures, a before / after picture and the
-    numbers.  The photograph is a cup of coffee (CC0, Rachel Michetti) that comes with scikit-image: pip install 'inlaid[demo]'.
+    Prints a table of the bytes and PSNR of the plain JPEG and of the restored picture, and of the bytes that a plain JPEG would need
+    for the same PSNR.  Writes to DIR the original, the JPEG files with their inlays, the restored pictures, a before / after picture
+    and the numbers.  The photograph is a cup of coffee (CC0, Rachel Michetti) that comes with scikit-image: pip install
+    'inlaid[demo]'.
 
     \b
     Examples:
@@ -71,10 +70,10 @@ def demo(output: str, image: str | None, effort: int, preset: str | None, seed: 
       inlaid demo --image photo.png -o out -e 7
     """
     picture = photograph() if image is None else open_picture(image)
-    with about(image or PHOTOGRAPH):
+    with error_prefix(image or PHOTOGRAPH):
         original, _ = pictures.prepare(picture)
     original = original.convert("RGB") if original.mode == "CMYK" else original
-    with about(output):
+    with error_prefix(output):
         folder = Path(output)
         folder.mkdir(exist_ok=True)
     for name in FILES:
@@ -83,30 +82,31 @@ def demo(output: str, image: str | None, effort: int, preset: str | None, seed: 
     rows, strips = [], []
     for quality in QUALITIES:
         begun = time.perf_counter()
-        with about(image or PHOTOGRAPH), Progress(f"quality {quality}") as progress:
-            encoded = encoder.encode(
-                original, quality=quality, effort=effort, preset=preset, seed=seed, threads=threads, progress=progress, **OPTIONS
-            )
-        rows.append(measure(original, quality, encoded, time.perf_counter() - begun))
+        with error_prefix(image or PHOTOGRAPH), Progress(f"quality {quality}") as progress:
+            encoded = encoder.encode(original, quality=quality, progress=progress, **asdict(fitting), **OPTIONS)
+        row = measure(original, quality, encoded, time.perf_counter() - begun)
+        rows.append(row)
         base, restored = (decoder.decode(encoded.data, base_only=b).image for b in (True, False))
         write(str(folder / f"q{quality}.jpg"), encoded.data)
         write(str(folder / f"q{quality}-restored.png"), _png(restored))
         if quality in SHOWN:
-            strips.append((rows[-1], base, restored))
+            base_label = f"JPEG, quality {quality}: {row.base_bytes} bytes, {row.psnr_base_db:.2f} dB"
+            restored_label = f"with inlay: {row.base_bytes} + {row.payload_bytes} bytes, {row.psnr_db:.2f} dB"
+            strips.append(Strip(base, restored, base_label, restored_label))
     write(str(folder / "before-after.png"), _png(before_after(original, strips)))
     name = PHOTOGRAPH if image is None else streams.INPUT if image == STREAM else Path(image).name
-    numbers = {"picture": name, "size": original.size, "effort": effort}
+    numbers = {"picture": name, "size": original.size, "effort": fitting.effort}
     numbers |= {"inlaid": __version__, "rows": [asdict(row) for row in rows]}
     write(str(folder / "results.json"), (to_json(numbers) + "\n").encode())
     console = Console()
-    with console.capture() as capture:  # what is printed goes one way, and the names are no markup
-        console.print(table(rows, escape(f"{one_line(name)}, {original.width}x{original.height}, effort {effort}")))
-    where = f"{one_line(str(folder / 'before-after.png'))} shows crops of it, qualities {' and '.join(map(str, SHOWN))}."
-    answer(capture.get() + where)
+    with console.capture() as capture:  # so that `print_result` prints everything; `escape`: a file name is no markup
+        console.print(table(rows, escape(f"{one_line(name)}, {original.width}x{original.height}, effort {fitting.effort}")))
+    shown = one_line(str(folder / "before-after.png"))
+    print_result(f"{capture.get()}{shown} shows crops of it, qualities {' and '.join(map(str, SHOWN))}.")
 
 
 def photograph() -> pictures.Picture:
-    """The photograph, from scikit-image's files; that package itself is not imported."""
+    """The photograph from scikit-image's files.  The package is found, not imported."""
     found = importlib.util.find_spec("skimage")
     file = Path(found.origin).parent / "data" / PHOTOGRAPH if found and found.origin else None
     if file is None or not file.exists():
@@ -118,7 +118,7 @@ def photograph() -> pictures.Picture:
 
 
 def measure(original: Image.Image, quality: int, encoded: Encoded, seconds: float) -> Row:
-    """What came out, in numbers."""
+    """The row of one encoded file; `seconds` is the time that encoding took."""
     before, after = encoded.psnr_base_db, encoded.psnr_db
     if before is None or after is None:
         raise InlayError(encoded.reason)
@@ -127,7 +127,10 @@ def measure(original: Image.Image, quality: int, encoded: Encoded, seconds: floa
 
 
 def plain_bytes_for(original: Image.Image, quality: int, wanted_db: float) -> int | None:
-    """The size at which a plain JPEG has that PSNR, between two qualities by the logarithm of the size; None if none has."""
+    """Bytes of a plain JPEG with a luma PSNR of `wanted_db`; None if no quality from `quality` on reaches it.
+
+    Between two qualities the logarithm of the bytes is interpolated.
+    """
     luma, module, last = pictures.luma(original), formats.by_name("jpeg"), None
     for better in range(quality, 101):
         data = module.codec.encode(original, better, OPTIONS)
@@ -140,7 +143,7 @@ def plain_bytes_for(original: Image.Image, quality: int, wanted_db: float) -> in
 
 
 def table(rows: Iterable[Row], title: str) -> Table:
-    """The rows, for people; 80 columns."""
+    """The rows as a table of at most 80 columns of text."""
     made = Table(title=title, caption="PSNR of the luma in dB. As good: the bytes that a plain JPEG needs for the restored PSNR.")
     for heading in ("q", "plain\nbytes", "inlay\nbytes", "PSNR\nplain", "PSNR\nrestored", "gain", "as good\nbytes", "saved", "s"):
         made.add_column(heading, justify="right", no_wrap=True)
@@ -151,42 +154,6 @@ def table(rows: Iterable[Row], title: str) -> Table:
         bytes_ = f"{row.base_bytes}", f"{row.payload_bytes}"
         made.add_row(f"{row.quality}", *bytes_, *before_after, *as_good, f"{row.seconds:.1f}")
     return made
-
-
-# ------------------------------------------------------------------------------------------------ the picture
-
-
-def before_after(original: Image.Image, strips: Iterable[tuple[Row, Image.Image, Image.Image]]) -> Image.Image:
-    """Enlarged crops side by side, one row for each (row, base, restored): original | JPEG | JPEG with inlay."""
-    strips = list(strips)
-    box = best_crop(original, strips[0][1], strips[0][2])
-    width, height = (box[2] - box[0]) * SCALE, (box[3] - box[1]) * SCALE
-    gap, bar = 8, 26
-    sheet = Image.new("RGB", (3 * width + 4 * gap, len(strips) * (height + bar + gap) + gap), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(16)
-    for line, (row, base, restored) in enumerate(strips):
-        top = gap + line * (height + bar + gap)
-        labels = (
-            "original",
-            f"JPEG, quality {row.quality}: {row.base_bytes} bytes, {row.psnr_base_db:.2f} dB",
-            f"with inlay: {row.base_bytes} + {row.payload_bytes} bytes, {row.psnr_db:.2f} dB",
-        )
-        for column, (picture, label) in enumerate(zip((original, base, restored), labels, strict=True)):
-            left = gap + column * (width + gap)
-            draw.text((left, top), label, "black", font)
-            crop = picture.convert("RGB").crop(box).resize((width, height), Image.Resampling.NEAREST)
-            sheet.paste(crop, (left, top + bar))
-    return sheet
-
-
-def best_crop(original: Image.Image, base: Image.Image, restored: Image.Image) -> tuple[int, int, int, int]:
-    """The box (left, top, right, bottom) in which the squared error falls most."""
-    target, before, after = (np.asarray(p.convert("L"), np.float64) for p in (original, base, restored))
-    sums = np.pad(((before - target) ** 2 - (after - target) ** 2).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    width, height = (min(a, b) for a, b in zip(CROP_PX, original.size, strict=True))
-    fallen = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
-    top, left = np.unravel_index(int(fallen.argmax()), fallen.shape)
-    return int(left), int(top), int(left) + width, int(top) + height
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -1,6 +1,7 @@
-"""The group of the commands: it loads them when they are used, and whatever happens in them ends in one line and an exit code.
+"""The group of commands: it imports a command when it is used, and turns every failure into one line and an exit code.
 
-Errors: a failure is 1, wrong usage click's 2, Ctrl-C 130.  Nothing here imports numpy, Pillow or rich (`tests/test_cli.py` watches).
+Exit codes: 1 for a failure, 2 for wrong usage (click's own), 130 for Ctrl-C.  Importing this module imports neither numpy nor Pillow nor
+rich, so that `inlaid --help` is quick.
 """
 
 from __future__ import annotations
@@ -16,42 +17,42 @@ import click
 
 from ..errors import InlayError
 from . import streams
-from .messages import STREAM, Failure, Interrupted, about, in_words
+from .messages import STREAM, Failure, Interrupted, error_prefix, error_text
 
 
 class Lazy(NamedTuple):
-    """A command that is imported when it is used: `module:attribute`, its line in the overview, the extra it may need."""
+    """A command that is imported when it is used."""
 
-    target: str
-    help: str
-    extra: str | None = None
+    target: str  # "module:attribute"
+    help: str  # its line in the overview of the commands
+    extra: str | None = None  # of the package, with what the command needs
 
 
 class Command(click.Command):
-    """A command whose --help can fail as other output does."""
+    """A command whose `--help` and `--version` report a closed or full standard output as a failure."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Parse the arguments; --help and --version print now."""
-        with about(STREAM, streams.OUTPUT):
+        """Parse the arguments.  `--help` and `--version` print here."""
+        with error_prefix(STREAM, streams.OUTPUT):
             return super().make_context(*args, **extra)
 
 
 class LazyGroup(Command, click.Group):
-    """A group whose `lazy` commands are imported when used, and whose errors end as this module's docstring says."""
+    """A group of commands, some of which are imported when they are used."""
 
     command_class = Command
 
     def __init__(self, *args: Any, lazy: dict[str, Lazy] | None = None, **kwargs: Any) -> None:
-        """Lazy: the commands by name, listed behind the others."""
+        """`lazy`: commands by name; they are listed after the others."""
         super().__init__(*args, **kwargs)
         self.lazy = lazy or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which they were declared."""
+        """The names in the order in which the commands were declared."""
         return [*self.commands, *self.lazy]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command; a `Failure` if what it needs is not installed."""
+        """The command, or None; `Failure` if a package that it needs is not installed."""
         if cmd_name not in self.lazy:
             return super().get_command(ctx, cmd_name)
         target, _, extra = self.lazy[cmd_name]
@@ -64,7 +65,7 @@ class LazyGroup(Command, click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The overview, without importing anything."""
+        """Write the overview.  Nothing is imported for it."""
         lines = {name: command.get_short_help_str(limit=100) for name, command in self.commands.items()}
         lines |= {name: lazy.help for name, lazy in self.lazy.items()}
         with formatter.section("Commands"):
@@ -78,7 +79,7 @@ class LazyGroup(Command, click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """As click has it, but standard streams that are closed, full or broken end no worse than other failures."""
+        """Run a command and exit.  A standard stream that is closed, full or broken is a failure like any other."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         streams.prepare()
@@ -93,20 +94,20 @@ class LazyGroup(Command, click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _one_line(), warnings.catch_warnings():
-            if not sys.warnoptions:  # Pillow's doubts about metadata and sizes are for programmers
+        with _failures(), warnings.catch_warnings():
+            if not sys.warnoptions:  # Pillow warns of odd metadata and large pictures; that is of no use to a user
                 warnings.simplefilter("ignore")
             return super().invoke(ctx)
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """An error that nobody tied to a file still ends in one line."""
+def _failures() -> Iterator[None]:
+    """Turn errors that no `error_prefix` caught into a `Failure`."""
     try:
         yield
     except KeyboardInterrupt as error:
-        streams.note("")  # behind the terminal's ^C
+        streams.write_error_line("")  # the terminal has written ^C on this line
         raise Interrupted("interrupted") from error
     except (InlayError, OSError, MemoryError) as error:
-        place = getattr(error, "filename", None)
-        raise Failure(f"{place}: {in_words(error)}" if place else in_words(error)) from error
+        file = getattr(error, "filename", None)
+        raise Failure(f"{file}: {error_text(error)}" if file else error_text(error)) from error

@@ -1,6 +1,6 @@
-"""What the commands tell: errors on one line, progress, and reports.
+"""What the commands print: errors, messages, progress and reports.
 
-A failure is one line `inlaid: FILE: message` on standard error and exit code 1.  Nothing here imports rich before it is needed.
+A failure is one line `inlaid: FILE: message` on standard error and exit code 1.  Importing this module does not import rich.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Failure(click.ClickException):
     """An error on one line; exit code 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print it to stderr."""
-        tell(self.message)
+        """Print it on standard error."""
+        print_message(self.message)
 
 
 class Interrupted(Failure):
@@ -43,27 +43,17 @@ class Interrupted(Failure):
     exit_code = 130
 
 
-def tell(message: str) -> None:
-    """One line on stderr."""
-    streams.note(f"inlaid: {one_line(message)}")
-
-
-def one_line(text: str) -> str:
-    """The text on one line, without characters that would steer a terminal; names of files may hold both."""
-    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), " ".join(text.splitlines()))
-
-
 @contextmanager
-def about(name: str, stream: str = streams.INPUT) -> Iterator[None]:
-    """Errors that arise here are about the file `name` (about `stream` where that is `-`)."""
+def error_prefix(name: str, stream: str = streams.INPUT) -> Iterator[None]:
+    """Turn errors raised inside into a `Failure` that begins with the file's name, or with `stream` where the name is `-`."""
     try:
         yield
     except (InlayError, OSError, MemoryError) as error:
-        raise Failure(f"{stream if name == STREAM else name or repr(name)}: {in_words(error)}") from error
+        raise Failure(f"{stream if name == STREAM else name or repr(name)}: {error_text(error)}") from error
 
 
-def in_words(error: BaseException) -> str:
-    """What is wrong, without the file's name."""
+def error_text(error: BaseException) -> str:
+    """The error in words, without the file's name."""
     if isinstance(error, MemoryError):
         return "there is not enough memory"
     if isinstance(error, OSError) and error.strerror:
@@ -71,14 +61,52 @@ def in_words(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-class Progress:
-    """A bar on stderr for work that goes on for over a second; none where stderr is not a terminal.
+def print_message(message: str) -> None:
+    """One line on standard error, `inlaid: message`."""
+    streams.write_error_line(f"inlaid: {one_line(message)}")
 
-    Call it with the steps done and the steps in all; use it as a context.
+
+def one_line(text: str) -> str:
+    """The text on one line, with control characters escaped: names of files may hold line breaks and terminal sequences."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), " ".join(text.splitlines()))
+
+
+def print_result(text: str) -> None:
+    """Lines on standard output."""
+    with error_prefix(STREAM, streams.OUTPUT):
+        streams.write_line(text)
+
+
+def print_report(fields: dict[str, Any], text: str, *, as_json: bool, output: str = "") -> None:
+    """Print `fields` as one JSON object, or `text`; on standard error where the picture goes to standard output."""
+    report = to_json(fields) if as_json else text
+    if output == STREAM:
+        streams.write_error_line(report)
+    else:
+        print_result(report)
+
+
+def to_json(value: Any) -> str:
+    """`value` as JSON on one line.  JSON has no infinity; it becomes null."""
+    return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Progress:
+    """A progress bar on standard error, shown after one second of work.  There is none where standard error is not a terminal.
+
+    Use it as a context manager, and call it with the number of steps done and the number of all steps.
     """
 
     def __init__(self, what: str) -> None:
-        """What: a word for the work."""
+        """`what`: a word for the work."""
         self.what, self.begun = what, time.monotonic()
         self.terminal = sys.stderr.isatty()
         self.bar: RichProgress | None = None
@@ -97,38 +125,10 @@ class Progress:
         self.bar.update(self.task, completed=done, total=total)
 
     def __enter__(self) -> Progress:
-        """Itself; nothing is shown yet."""
+        """Itself.  Nothing is shown yet."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.bar is not None:
             self.bar.stop()
-
-
-def report(fields: dict[str, Any], text: str, *, as_json: bool, output: str = "") -> None:
-    """`fields` as one JSON object, or `text`; on stderr where standard output carries the picture."""
-    said = to_json(fields) if as_json else text
-    if output == STREAM:
-        streams.note(said)
-    else:
-        answer(said)
-
-
-def answer(text: str) -> None:
-    """What was asked for, on standard output."""
-    with about(STREAM, streams.OUTPUT):
-        streams.say(text)
-
-
-def to_json(value: Any) -> str:
-    """`value` on one line.  JSON has no infinity: null stands for it."""
-    return json.dumps(_finite(value), allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

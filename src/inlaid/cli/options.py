@@ -1,9 +1,11 @@
-"""Arguments, options and their types that several commands share."""
+"""Arguments and options that several commands share, and the values that they are bundled into."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from typing import Any, ClassVar, TypeVar
 
 import click
@@ -13,39 +15,42 @@ from .messages import STREAM
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def source(metavar: str = "IN") -> Callable[[Command], Command]:
-    """The argument for the input."""
-    return click.argument("source", metavar=metavar)
+@dataclass(frozen=True)
+class Fitting:
+    """How a network is fitted: the values of `fitting_options`."""
+
+    effort: int
+    preset: str | None
+    seed: int
+    threads: int | None
 
 
-def output(metavar: str) -> Callable[[Command], Command]:
-    """The option for the output."""
-    return click.option("-o", "--output", metavar=metavar, required=True, callback=_plain, help="The file to write; - for standard output.")
+@dataclass(frozen=True)
+class Limits:
+    """What a picture may take: the values of `limit_options`."""
 
-
-def _plain(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Standard output by its other names too: opened again as a file it would not know how far it has been written."""
-    return STREAM if value in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1") else value
-
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+    max_pixels: int | None
+    max_memory: int | None  # bytes
 
 
 class PresetName(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click alone
-    """The name of a preset; what they are called is looked up when it is needed.  With `measured`, also of what the bench alone has."""
+    """The name of a preset.  With `measured`, also the name of an ablation, which only the bench has.
+
+    The names are looked up when they are needed, since the presets import numpy.
+    """
 
     name = "preset"
 
     def __init__(self, measured: bool = False) -> None:
-        """measured: of the bench."""
+        """`measured`: accept ablations too."""
         self.measured = measured
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """The choice, as click writes choices."""
+        """The names, as click writes choices."""
         return f"[{'|'.join(self._names())}]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name itself; a usage error if there is no such preset."""
+        """The name itself; usage error if there is no such preset."""
         if value not in self._names():
             self.fail(f"{value!r} is not one of {', '.join(self._names())}", param, ctx)
         return str(value)
@@ -61,13 +66,13 @@ class PresetName(click.ParamType):  # type: ignore[type-arg]  # generic in new v
 
 
 class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click alone
-    """A number of bytes: 500M, 2G, 1.5G or plain."""
+    """A number of bytes: 500M, 2G, 1.5G or plain digits; K, M and G are powers of 1000."""
 
     name = "size"
     units: ClassVar = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number; a usage error if it is none."""
+        """The number of bytes; usage error if `value` is not one above 0."""
         if isinstance(value, int):
             return value
         found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)B?", value.strip().upper())
@@ -76,21 +81,53 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic in new versio
         return number
 
 
-threads_option = click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads to compute with; all cores if left out.")
+def source(metavar: str = "IN") -> Callable[[Command], Command]:
+    """The argument for the input."""
+    return click.argument("source", metavar=metavar)
+
+
+def output(metavar: str) -> Callable[[Command], Command]:
+    """The option for the output."""
+    text = "The file to write; - for standard output."
+    return click.option("-o", "--output", metavar=metavar, required=True, callback=_stream_name, help=text)
+
+
+def _stream_name(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """`-` for every name of standard output: opened a second time, it would be written from the beginning again."""
+    return STREAM if value in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1") else value
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), metavar="N", help="Number of threads.  [default: one for each processor core]"
+)
 
 
 def limit_options(command: Command) -> Command:
-    """The options that bound what a picture may ask for."""
+    """Options that limit what a picture may take; the command receives them as `limits`, one `Limits`."""
+    command = _bundled("limits", Limits, command)
     for option in (
-        click.option("--max-memory", type=Bytes(), metavar="SIZE", help="Refuse pictures that would take more memory, as in 500M or 2G."),
-        click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Refuse larger pictures before decoding anything."),
+        click.option(
+            "--max-memory",
+            type=Bytes(),
+            metavar="SIZE",
+            help="Refuse a picture that would take more memory than SIZE bytes, as in 500M or 2G.  [default: no limit]",
+        ),
+        click.option(
+            "--max-pixels",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Refuse a picture of more than N pixels, before it is decoded.  [default: no limit]",
+        ),
     ):
         command = option(command)
     return command
 
 
 def fitting_options(command: Command) -> Command:
-    """The options of all commands that fit a network to a picture."""
+    """Options of every command that fits a network; the command receives them as `fitting`, one `Fitting`."""
+    command = _bundled("fitting", Fitting, command)
     for option in (
         threads_option,
         click.option(
@@ -99,13 +136,14 @@ def fitting_options(command: Command) -> Command:
             metavar="N",
             default=0,
             show_default=True,
-            help="Of the random numbers; the same seed gives the same file on the same kind of machine.",
+            help="Seed of the random numbers.  The same seed gives the same file on the same kind of machine.",
         ),
         click.option(
             "--preset",
             type=PresetName(),
-            help="Which network is fitted, and how: default, the paper's network, as measures best for it; large, five times the weights; "
-            "best, the better one of both; paper, as the paper has it.  [default: default]",
+            help="The network, and how it is fitted.  default: the paper's network of 378 weights, fitted by our method.  "
+            "large: a network of 1888 weights, slower to decode.  best: fits both networks and keeps the better one.  "
+            "paper: the paper's network, fitted by the paper's method.  [default: default]",
         ),
         click.option(
             "-e",
@@ -114,10 +152,21 @@ def fitting_options(command: Command) -> Command:
             metavar="1..9",
             default=5,
             show_default=True,
-            help="Time for gain: 1 takes a shipped network as it is, each step from 2 on about twice as long; "
-            "from 6 on also with areas of the picture that have parameters of their own, which takes as long again or more; "
-            "from 7 on it ends earlier where going on hardly gains.",
+            help="How long to fit.  1 takes a shipped prior as it is.  From 2 on, each step takes about twice as long as the one before.  "
+            "From 6 on, areas of the picture may get parameters of their own, which takes as long again or longer.  "
+            "From 7 on, the fit ends early when it hardly gains any more.",
         ),
     ):
         command = option(command)
     return command
+
+
+def _bundled(name: str, kind: type[Any], command: Command) -> Command:
+    """`command` with the options named like the fields of `kind` passed as one argument `name`."""
+    names = [field.name for field in fields(kind)]
+
+    @wraps(command)
+    def call(*arguments: Any, **options: Any) -> Any:
+        return command(*arguments, **{name: kind(**{each: options.pop(each) for each in names})}, **options)
+
+    return call  # type: ignore[return-value]  # it takes other keywords; only click calls it

@@ -1,4 +1,4 @@
-"""Kinds of picture files by their first bytes, to name a file that cannot be read."""
+"""Picture formats by the first bytes of a file, to name a file that Pillow cannot read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from io import BytesIO
 
 from PIL import Image
 
-# ISO media files (HEIC and others) begin with a box `ftyp`, whose brand says what they are.
+# Regular expressions.  ISO media files (HEIC and others) begin with a box `ftyp`, whose brand names the format.
 _SIGNATURES = {
     "PNG": rb"\x89PNG\r\n\x1a\n",
     "JPEG": rb"\xff\xd8\xff",
@@ -45,13 +45,13 @@ _HEAD_BYTES = 1024
 
 
 def kind_of(data: bytes) -> str | None:
-    """The name of the format that `data` begins like, None if it is not a known one."""
+    """The name of the format that `data` begins like, or None."""
     head = data[:_HEAD_BYTES]
     return next((name for name, pattern in _SIGNATURES.items() if re.match(pattern, head, re.DOTALL)), None)
 
 
 def unreadable(data: bytes) -> str:
-    """What to say of bytes that Pillow does not take for a picture."""
+    """The error message for bytes that Pillow does not recognise as a picture."""
     name = kind_of(data)
     if name is None:
         return f"not a picture: it begins with {data[:8].hex(' ')}; expected PNG, JPEG, TIFF, WebP, PPM or another format that Pillow reads"
@@ -59,14 +59,14 @@ def unreadable(data: bytes) -> str:
 
 
 def _reason(data: bytes) -> str:
-    """Why: `Image.open` keeps the errors of the readers to itself."""
+    """The error of the reader that accepts these bytes; `Image.open` does not pass it on."""
     for reader, accepts in Image.OPEN.values():
         accepted = accepts(data[:16]) if accepts else False
-        if isinstance(accepted, str):  # the reader is there, its library is not
+        if isinstance(accepted, str):  # Pillow has the reader, but was built without its library
             return accepted
         if accepted:
             try:
                 reader(BytesIO(data), "")
-            except Exception as error:  # Pillow raises nearly anything for damaged bytes
+            except Exception as error:  # Pillow raises nearly any exception for damaged bytes
                 return str(error) or type(error).__name__
     return "Pillow has no reader for it here"

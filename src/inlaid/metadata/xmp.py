@@ -10,6 +10,7 @@ from xml.dom.minidom import Document, Element
 
 from . import rdf
 
+IDENTIFIER = b"http://ns.adobe.com/xap/1.0/\0"  # precedes a packet in a JPEG segment
 _EXTENDED = ("http://ns.adobe.com/xmp/note/", "HasExtendedXMP")
 _POINTER_BYTES = 300  # more than `_point` adds
 # Properties about further pictures in the file: by namespace, the beginnings of their names.

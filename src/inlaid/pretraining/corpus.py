@@ -1,4 +1,4 @@
-"""The pictures that a prior is trained on: originals and their bases, coded somewhere in a band of qualities."""
+"""The pictures that a prior is trained on: originals and their bases, coded at random qualities of a band."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ..formats import by_name
 
 @dataclass(frozen=True)
 class Band:
-    """How the bases of a corpus are coded: `knob` is "quality" or "rate_bpp", its value drawn anew for each picture."""
+    """The codec and the range of qualities of a corpus's bases.  Each picture gets a random value of the range."""
 
     codec: str
-    knob: str
+    knob: str  # "quality" or "rate_bpp"
     low: float
     high: float
 
     def encode(self, luma: Image.Image, rng: np.random.Generator) -> bytes:
-        """The base file of an L image."""
+        """The base file of an L image.  Qualities are drawn uniformly, rates uniformly in their logarithm."""
         module = by_name(self.codec)
         if self.knob == "quality":
             return module.codec.encode(luma, int(rng.integers(int(self.low), int(self.high) + 1)), {})
@@ -35,15 +35,15 @@ class Band:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Bases and originals of many pictures, one below the other in two planes; `places` (n, 3) are top row, height, width."""
+    """Bases and originals of many pictures, one below the other in two planes of one shape."""
 
     base: Pixels
     original: Pixels
-    places: NDArray[np.int64]
-    skipped: tuple[str, ...]  # names of files that are no pictures, or too small ones
+    places: NDArray[np.int64]  # (n, 3): top row, height and width of each picture
+    skipped: tuple[str, ...]  # names of files that are not pictures, or too small
 
     def draw(self, rng: np.random.Generator, count: int, size: tuple[int, int], halo_px: int) -> Rectangles:
-        """Random patches (count, 4) of `size` (rows, columns), whose halo stays inside their picture."""
+        """Random patches (count, 4) of `size` (rows, columns).  Each lies in one picture together with its halo."""
         rows, columns = size
         top, height, width = self.places[rng.integers(0, len(self.places), count)].T
         y = top + halo_px + (rng.random(count) * (height - rows - 2 * halo_px + 1)).astype(np.int64)
@@ -58,26 +58,26 @@ class Corpus:
 
 
 def images_in(folders: Sequence[Path]) -> list[Path]:
-    """The files that Pillow can open by their names, sorted, in folders and their subfolders."""
+    """The files in folders and their subfolders whose extension Pillow knows, sorted."""
     known = Image.registered_extensions()
     return sorted(f for folder in folders for f in folder.rglob("*") if f.suffix.lower() in known)
 
 
-def load(files: Sequence[Path], band: Band, least: tuple[int, int], seed: int) -> Corpus:
-    """The luma of `files`, each coded somewhere in the band; broken ones, and those below `least` rows and columns, are skipped.
+def load(files: Sequence[Path], band: Band, smallest: tuple[int, int], seed: int) -> Corpus:
+    """The luma of `files` and their bases.  Broken files, and pictures below `smallest` (rows, columns), are skipped.
 
-    FormatError if none is left.
+    FormatError if no picture is left.
     """
     rng, module = np.random.default_rng(seed), by_name(band.codec)
     pairs, places, top = [], [], 0
     skipped: list[str] = []
-    rows, columns = least
+    rows, columns = smallest
     for file in files:
         try:
             luma = Image.fromarray(pictures.luma(pictures.prepare(pictures.open_picture(file.read_bytes()))[0]))
             if luma.height < rows or luma.width < columns:
                 raise FormatError(f"{luma.width}x{luma.height} pixels")
-        except Exception:  # Pillow raises nearly anything for broken files
+        except Exception:  # Pillow raises nearly any exception for a broken file
             skipped.append(file.name)
             continue
         pairs.append((module.codec.decode_luma(band.encode(luma, rng)), np.asarray(luma)))

@@ -1,8 +1,8 @@
-"""Pre-training: from a folder of images to a prior.
+"""Pre-training: from folders of images to a prior.
 
-Two stages.  `recipes.train` follows random patches of many pictures at many qualities.  `survey` then fits that start to single
-pictures, as the encoder will, and notes how far each parameter strays and how much the error feels it: the prior's spreads and step
-exponents.
+It has two stages.  `train` follows a recipe on random patches of many pictures at many qualities.  `survey` then fits the result to
+single pictures, as an encoder will, and measures for each parameter its distance from the prior and its effect on the error; from
+these come the prior's spreads and step exponents.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,27 @@ from ..encoding.schedule import Schedule
 from ..errors import InlayError
 from ..network import Network, check_bounds
 from ..parameters import UNIT
+from .checkpoint import Checkpoint
 from .corpus import Band, Corpus, images_in, load
-from .recipes import RECIPES, Best, saved, train
+from .recipes import RECIPES, Best
+from .training import train
+
+WARMUP_STEPS = 50
+ROUNDING_SHARE = 0.0005  # of the base's mean squared error: what rounding all parameters to their steps may add
+LARGEST_EXPONENT = 12
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a prior is trained."""
+
+    recipe: str = Best.name
+    steps: int = 60_000
+    learning_rate: float | None = None  # None: the recipe's own
+    start: Path | None = None  # the prior's file to begin with; None: random numbers
+    surveyed: int = 64  # pictures that the survey fits
+    seed: int = 0
+    threads: int | None = None  # None: one for each processor core
 
 
 def survey(
@@ -33,76 +53,70 @@ def survey(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Step exponents and spreads (network.size,), from fits by `schedule` to `pictures` random pictures of the corpus.
 
-    A step is so long that its rounding error adds the same to the error of every parameter (uniform noise of step^2 / 12 times the
-    curvature), on the whole 0.05 % of the base's; a spread is the mean distance from the prior.
+    A spread is the mean distance of a parameter from the prior.  The steps are chosen so that rounding adds the same error for every
+    parameter, and `ROUNDING_SHARE` of the base's error in all: rounding to a step adds step^2 / 12 times the curvature.
     """
     rng = np.random.default_rng(seed)
-    strayed, curvature = np.zeros(network.size), np.zeros(network.size)
+    distance, curvature = np.zeros(network.size), np.zeros(network.size)
     chosen = rng.permutation(len(corpus.places))[:pictures]
     for index in chosen:
         base, original = corpus.picture(int(index))
-        mse = max(float(((base.astype(np.float64) - original) ** 2).mean()), 0.01)  # a flat picture may have lost nothing
+        mse = max(float(((base.astype(np.float64) - original) ** 2).mean()), 0.01)  # the base of a flat picture has no error
         fitted = fit(Problem(network, base, original), parameters, schedule, Run(seed=int(index))).parameters
-        strayed += np.abs(fitted - parameters) / len(chosen)
+        distance += np.abs(fitted - parameters) / len(chosen)
         curvature += np.diag(gauss_newton(network, parameters, base, sample(base.shape, sample_px(network.size)))) / mse / len(chosen)
-    step = np.sqrt(12 * 0.0005 / network.size / np.maximum(curvature, 1e-9)) * UNIT
-    exponents = np.clip(np.rint(np.log2(step)), 0, 12).astype(np.int64)
-    return exponents, np.maximum(np.rint(strayed * UNIT), 1).astype(np.int64)
+    step = np.sqrt(12 * ROUNDING_SHARE / network.size / np.maximum(curvature, 1e-9)) * UNIT
+    exponents = np.clip(np.rint(np.log2(step)), 0, LARGEST_EXPONENT).astype(np.int64)
+    return exponents, np.maximum(np.rint(distance * UNIT), 1).astype(np.int64)
 
 
 def pretrain(
     folders: Sequence[Path],
     band: Band,
     network: Network,
+    training: Training = Training(),
     *,
-    recipe: str = Best.name,
-    steps: int = 60_000,
-    learning_rate: float | None = None,
-    start: Path | None = None,
-    surveyed: int = 64,
-    seed: int = 0,
-    threads: int | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """What a prior's file holds (`to_text` writes it): trained on the images in `folders`, coded somewhere in `band`.
+    """The contents of a prior's file, trained on the images in `folders` with bases in `band`; `to_text` writes them.
 
-    learning_rate: the recipe's own if left out.  start: another prior's file to begin at.  surveyed: how many pictures the survey
-    fits.  `provenance` says how it came about.  InlayError for an unknown recipe, FormatError if there are no pictures.
+    `provenance` says how the prior was made.  checkpoint: a file with the state, to go on after an interruption.  InlayError for an
+    unknown recipe, FormatError if there are no pictures, CheckpointError if the checkpoint is another training's.
     """
-    if recipe not in RECIPES:
-        raise InlayError(f"no recipe {recipe!r}; expected one of {', '.join(RECIPES)}")
-    followed = RECIPES[recipe](network, threads)
-    learning_rate = learning_rate or followed.learning_rate
+    if training.recipe not in RECIPES:
+        raise InlayError(f"no recipe {training.recipe!r}; expected one of {', '.join(RECIPES)}")
+    recipe, seed = RECIPES[training.recipe](network, training.threads), training.seed
+    learning_rate = training.learning_rate or recipe.learning_rate
     begin, text = None, b""
-    if start is not None:
-        text = start.read_bytes()
+    if training.start is not None:
+        text = training.start.read_bytes()
         begin = (np.array(json.loads(text)["values"]) / UNIT).astype(np.float32)
-    rows, columns = (side + 2 * network.halo_px for side in followed.patch_size)
+    rows, columns = (side + 2 * network.halo_px for side in recipe.patch_size)
     names = [folder.name for folder in folders]
-    training = repr((recipe, network, band, names, steps, learning_rate, seed, hashlib.sha256(text).hexdigest()))
-    saved(checkpoint, training)  # tells a wrong file before anything is computed
+    identity = (training.recipe, network, band, names, training.steps, learning_rate, seed, hashlib.sha256(text).hexdigest())
+    kept = None if checkpoint is None else Checkpoint(checkpoint, repr(identity))
+    if kept:
+        kept.load()  # a wrong file is an error before anything is computed
     corpus = load(images_in(folders), band, (rows, columns), seed)
-    parameters, gains_db = train(
-        followed, corpus, steps, start=begin, learning_rate=learning_rate, seed=seed, checkpoint=checkpoint, training=training,
-        progress=progress,
-    )  # fmt: skip
-    parameters = followed.finished(parameters, corpus, seed)
+    schedule = Schedule(training.steps, rate=learning_rate, warmup=WARMUP_STEPS)
+    parameters, gains_db = train(recipe, corpus, schedule, start=begin, seed=seed, checkpoint=kept, progress=progress)
+    parameters = recipe.finished(parameters, corpus, seed)
     integers = np.rint(np.clip(parameters, -16, 16) * UNIT).astype(np.int64)
     check_bounds(network, integers)
-    exponents, spreads = survey(network, parameters, corpus, surveyed, schedule=followed.schedule, seed=seed)
+    exponents, spreads = survey(network, parameters, corpus, training.surveyed, schedule=recipe.schedule, seed=seed)
     shape = {"channels": network.channels, "layers": network.layers, "kernel": network.kernel}
     provenance = {
-        "recipe": recipe,
+        "recipe": training.recipe,
         "folders": names,
         "images": len(corpus.places),
         "skipped": list(corpus.skipped),
-        "steps": steps,
+        "steps": training.steps,
         "learning_rate": learning_rate,
-        "start": start.name if start else None,
-        "pictures": surveyed,
+        "start": training.start.name if training.start else None,
+        "pictures": training.surveyed,
         "seed": seed,
-        f"gain_db_every_{followed.every}_steps": gains_db,
+        f"gain_db_every_{recipe.every}_steps": gains_db,
     }
     return {
         "codec": band.codec,
@@ -116,12 +130,12 @@ def pretrain(
 
 
 def history(provenance: dict[str, Any]) -> tuple[list[int], list[float]]:
-    """Of a prior's provenance: the steps at which a stretch ends, and the mean gain over the batches of each (dB)."""
+    """From a prior's provenance: the steps at which the entries of the history end, and the mean gain (dB) of each entry."""
     name = next(name for name in provenance if name.startswith("gain_db_every_"))
     every, gains_db = int(name.split("_")[3]), provenance[name]
     return [min(every * (i + 1), provenance["steps"]) for i in range(len(gains_db))], gains_db
 
 
 def to_text(fields: dict[str, Any]) -> str:
-    """JSON, a line a field."""
+    """JSON, with one field a line."""
     return "{\n" + ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in fields.items()) + "\n}\n"

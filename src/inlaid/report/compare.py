@@ -1,4 +1,4 @@
-"""Configurations side by side: which stands for its base, what each part of the method brings, and where other codecs are."""
+"""Comparisons of configurations: the main one of each base, ablations, standings among codecs, and crops."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from ..bench.metrics import Curve, bd_psnr, bd_rate
 from ..bench.runs import Line
 from ..encoding.presets import PRESETS
 from ..errors import InlayError
+from . import paper
 from .tables import Gain, SetResult, Table, bpp, curves, set_result
-
-CROP_BPP = 0.4  # the rate of the paper's Fig. 4
 
 
 def by_base(tables: Iterable[Table]) -> dict[str, list[Table]]:
-    """The tables of each base, peers left out."""
+    """The tables of each base, without peers."""
     groups: dict[str, list[Table]] = {}
     for table in tables:
         if not table.is_peer:
@@ -25,9 +24,9 @@ def by_base(tables: Iterable[Table]) -> dict[str, list[Table]]:
 
 
 def main(tables: Sequence[Table]) -> Table:
-    """Of tables of one base the one that stands for it: of those on the most pictures, the one that saves most.
+    """The main one of several tables of one base: among those on the most pictures, the one that saves most.
 
-    What is there to tell what brings what stands for nothing, where there is something else.
+    Ablations are considered only where there is nothing else.
     """
     tables = [t for t in tables if t.configuration["preset"] in PRESETS] or tables
 
@@ -40,7 +39,7 @@ def main(tables: Sequence[Table]) -> Table:
 
 @dataclass(frozen=True)
 class Ablation:
-    """Configurations of one base on one set, on the pictures and points that all of them have."""
+    """Configurations of one base on one set, computed on the pictures and points that all of them have."""
 
     base: str
     images: int
@@ -49,15 +48,15 @@ class Ablation:
 
 
 def ablations(tables: Sequence[Table]) -> list[Ablation]:
-    """For each base and set that more than one configuration has: those that have most pictures, then all on what they share."""
+    """For each base and set with several configurations: those with the most pictures, then all of them on what they share."""
     found = []
     for base, group in by_base(tables).items():
         for name in dict.fromkeys(s.name for table in group for s in table.sets):
-            having = [(t, {_measured(line): line for line in t.lines if line["set"] == name}) for t in group]
-            having = [(t, lines) for t, lines in having if lines]
-            most = max(len(lines) for _, lines in having)
-            whole = [(t, lines) for t, lines in having if len(lines) == most]
-            for compared in (whole, having) if len(whole) < len(having) else (having,):
+            every = [(t, {_measured(line): line for line in t.lines if line["set"] == name}) for t in group]
+            every = [(t, lines) for t, lines in every if lines]
+            most = max(len(lines) for _, lines in every)
+            whole = [(t, lines) for t, lines in every if len(lines) == most]
+            for compared in (whole, every) if len(whole) < len(every) else (every,):
                 common = set.intersection(*(set(lines) for _, lines in compared))
                 rows = [(t, r) for t, lines in compared if common and (r := set_result(name, [lines[key] for key in common], []))]
                 if len(rows) > 1:
@@ -66,12 +65,13 @@ def ablations(tables: Sequence[Table]) -> list[Ablation]:
 
 
 def _measured(line: Line) -> tuple[object, ...]:
+    """The picture and the point of a line."""
     return line["image"], line["sha256"], line["quality"], line["rate_bpp"]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a kind of file stands against an anchor, the mean over the pictures that both have and on which they can be compared."""
+    """The gain of one kind of file over an anchor: the mean over the pictures on which both have curves with a common range."""
 
     name: str
     images: int
@@ -79,7 +79,7 @@ class Standing:
 
 
 def standings(tables: Sequence[Table], name: str) -> tuple[str, list[Standing]]:
-    """The anchor's name, plain JPEG where it was measured, and all others against it, on the set `name`."""
+    """On the set `name`: the anchor's name, and all other kinds of files against it.  The anchor is plain JPEG where it was measured."""
     kinds: dict[str, dict[str, Curve]] = {}
     for table in [*map(main, by_base(tables).values()), *(t for t in tables if t.is_peer)]:
         plain, inlay = f"{table.base}{'' if table.is_peer else ', plain'}", f"{table.base}, with an inlay ({table.inlay})"
@@ -88,16 +88,17 @@ def standings(tables: Sequence[Table], name: str) -> tuple[str, list[Standing]]:
             if not table.is_peer:
                 kinds.setdefault(inlay, {})[image] = after
     anchor = next((kind for kind in kinds if kind.startswith("jpeg, baseline, default")), next(iter(kinds), ""))
-    others = [_standing(kind, kinds[anchor], its) for kind, its in kinds.items() if kind != anchor]
+    others = [_standing(kind, kinds[anchor], test) for kind, test in kinds.items() if kind != anchor]
     return anchor, sorted((s for s in others if s), key=lambda s: s.gain.bd_rate_percent)
 
 
 def _by_image(table: Table, name: str) -> dict[str, tuple[Curve, Curve]]:
+    """The curves of each picture of the set `name`, by the digest of its file: two cuts of a picture may have one name."""
     lines: dict[str, list[Line]] = {}
     for line in sorted(table.lines, key=lambda line: line["plain_bytes"]):
         if line["set"] == name and line["psnr_db"] is not None and line["psnr_plain_db"] is not None:
-            lines.setdefault(line["sha256"], []).append(line)  # by content: a cut picture of the same name is another
-    return {image: curves(its) for image, its in lines.items()}
+            lines.setdefault(line["sha256"], []).append(line)
+    return {image: curves(of_image) for image, of_image in lines.items()}
 
 
 def _standing(kind: str, anchor: dict[str, Curve], test: dict[str, Curve]) -> Standing | None:
@@ -105,7 +106,7 @@ def _standing(kind: str, anchor: dict[str, Curve], test: dict[str, Curve]) -> St
     for image in sorted(anchor.keys() & test.keys()):
         try:
             gains.append(Gain(bd_rate(anchor[image], test[image]), bd_psnr(anchor[image], test[image])))
-        except InlayError:  # the curves have nothing in common on this picture; the number of pictures says so
+        except InlayError:  # no common range on this picture; the number of pictures shows that it is missing
             continue
     if not gains:
         return None
@@ -113,14 +114,14 @@ def _standing(kind: str, anchor: dict[str, Curve], test: dict[str, Curve]) -> St
 
 
 def crops(tables: Sequence[Table]) -> dict[str, list[tuple[Table, Line]]]:
-    """By set and picture, the lines with a crop whose files are nearest to `CROP_BPP`: one a base, and one a peer."""
+    """By set and picture, the lines with a crop whose rates are nearest to the paper's: one for each base and each peer."""
     found: dict[str, dict[str, tuple[Table, Line]]] = {}
-    stand = [main(group) for group in by_base(tables).values()]
-    for table in [*stand, *(t for t in tables if t not in stand)]:
+    first = [main(group) for group in by_base(tables).values()]
+    for table in [*first, *(t for t in tables if t not in first)]:
         nearest: dict[str, Line] = {}
-        for line in sorted(table.lines, key=lambda line: -abs(bpp(line) - CROP_BPP)):
+        for line in sorted(table.lines, key=lambda line: -abs(bpp(line) - paper.FIGURE_4_BPP)):
             if line["crop"]:
                 nearest[f"{line['set']}/{line['image']}"] = line
         for image, line in nearest.items():
             found.setdefault(image, {}).setdefault(table.base, (table, line))
-    return {image: list(its.values()) for image, its in found.items()}
+    return {image: list(nearest.values()) for image, nearest in found.items()}

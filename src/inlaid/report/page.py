@@ -1,4 +1,4 @@
-"""A report as blocks, and the two ways to write it: Markdown with files beside it, and one HTML page that needs nothing else."""
+"""A report as a list of blocks, written as Markdown with figures in files, or as one HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .plots import Series
 
 @dataclass(frozen=True)
 class Heading:
-    """Of the second level, or below it."""
+    """A heading of level 1 to 4."""
 
     text: str
     level: int = 2
@@ -28,7 +28,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; the first column is text, the others are numbers.  Rows whose number is in `strong` stand out."""
+    """A table.  The first column is text, the others are numbers.  Rows whose index is in `strong` are emphasised."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -44,7 +44,7 @@ class Notes:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure of curves over bits a pixel; `name` is that of its file, `y` says what is drawn."""
+    """Curves over bits a pixel; `name` is the name of the file, `y` the label of the vertical axis."""
 
     name: str
     title: str
@@ -54,7 +54,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG; `name` is that of its file."""
+    """A PNG picture; `name` is the name of the file."""
 
     name: str
     png: bytes
@@ -70,7 +70,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Folded:
-    """Blocks under a title that a page shows when asked to."""
+    """Blocks under a title, hidden in HTML until the title is clicked."""
 
     title: str
     blocks: Sequence[Block]
@@ -80,7 +80,7 @@ Block = Heading | Text | Grid | Notes | Drawing | Pictures | Folded
 
 
 def file_name(text: str) -> str:
-    """`text` as a part of the name of a file."""
+    """`text` with every character that a file name should not have replaced by `_`."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", text)
 
 
@@ -88,7 +88,7 @@ def file_name(text: str) -> str:
 
 
 def markdown(blocks: Sequence[Block], files: Mapping[str, str] | None = None) -> str:
-    """A Markdown page.  files: where the drawings and pictures lie, by name; others are left out."""
+    """A Markdown page.  files: the paths of drawings and pictures by name; those without a path are left out."""
     return "\n\n".join(part for block in blocks if (part := _markdown(block, files or {}))) + "\n"
 
 
@@ -123,7 +123,7 @@ def _row(cells: Iterable[object]) -> str:
 
 
 def html(title: str, blocks: Sequence[Block], svgs: Mapping[str, str]) -> str:
-    """One HTML page.  svgs: the drawings, by name; others are left out."""
+    """One HTML page.  svgs: the drawings by name; those without an SVG are left out."""
     body = "\n".join(_html(block, svgs) for block in blocks)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -164,7 +164,7 @@ def _picture(picture: Picture) -> str:
 
 
 def _inline(text: str) -> str:
-    """Text as HTML, with Markdown's `code` and *emphasis*."""
+    """Text as HTML.  Markdown's `code` and *emphasis* are kept."""
     return re.sub(r"\*(\w[^*]*)\*", r"<em>\1</em>", re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text)))
 
 

@@ -1,7 +1,10 @@
-"""Originals: whatever Pillow opens or numpy holds, made into the 8-bit image that a base codec takes, or that a base is compared with.
+"""Originals: files, images and arrays of any kind, prepared as the 8-bit images that a base codec encodes or a base is compared with.
 
-`opening` reads samples and metadata; here transparency is laid on white, colours are converted, depth is rounded to 8 bits, and the
-picture is turned upright, each once.
+    file --[opening: png, tiff, formats, Pillow]--+
+                                                  +--> Picture --[prepare]--> L, RGB or CMYK, 8 bits, upright
+    image or array --[given]----------------------+
+
+`prepare` does each step once: transparency on white, colours, depth (`flat`), then orientation.
 """
 
 from __future__ import annotations
@@ -13,41 +16,36 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ... import colour
-from ...errors import FormatError, UnsupportedError
+from ...arrays import Pixels
+from ...errors import UnsupportedError
 from ...formats.base import bands, rows
 from ...metadata import exif
 from .colour_chunks import Colours
 from .flat import OPAQUE, flat
-from .opening import open_picture, taken
-from .picture import Check, Deep, Extent, Picture, Samples
+from .given import picture_of
+from .opening import open_picture
+from .picture import Check, Deep, Extent, Picture, Samples, decoding
 from .spaces import NAMES, Space, conversion, is_of, is_readable
 
 __all__ = ["Check", "Extent", "Picture", "Space", "luma", "open_picture", "prepare", "space_of", "turned_as"]
 
-Pixels = NDArray[np.uint8]
-
-# What undoes each EXIF orientation's turning: an upright picture becomes one as it is stored.
-_STORED = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
+# The transpositions that are not their own inverse.
+_INVERSE = {
+    Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270,
+    Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90,
 }
 
 
 def prepare(image: Image.Image | NDArray[np.generic] | Picture, *, target: Space | None = None) -> tuple[Image.Image, tuple[str, ...]]:
-    """An L, RGB or CMYK image, upright, with the metadata of `image` in its `info`; and notes on what was given up.
+    """An L, RGB or CMYK image, upright, with the metadata of `image` in its `info`; and notes on what was left out.
 
-    target: the colour space of a base that the picture will be compared with; the result is then of that space and its mode.  Without
-    it the picture stays in its own, the profile in its `info`.  UnsupportedError for what cannot be converted.
+    target: the colour space of a base to compare with; the result then has this space and its mode.  Without it the picture keeps its
+    space, with the profile in its `info`.  UnsupportedError where no conversion exists.
     """
-    picture = taken(image)
+    picture = picture_of(image)
     notes, metadata, samples = list(picture.notes), dict(picture.metadata), _known_mode(picture)
     if isinstance(picture.samples, Image.Image) and picture.samples.mode in ("LAB", "HSV"):
-        metadata.pop("icc_profile", None)  # Pillow has converted them to sRGB
+        metadata.pop("icc_profile", None)  # Pillow converts these modes to sRGB
     source, target = _spaces(picture.colours, samples.mode.rstrip("Aa"), metadata, target, notes)
     plain, transparent = flat(samples, picture.transparent, conversion(source, target))
     if transparent:
@@ -64,25 +62,21 @@ def prepare(image: Image.Image | NDArray[np.generic] | Picture, *, target: Space
 
 
 def _known_mode(picture: Picture) -> Samples:
-    """Samples in a mode of gray, RGB or CMYK, with alpha or without."""
+    """Samples of L, RGB or CMYK, L and RGB with alpha or without.  Palettes and other modes become RGB."""
     samples = picture.samples
     if isinstance(samples, Deep) or samples.mode.rstrip("Aa") in OPAQUE:
         return samples
-    try:
+    with decoding():  # of a palette
         if samples.mode == "1":
             return samples.convert("L")
         return samples.convert("RGBA" if samples.has_transparency_data else "RGB")
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow raises nearly anything for a damaged palette
-        raise FormatError(f"cannot decode the picture: {error or type(error).__name__}") from error
 
 
 def _spaces(colours: Colours, mode: str, metadata: dict[str, Any], wanted: Space | None, notes: list[str]) -> tuple[Space, Space]:
-    """The space of samples of `mode`, and the one that they will be in; `metadata` then holds the profile of that."""
+    """The space of samples of `mode`, and the space to convert them to, whose profile replaces that in `metadata`."""
     icc = metadata.pop("icc_profile", None)
     if icc is not None and not is_readable(icc):
-        if wanted is None:  # nothing is computed with it, and another reader may know it
+        if wanted is None:  # the pixels are not converted, and a viewer may be able to read it
             notes.append("the ICC profile cannot be read here; it was kept as it is")
             metadata["icc_profile"] = icc
             return Space(mode, icc), Space(mode, icc)
@@ -105,20 +99,20 @@ def _spaces(colours: Colours, mode: str, metadata: dict[str, Any], wanted: Space
 
 
 def space_of(mode: str, icc: bytes | None) -> Space:
-    """The space of an L or RGB file's pixels, as viewers see it: a profile that does not fit them is ignored."""
+    """The space of an L or RGB file's pixels; a profile that does not fit them is ignored, as viewers do."""
     return Space(mode, icc if icc and is_readable(icc) and is_of(icc, mode) else None)
 
 
 def turned_as(image: Image.Image, block: bytes) -> Image.Image:
-    """An upright image as the pixels of a file are stored whose EXIF is `block`."""
-    turn = _STORED.get(exif.orientation(block))
-    return image if turn is None else image.transpose(turn)
+    """An upright image, turned as a file with the EXIF `block` stores it."""
+    turn = exif.UPRIGHT.get(exif.orientation(block))
+    return image if turn is None else image.transpose(_INVERSE.get(turn, turn))
 
 
 def luma(image: Image.Image) -> Pixels:
-    """(H, W): the luma as a JPEG encoder computes it, or the image itself where it is gray.
+    """The luma (H, W), rounded as a JPEG encoder rounds it; of a gray image its pixels.
 
-    Not Pillow's `convert("YCbCr")`, which rounds down: a network would learn that half a grey level is missing.
+    Pillow's `convert("YCbCr")` rounds down.  A network fitted to that would learn to subtract half a grey level.
     """
     if image.mode not in ("L", "RGB"):
         image = image.convert("RGB")

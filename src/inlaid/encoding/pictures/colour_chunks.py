@@ -1,4 +1,4 @@
-"""What a PNG file says of its colours in numbers: cICP, sRGB, cHRM and gAMA (W3C PNG, third edition, 4.3)."""
+"""The chunks that describe the colours of a PNG file in numbers: cICP, sRGB, cHRM and gAMA (W3C PNG, third edition, 4.3)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from . import icc
 from .icc import Curve, Primaries
 
-# By the code points of ITU-T H.273, tables 2 and 3.
+# By code point: ITU-T H.273, tables 2 and 3.
 _PRIMARIES = {
     1: icc.SRGB,
     5: Primaries((0.64, 0.33), (0.29, 0.60), (0.15, 0.06)),
@@ -25,15 +25,16 @@ _CURVES = {
     13: icc.SRGB_CURVE,
 }
 _HDR = {16: "PQ", 18: "HLG"}
-_GAMMA_OF_SRGB, _NEAR = 1 / 2.2, 0.01  # what files of sRGB pixels say
+_GAMMA_OF_SRGB, _NEAR = 1 / 2.2, 0.01  # files of sRGB pixels have this gamma, up to so much
 
 
 @dataclass(frozen=True)
 class Colours:
-    """Where pixels lie, and where they are encoded.
+    """The colour space of pixels, and the one that they are encoded in.
 
-    source, target: ICC profiles, None for sRGB.  The target has the source's primaries, and a curve for 8 bits.  note: a sentence on
-    what is done, or cannot be; refused: the pixels cannot be compared with others.
+    source, target: ICC profiles, None for sRGB.  The target has the source's primaries, and sRGB's curve, which suits 8 bits.
+    note: a sentence on the conversion.
+    refused: the source cannot be converted, so the pixels cannot be compared with a base.
     """
 
     source: bytes | None = None
@@ -44,10 +45,12 @@ class Colours:
 
 @dataclass(frozen=True)
 class ColourChunks:
-    """What the chunks say, of those that are there.
+    """The content of these chunks, None for those that a file does not have.
 
-    code_points: primaries, transfer function, matrix, full range (cICP).  srgb: sRGB is there.  gamma: of gAMA, 1 / 2.2 for sRGB's
-    like.  chromaticity: xy of white, red, green, blue (cHRM).
+    code_points: of cICP: primaries, transfer function, matrix, full range.
+    srgb: the file has the chunk sRGB.
+    gamma: of gAMA: the exponent from light to samples, 1 / 2.2 for pixels like sRGB's.
+    chromaticity: of cHRM: x and y of white, red, green, blue.
     """
 
     code_points: tuple[int, ...] | None = None
@@ -56,48 +59,48 @@ class ColourChunks:
     chromaticity: tuple[float, ...] | None = None
 
     def colours(self, *, gray: bool) -> Colours:
-        """What they mean; the first of cICP, sRGB and the other two decides."""
+        """The colours that they describe; the first of cICP, sRGB, and gAMA with cHRM decides."""
         try:
             if self.code_points is not None:
                 return _of_code_points(self.code_points, gray)
             return Colours() if self.srgb else self._of_numbers(gray)
         except (ValueError, TypeError) as error:
-            return Colours(note=f"what the file says of its colours makes no sense ({error}); they were taken for sRGB")
+            return Colours(note=f"the file's description of its colours is damaged ({error}); they were taken for sRGB")
 
     def _of_numbers(self, gray: bool) -> Colours:
-        primaries, curve, said = icc.SRGB, icc.SRGB_CURVE, []
+        primaries, curve, found = icc.SRGB, icc.SRGB_CURVE, []
         if self.gamma is not None and abs(self.gamma - _GAMMA_OF_SRGB) > _NEAR:
             if not 0.01 < self.gamma < 100:
-                raise ValueError(f"a gamma of {self.gamma:g}")
+                raise ValueError(f"a gamma of {self.gamma:g}, expected 0.01 to 100")
             curve = Curve(1 / self.gamma)
-            said.append(f"gamma of {self.gamma:g} (gAMA)")
+            found.append(f"gamma of {self.gamma:g} (gAMA)")
         if self.chromaticity is not None and not gray:
             white, red, green, blue = zip(self.chromaticity[::2], self.chromaticity[1::2], strict=True)
             given = Primaries(red, green, blue, white)
             if not given.is_srgb():
                 primaries = given
-                said.append("primaries (cHRM)")
-        return _made(primaries, curve, gray, " and ".join(said))
+                found.append("primaries (cHRM)")
+        return _made(primaries, curve, gray, " and ".join(found))
 
 
 def of_info(info: dict[Any, Any]) -> ColourChunks:
-    """The chunks as Pillow keeps them in an image's `info`; it drops cICP."""
+    """The chunks in the `info` of an image that Pillow read; it drops cICP."""
     return ColourChunks(None, "srgb" in info, info.get("gamma"), info.get("chromaticity"))
 
 
 def _of_code_points(points: tuple[int, ...], gray: bool) -> Colours:
     primaries, transfer, matrix, full_range = points
-    said = "/".join(map(str, points))
+    listed = "/".join(map(str, points))
     if primaries not in _PRIMARIES or transfer not in _CURVES or matrix or not full_range:
         kind = f"{_HDR[transfer]}, " if transfer in _HDR else ""
-        return Colours(note=f"the picture's colours ({kind}cICP {said}) cannot be converted; they were taken for sRGB", refused=True)
-    return _made(_PRIMARIES[primaries], _CURVES[transfer], gray, f"colours (cICP {said})")
+        return Colours(note=f"the picture's colours ({kind}cICP {listed}) cannot be converted; they were taken for sRGB", refused=True)
+    return _made(_PRIMARIES[primaries], _CURVES[transfer], gray, f"colours (cICP {listed})")
 
 
-def _made(primaries: Primaries, curve: Curve, gray: bool, said: str) -> Colours:
+def _made(primaries: Primaries, curve: Curve, gray: bool, description: str) -> Colours:
     if curve == icc.SRGB_CURVE and (gray or primaries.is_srgb()):
         return Colours()
-    note = f"the pixels were converted from the picture's {said}"
+    note = f"the pixels were converted from the picture's {description}"
     if gray:
         return Colours(icc.gray_profile(curve), None, f"{note} to sRGB")
     source = icc.colour_profile(primaries, curve)

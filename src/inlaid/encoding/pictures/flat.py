@@ -1,4 +1,4 @@
-"""Samples as the 8-bit pixels of a base: transparency laid on white, colours converted, 16 bits rounded, in this order, each once."""
+"""Samples to the 8-bit pixels of a base, in three steps: lay transparency on white, convert colours, round 16 bits to 8."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...arrays import Pixels, Vector
 from .deep import bands
 from .picture import FULL, Deep, Samples
 from .spaces import Convert, between
@@ -19,11 +20,10 @@ OPAQUE = ("L", "RGB", "CMYK")
 def flat(samples: Samples, transparent: tuple[int, ...] | None, convert: Convert | None) -> tuple[Image.Image, bool]:
     """An L, RGB or CMYK image, and True if something was transparent.
 
-    samples: of these modes, or with alpha.  transparent: a colour that is.  convert: to another colour space, as `spaces.conversion`
-    gives it.
+    samples: of these modes, or of L and RGB with alpha.  transparent: the transparent colour.  convert: from `spaces.conversion`.
     """
     if isinstance(samples, Image.Image) and samples.mode in OPAQUE and transparent is None and convert is None:
-        return samples._new(samples.im), False  # shares the pixels, which may be many; its `info` is its own
+        return samples._new(samples.im), False  # a new image that shares the pixels, but has an `info` of its own
     out, found = None, False
     for top, bottom in bands(samples.size):
         part = samples.rows(top, bottom) if isinstance(samples, Deep) else np.asarray(samples.crop((0, top, samples.width, bottom)))
@@ -42,7 +42,7 @@ def on_white(samples: NDArray[Any], mode: str, transparent: tuple[int, ...] | No
     full = FULL if samples.dtype == np.uint16 else 255
     if mode[-1] in "Aa":
         colours, alpha = samples[..., :-1].astype(np.uint32), samples[..., -1:].astype(np.uint32)
-        if mode[-1] == "a":  # multiplied already
+        if mode[-1] == "a":  # the colours are multiplied by alpha
             colours = np.minimum(colours + full - alpha, full)
         else:
             colours = (colours * alpha + full * (full - alpha) + full // 2) // full
@@ -50,16 +50,17 @@ def on_white(samples: NDArray[Any], mode: str, transparent: tuple[int, ...] | No
         return laid[..., 0] if mode[0] == "L" else laid, bool(alpha.min() < full)
     if transparent is None:
         return samples, False
-    alike = np.equal(samples, np.array(transparent))
-    hidden = alike.all(axis=2) if samples.ndim == 3 else alike
+    equal = np.equal(samples, np.array(transparent))
+    hidden = equal.all(axis=2) if samples.ndim == 3 else equal
     return np.where(hidden[..., None] if samples.ndim == 3 else hidden, full, samples).astype(samples.dtype), bool(hidden.any())
 
 
-def _eight_bit(samples: NDArray[Any], convert: Convert | None) -> NDArray[np.uint8]:
+def _eight_bit(samples: NDArray[Any], convert: Convert | None) -> Pixels:
+    """The samples, converted, and rounded to 8 bits after that."""
     if samples.dtype == np.uint8:
         return convert(samples) if convert else samples
     if convert is None:
         rounded: NDArray[np.uint32] = (samples.astype(np.uint32) + 128) // 257
         return rounded.astype(np.uint8)
-    exact: NDArray[np.float32] = between(convert, samples) + np.float32(0.5)
+    exact: Vector = between(convert, samples) + np.float32(0.5)
     return exact.clip(0, 255).astype(np.uint8)

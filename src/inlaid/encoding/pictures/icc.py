@@ -1,6 +1,6 @@
-"""An ICC profile of a matrix and a curve, written from primaries and a transfer function (ICC.1:2022).
+"""ICC profiles of a matrix and a curve, made from primaries and a transfer function (ICC.1:2022).
 
-Pillow converts between profiles, but makes none of its own but sRGB, and PNG files describe their colours without one.
+A PNG file can describe its colours without a profile.  Pillow converts between profiles only, and makes none but sRGB.
 """
 
 from __future__ import annotations
@@ -9,20 +9,19 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Matrix
 from ...threads import uncut
 
-Chromaticity = tuple[float, float]
-Matrix = NDArray[np.float64]
+Chromaticity = tuple[float, float]  # CIE x, y
 
-D50 = np.array([0.9642, 1.0, 0.8249])  # the profile connection space's white
+D50 = np.array([0.9642, 1.0, 0.8249])  # XYZ of the white of the profile connection space
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
 @dataclass(frozen=True)
 class Primaries:
-    """CIE xy of red, green, blue and white."""
+    """The chromaticities of red, green, blue and white."""
 
     red: Chromaticity
     green: Chromaticity
@@ -30,7 +29,7 @@ class Primaries:
     white: Chromaticity = (0.3127, 0.3290)  # D65
 
     def is_srgb(self) -> bool:
-        """True up to the rounding with which files give them."""
+        """True for those of sRGB, up to the rounding in files."""
         return bool(np.abs(np.subtract(self._all(), SRGB._all())).max() < 0.003)
 
     def _all(self) -> tuple[Chromaticity, ...]:
@@ -54,7 +53,7 @@ BT709_CURVE = Curve(1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 
 
 def colour_profile(primaries: Primaries, curve: Curve) -> bytes:
-    """The profile of RGB pixels.  ValueError for primaries that span no colours."""
+    """The profile of RGB pixels.  ValueError for impossible primaries."""
     adaptation = _adaptation(_xyz(primaries.white))
     with uncut():
         colorants = adaptation @ _to_xyz(primaries)
@@ -70,35 +69,35 @@ def gray_profile(curve: Curve) -> bytes:
 
 
 def _xyz(xy: Chromaticity) -> Matrix:
-    """XYZ of a chromaticity at Y = 1."""
+    """(3,): XYZ of a chromaticity at Y = 1."""
     x, y = xy
     if not y > 0:
-        raise ValueError(f"a chromaticity of y = {y}")
+        raise ValueError(f"a chromaticity of y = {y}, expected more than 0")
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
 def _to_xyz(primaries: Primaries) -> Matrix:
-    """(3, 3): linear RGB to XYZ; red, green and blue of 1 make the white (IEC 61966-2-1, annex)."""
+    """(3, 3): linear RGB to XYZ, such that RGB (1, 1, 1) is the white (IEC 61966-2-1, annex)."""
     columns = np.stack([_xyz(primaries.red), _xyz(primaries.green), _xyz(primaries.blue)], axis=1)
     with uncut():
         if not abs(np.linalg.det(columns)) > 1e-4:
-            raise ValueError("primaries that lie on a line")
+            raise ValueError("primaries that lie on a line, expected a triangle")
         scaled: Matrix = columns * np.linalg.solve(columns, _xyz(primaries.white))
     return scaled
 
 
 def _adaptation(white: Matrix) -> Matrix:
-    """(3, 3): XYZ under `white` to XYZ under D50, after Bradford (ICC.1, annex E)."""
+    """(3, 3): XYZ under `white` to XYZ under D50, by the Bradford transform (ICC.1, annex E)."""
     with uncut():
         adaptation: Matrix = np.linalg.inv(BRADFORD) @ np.diag(BRADFORD @ D50 / (BRADFORD @ white)) @ BRADFORD
     return adaptation
 
 
 def _fixed(values: Matrix | list[float]) -> bytes:
-    """As s15Fixed16Number.  ValueError beyond its range."""
+    """The values as s15Fixed16Number.  ValueError beyond its range."""
     scaled = np.rint(np.asarray(values, np.float64) * 65536)
     if not np.abs(scaled).max() < 1 << 31:
-        raise ValueError("colours beyond the range of a profile")
+        raise ValueError("colours beyond the range of an ICC profile, 32768")
     return scaled.astype(">i4").tobytes()
 
 
@@ -116,7 +115,7 @@ def _text(text: str) -> bytes:
 
 
 def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """Header, tag table and tag data; equal data is written once."""
+    """Header, tag table and tag data; tags of equal data share it."""
     tags = {b"desc": _text("colours of a PNG file"), b"cprt": _text("no copyright"), b"wtpt": _numbers(b"XYZ ", D50), **tags}
     table, data, places = b"", b"", dict[bytes, int]()
     begin = 128 + 4 + 12 * len(tags)
@@ -125,8 +124,11 @@ def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
             places[body] = begin + len(data)
             data += body + bytes(-len(body) % 4)
         table += struct.pack(">4sII", name, places[body], len(body))
-    header = struct.pack(
-        ">I4sI4s4s4s6H4sIIIIQI12s4s", begin + len(data), bytes(4), 0x04400000, b"mntr", space, b"XYZ ", 2026, 1, 1, 0, 0, 0, b"acsp",
-        0, 0, 0, 0, 0, 0, _fixed(D50), bytes(4),
-    )  # fmt: skip
-    return header + bytes(128 - len(header)) + struct.pack(">I", len(tags)) + table + data
+    header = [
+        struct.pack(">III", begin + len(data), 0, 0x04400000),  # size, no preferred CMM, version 4.4
+        b"mntr" + space + b"XYZ ",  # a display profile, its colour space, the connection space
+        struct.pack(">6H", 2026, 1, 1, 0, 0, 0),  # date
+        b"acsp" + bytes(28),  # platform, flags, manufacturer, model, attributes, intent: all 0
+        _fixed(D50),
+    ]
+    return b"".join(header).ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + data

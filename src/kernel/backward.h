@@ -1,0 +1,101 @@
+/* The gradients of the float network's layers, row by row.  Gradients of parameters are summed with a vector a parameter. */
+#ifndef INLAID_BACKWARD_H
+#define INLAID_BACKWARD_H
+
+#include "forward.h"
+
+/* OUTPUTS: outputs whose 1 x 1 weights get their gradients together.  WINDOWS: channels of the first layer whose sums with a k x k window are
+ * kept together.  Both as many as fit the registers. */
+enum { OUTPUTS = REGISTERS == 32 ? 3 : 2, WINDOWS = REGISTERS == 32 ? 3 : 1 };
+
+INLINE void add(float *p, floats v) { *(floats *)p += v; }
+
+/* A depthwise convolution backward, one row of one channel: from `grad`, the rows of the gradient of its output by vertical tap, it computes
+ * the gradient of its input, and adds that of its weights, given the input's row.  One load of the former serves both. */
+INLINE void transposed_row(int kernel, int dilation, int width, const float *const *grad, const float *weight, const float *input,
+                           float *restrict grad_input, float *restrict sums) {
+    const int radius = kernel / 2;
+    floats sum[MAX_TAPS], w[MAX_TAPS];
+    for (int k = 0; k < kernel * kernel; k++) sum[k] = all(0), w[k] = all(weight[k]);
+    for (int x = 0; x < width; x += LANES) {
+        const floats in = load(input + x);
+        floats back = all(0);
+        for (int ty = 0; ty < kernel; ty++)
+            for (int tx = 0; tx < kernel; tx++) {
+                floats g = load(grad[ty] + x - (tx - radius) * dilation);
+                HELD(g);
+                back += w[ty * kernel + tx] * g;
+                sum[ty * kernel + tx] += in * g;
+            }
+        store(grad_input + x, back);
+    }
+    for (int k = 0; k < kernel * kernel; k++) add(sums + k * LANES, sum[k]);
+}
+
+/* Passes the gradient back through the activation, in place, and adds the gradient of the bias. */
+INLINE void gate_row(int channels, int width, float *grad, const float *output, int stride, float *sums) {
+    for (int c = 0; c < channels; c++) {
+        floats sum = all(0);
+        for (int x = 0; x < width; x += LANES) {
+            const floats g = activate(load(grad + c * stride + x), load(output + c * stride + x));
+            store(grad + c * stride + x, g);
+            sum += g;
+        }
+        add(sums + c * LANES, sum);
+    }
+}
+
+/* Adds the gradient of 1 x 1 weights from `inner` inputs to `count` outputs, one row; sums[(o * channels + i) * LANES] are those of the weight
+ * from input i to output o. */
+typedef struct {
+    const float *grad, *mid;
+    int width, stride, channels;
+} pointwise;
+
+INLINE void pointwise_block(int count, int inner, pointwise p, int first, int from, float *sums) {
+    floats sum[OUTPUTS][GROUP];
+    for (int o = 0; o < count; o++)
+        for (int i = 0; i < inner; i++) sum[o][i] = all(0);
+    for (int x = 0; x < p.width; x += LANES) {
+        floats g[OUTPUTS];
+        for (int o = 0; o < count; o++) {
+            g[o] = load(p.grad + (first + o) * p.stride + x);
+            HELD(g[o]);
+        }
+        for (int i = 0; i < inner; i++) {
+            floats m = load(p.mid + (from + i) * p.stride + x);
+            HELD(m);
+            for (int o = 0; o < count; o++) sum[o][i] += g[o] * m;
+        }
+    }
+    for (int o = 0; o < count; o++)
+        for (int i = 0; i < inner; i++) add(sums + ((first + o) * p.channels + from + i) * LANES, sum[o][i]);
+}
+
+INLINE void pointwise_row(pointwise p, const float *weight, float *restrict grad_mid, float *restrict sums) {
+    int o = 0;
+    for (; o + OUTPUTS <= p.channels; o += OUTPUTS) FOR_GROUPS(p.channels, i, inner, pointwise_block(OUTPUTS, inner, p, o, i, sums));
+    for (; o < p.channels; o++) FOR_GROUPS(p.channels, i, inner, pointwise_block(1, inner, p, o, i, sums));
+    mix_row(p.channels, (mix){weight, NULL, 1, p.channels, p.stride, 0}, 0, p.width, p.grad, grad_mid);
+}
+
+/* Adds the gradient of the first layer's weights for `count` channels, one row; `at` is as the first layer read it. */
+INLINE void first_weight_row(int count, shape s, const row *at, const float *grad, float *sums) {
+    const int kernel = s.kernel, radius = kernel / 2, taps = kernel * kernel;
+    for (int j = 0; j < s.inputs; j++) {
+        floats sum[WINDOWS][MAX_TAPS];
+        for (int c = 0; c < count; c++)
+            for (int k = 0; k < taps; k++) sum[c][k] = all(0);
+        for (int x = 0; x < at->width; x += LANES)
+            for (int ty = 0; ty < kernel; ty++)
+                for (int tx = 0; tx < kernel; tx++) {
+                    floats in = load(at->in[j * kernel + ty] + x + tx - radius);
+                    HELD(in);
+                    for (int c = 0; c < count; c++) sum[c][ty * kernel + tx] += load(grad + c * at->stride + x) * in;
+                }
+        for (int c = 0; c < count; c++)
+            for (int k = 0; k < taps; k++) add(sums + ((c * s.inputs + j) * taps + k) * LANES, sum[c][k]);
+    }
+}
+
+#endif
