@@ -6,6 +6,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from support.kernels import KERNEL, with_simde
 from support.programs import output, program
 from test_agreement import (  # noqa: F401  # run on the kernels below
     test_gradient_agrees_with_numpy,

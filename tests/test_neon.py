@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import test_agreement
-from support.programs import output, program
+from support.kernels import KERNEL, SUPPORT, arm64, compiled
 from test_agreement import NETWORKS, test_restore_agrees, test_restore_agrees_at_the_bounds  # noqa: F401  # run on the kernels below
 
 from inlaid import colour, native
@@ -14,7 +14,7 @@ from inlaid.network import Network
 
 
 class Emulated:
-    """The functions of inlaid.kernel on one path, answered by tests/emulated.c behind a pipe."""
+    """The functions of inlaid.native and inlaid.encoding.gradient on one path, answered by tests/support/emulated.c behind a pipe."""
 
     threads = (1,)
 
@@ -59,7 +59,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Pop
     folder = tmp_path_factory.mktemp("emulated")
     flags = ("-O2", "-ffast-math")  # -O3, which the build has, would take gcc half a minute
     compiled(compiler, "portable", *flags, "-DINLAID_SMALL", "-c", KERNEL / "restore.c", "-o", folder / "portable.o")
-    sources = (TESTS / "emulated.c", *KERNEL.glob("*.c"), folder / "portable.o")
+    sources = (SUPPORT / "emulated.c", *KERNEL.glob("*.c"), folder / "portable.o")
     compiled(compiler, "neon", *flags, "-DPATHS=PATH(neon, )", "-static", *sources, "-o", folder / "emulated")
     with subprocess.Popen([emulator, folder / "emulated"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield process

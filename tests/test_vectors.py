@@ -1,21 +1,21 @@
-"""The operations of every path (src/kernel/vectors) against scalar C: tests/vectors.c."""
+"""The operations of every path (src/kernel/vectors) against scalar C: tests/support/vectors.c."""
 
 import platform
 import subprocess
 from pathlib import Path
 
 import pytest
-from programs import output, program
-from sources import KERNEL, TESTS, X86, arm64, compiled, with_simde
+from support.kernels import KERNEL, SUPPORT, X86, arm64, compiled, with_simde
+from support.programs import output, program
 
-from inlaid import kernel
+from inlaid import native
 
-SOURCE = TESTS / "vectors.c"
+SOURCE = SUPPORT / "vectors.c"
 
 
-@pytest.mark.parametrize("path", kernel.ALL_PATHS)
+@pytest.mark.parametrize("path", native.ALL_PATHS)
 def test_operations_agree(path: str, tmp_path: Path) -> None:
-    if path not in kernel.paths():
+    if path not in native.paths():
         pytest.skip(f"this machine or build has no {path} path")
     compiled(program("gcc", "cc"), path, "-O1", *X86.get(path, ()), SOURCE, "-o", tmp_path / "vectors")
     assert b"agree" in output(tmp_path / "vectors")
@@ -24,7 +24,7 @@ def test_operations_agree(path: str, tmp_path: Path) -> None:
 def test_every_x86_64_processor_has_fast_operations() -> None:
     if platform.machine().lower() not in ("x86_64", "amd64"):
         pytest.skip("this processor is another")
-    assert "sse" in kernel.paths()
+    assert "sse" in native.paths()
 
 
 @pytest.mark.parametrize("path", ["avx512", "vnni"])
@@ -50,7 +50,7 @@ def test_emulated_operations_agree(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_operation_is_found(operation: str, right: str, wrong: str, tmp_path: Path) -> None:
-    if "sse" not in kernel.paths():
+    if "sse" not in native.paths():
         pytest.skip("this machine or build has no sse path")
     vectors = (KERNEL / "vectors" / "sse.h").read_text().replace("../vectors.h", "vectors.h").replace("pairs.h", "vectors/pairs.h")
     assert right in vectors

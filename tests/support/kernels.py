@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from programs import output, program
 
-TESTS = Path(__file__).parent
-KERNEL = TESTS.parent / "src" / "kernel"
+from .programs import output, program
+
+SUPPORT = Path(__file__).parent
+KERNEL = SUPPORT.parents[1] / "src" / "kernel"
 FILES = {"vnni": "avx512"}  # the path's file in vectors/, where it has another name
 X86 = {"sse": ("-msse2",), "avx2": ("-mavx2", "-mfma"), "avx512": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma")}
 X86["vnni"] = (*X86["avx512"], "-mavx512vnni")
@@ -23,7 +24,7 @@ def with_simde(path, *arguments):
     """Compiles avx512 or vnni with SIMDe, which has their instructions in plain C."""
     if not Path("/usr/include/simde/x86/avx512.h").exists():
         pytest.skip("SIMDe is not installed (libsimde-dev)")
-    compiled(program("gcc"), path, f"-I{TESTS / 'simde'}", *VNNI_IN_C.get(path, ()), *arguments)
+    compiled(program("gcc"), path, f"-I{SUPPORT / 'simde'}", *VNNI_IN_C.get(path, ()), *arguments)
 
 
 def arm64():
