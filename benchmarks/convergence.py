@@ -22,6 +22,7 @@ import numpy as np
 from common import Column, Line, at_most, jpeg_of, originals, prior_for
 
 from inlaid.arrays import Pixels, Vector
+from inlaid.encoding.distortion import psnr_db
 from inlaid.encoding.fit import Problem, fit, mean_squared_error
 from inlaid.encoding.presets import FOLLOWED, SMALL
 from inlaid.parameters import UNIT
@@ -65,9 +66,9 @@ def _picture(original: Pixels, threads: int) -> Line:
     start = (prior.values / UNIT).astype(np.float32)
 
     def psnr(parameters: Vector) -> float:
-        return _psnr(mean_squared_error(Problem(SMALL, base, original), parameters, threads))
+        return psnr_db(mean_squared_error(Problem(SMALL, base, original), parameters, threads))
 
-    numbers = {"base_db": _psnr(float(np.square(original - base.astype(np.float64)).mean())), "prior_db": psnr(start)}
+    numbers = {"base_db": psnr_db(float(np.square(original - base.astype(np.float64)).mean())), "prior_db": psnr(start)}
     walk = partial(fit, SMALL, start, base=base, original=original, threads=threads)
     walk(replace(FOLLOWED, steps=1))  # warms caches and starts threads
     schedules = {f"{steps}": replace(FOLLOWED, steps=steps) for steps in (*STEPS, REFERENCE)}
@@ -80,7 +81,3 @@ def _picture(original: Pixels, threads: int) -> Line:
     enough = numbers[f"db_{REFERENCE}"] - WITHIN_DB
     quickest = min((name for name in schedules if numbers[f"db_{name}"] >= enough), key=lambda name: numbers[f"seconds_{name}"])
     return {"seconds": numbers[f"seconds_{quickest}"], "steps": schedules[quickest].steps} | numbers
-
-
-def _psnr(mse: float) -> float:
-    return float(10 * np.log10(255**2 / mse))

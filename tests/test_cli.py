@@ -510,13 +510,13 @@ def test_demo(run, png, tmp_path):
 
 
 def test_what_a_plain_jpeg_would_need():
-    from inlaid.bench.metrics import psnr_db
     from inlaid.cli.before_after import best_crop
     from inlaid.cli.demo import OPTIONS, plain_bytes_for
+    from inlaid.encoding.distortion import mse, psnr_db
 
     image = textured(96, 80).convert("L")
     data = jpeg.codec.encode(image, 40, OPTIONS)
-    reached = psnr_db(jpeg.codec.decode(data).luma, np.asarray(image))
+    reached = psnr_db(mse(jpeg.codec.decode(data).luma, np.asarray(image)))
     assert plain_bytes_for(image, 20, reached) == len(data)
     assert len(data) < plain_bytes_for(image, 20, reached + 0.01) <= len(jpeg.codec.encode(image, 41, OPTIONS))
     assert plain_bytes_for(image, 20, 200.0) is None

@@ -63,7 +63,7 @@ def encode(
     preset: a network and its priors; `inlaid encode --help` lists them.
     subsampling: of a JPEG base, "444", "422" or "420" (the default).
     progressive, optimize: of a JPEG base; by default a baseline file with optimised Huffman tables.
-    seed: the same seed gives the same file on the same kind of machine.
+    seed: the same seed and number of threads give the same file on the same kind of machine.
     threads: all processors by default.
 
     Raises `InlayError`.

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from . import colour, native
@@ -94,7 +93,7 @@ class _Strip(NamedTuple):
     number: int
 
 
-def _strips(numbers: NDArray[np.uint8], rows: range, side_px: int, margin_px: int) -> Iterator[_Strip]:
+def _strips(numbers: Pixels, rows: range, side_px: int, margin_px: int) -> Iterator[_Strip]:
     """What to restore: each run of squares of one set, or the whole row once for each set where that is fewer pixels."""
     for row in rows:
         line = numbers[row]

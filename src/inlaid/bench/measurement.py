@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from .. import decoder, formats
+from ..arrays import Pixels
 from ..encoding import encoder, pictures
+from ..encoding.distortion import mse, psnr_db
 from ..errors import InlayError, LimitError, UnsupportedError
 from ..formats import Format
 from . import metrics, peers, wiener
@@ -28,8 +29,6 @@ from .processes import THREADS
 from .provenance import code, machine, versions
 from .runs import Line
 from .settings import PSNR_ONLY, Box, Detail, Settings
-
-Pixels = NDArray[np.uint8]
 
 
 class Unmeasurable(Exception):
@@ -61,8 +60,7 @@ def measure(path: Path, settings: Settings, detail: Detail = PSNR_ONLY) -> Line:
         raise Unmeasurable(f"{error or type(error).__name__}") from error
     encode = _peer if settings.codec in peers.NAMES else _filtered if settings.preset == wiener.NAME else _inlay
     coded = encode(original, settings)
-    psnr_plain_db = metrics.psnr_db(coded.plain_pixels, original)
-    psnr_db = metrics.psnr_db(coded.pixels, original)
+    psnr_plain_db, psnr_restored_db = (psnr_db(mse(pixels, original)) for pixels in (coded.plain_pixels, coded.pixels))
     network = coded.inlay["network"] if coded.inlay else None
     return {
         **head(path, hashlib.sha256(data).hexdigest(), settings),
@@ -73,8 +71,8 @@ def measure(path: Path, settings: Settings, detail: Detail = PSNR_ONLY) -> Line:
         "payload_bytes": len(coded.file) - len(coded.plain),
         # None where nothing was lost: the PSNR is infinite, for which JSON has no number.
         "psnr_plain_db": _finite(psnr_plain_db),
-        "psnr_db": _finite(psnr_db),
-        "gain_db": _finite(psnr_db - psnr_plain_db),
+        "psnr_db": _finite(psnr_restored_db),
+        "gain_db": _finite(psnr_restored_db - psnr_plain_db),
         **_perceptual(coded, original, detail),
         "reason": coded.reason,
         "prior": coded.inlay["prior"] if coded.inlay else None,

@@ -1,4 +1,4 @@
-"""Metrics of pictures and codecs: mean squared error and PSNR; the perceptual SSIM, MS-SSIM and SSIMULACRA2; BD-rate and BD-PSNR."""
+"""Metrics of pictures and codecs: the perceptual SSIM, MS-SSIM and SSIMULACRA2; BD-rate and BD-PSNR."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ..arrays import Matrix, Pixels
+from ..encoding.distortion import PEAK
 from ..errors import InlayError
 
-Pixels = NDArray[np.uint8]
-PEAK = 255
 # The perceptual metrics, and the smallest side of a picture for each.  SSIM has windows of 11 pixels, MS-SSIM has them at five scales.
 SMALLEST_PX = {"ssim": 11, "ms_ssim": 176, "ssimulacra2": 8}
 PERCEPTUAL = tuple(SMALLEST_PX)
@@ -29,20 +28,6 @@ class Curve:
 
     bpp: Sequence[float]
     psnr_db: Sequence[float]
-
-
-def mse(a: Pixels, b: Pixels) -> float:
-    """Mean squared error of two uint8 arrays of one shape, in squared grey levels; ValueError for other arrays."""
-    if a.dtype != np.uint8 or b.dtype != np.uint8 or a.shape != b.shape or not a.size:
-        raise ValueError(f"{a.dtype} {a.shape} against {b.dtype} {b.shape}; expected uint8 arrays of one shape")
-    difference = np.subtract(a, b, dtype=np.int32).ravel()
-    return int((difference * difference).sum(dtype=np.int64)) / a.size
-
-
-def psnr_db(a: Pixels, b: Pixels) -> float:
-    """Peak signal-to-noise ratio, 10 log10(255^2 / mse), of two uint8 arrays of one shape; infinite where they are equal."""
-    error = mse(a, b)
-    return float(10 * np.log10(PEAK**2 / error)) if error else float("inf")
 
 
 def perceptual(pixels: Pixels, *, original: Pixels) -> dict[str, float | None]:
@@ -64,8 +49,8 @@ def ms_ssim(a: Pixels, b: Pixels) -> float:
     """
     blur = _imported("scipy.ndimage", "gaussian_filter")
 
-    def mean(plane: NDArray[np.float64]) -> NDArray[np.float64]:
-        inside: NDArray[np.float64] = blur(plane, 1.5, radius=5)[5:-5, 5:-5]  # only where the window of 11 pixels lies inside the plane
+    def mean(plane: Matrix) -> Matrix:
+        inside: Matrix = blur(plane, 1.5, radius=5)[5:-5, 5:-5]  # only where the window of 11 pixels lies inside the plane
         return inside
 
     x, y, product = a.astype(float), b.astype(float), 1.0
@@ -80,10 +65,10 @@ def ms_ssim(a: Pixels, b: Pixels) -> float:
     return product
 
 
-def _halved(plane: NDArray[np.float64]) -> NDArray[np.float64]:
+def _halved(plane: Matrix) -> Matrix:
     """Means of 2x2 pixels.  An odd last row or column is left out."""
     height, width = (size // 2 for size in plane.shape)
-    means: NDArray[np.float64] = plane[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean((1, 3))
+    means: Matrix = plane[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean((1, 3))
     return means
 
 

@@ -11,14 +11,11 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, features
 
+from ..arrays import Pixels
 from ..encoding import pictures
 from ..errors import InlayError
-
-Pixels = NDArray[np.uint8]
 
 # Pillow's name of the format, and the options of `Image.save`.
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -13,10 +13,10 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from .. import decoder, formats, native, parameters, payload, priors
+from ..arrays import Matrix, Pixels
 from ..errors import InlayError
 from ..fingerprint import fingerprint
 from ..network import Network
@@ -79,11 +79,11 @@ def _coded_parameters(prior: Prior) -> bytes:
     return parameters.encode(prior, np.rint(distance / (1 << prior.steps(0))).astype(np.int64), 0)
 
 
-def _picture(width: int, height: int) -> NDArray[np.uint8]:
+def _picture(width: int, height: int) -> Pixels:
     """A picture (height, width) of waves and noise."""
     y, x = np.mgrid[:height, :width]
     waves = 128 + 50 * np.sin(x / 9) * np.cos(y / 13) + 30 * np.sign(np.sin((x + 2 * y) / 23))
-    noisy: NDArray[np.float64] = waves + np.random.default_rng(0).normal(0, 4, waves.shape)
+    noisy: Matrix = waves + np.random.default_rng(0).normal(0, 4, waves.shape)
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 

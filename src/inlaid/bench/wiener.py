@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from ..arrays import Matrix, Pixels
 
 NAME = "wiener"  # used like the name of a preset
 SIDE, BITS = 13, 10  # pixels of the window's side; bits of a coefficient
@@ -28,7 +27,7 @@ def restored(base: Pixels, original: Pixels) -> Pixels:
     padded = np.pad(base.astype(np.float64) - 128, SIDE // 2, mode="edge")
     bands = [(y, min(y + ROWS, height)) for y in range(0, height, ROWS)]
 
-    def windows(y0: int, y1: int) -> NDArray[np.float64]:
+    def windows(y0: int, y1: int) -> Matrix:
         """The inputs of rows [y0, y1): one row for each pixel."""
         seen = sliding_window_view(padded[y0 : y1 + SIDE - 1], (SIDE, SIDE)).reshape(-1, SIDE * SIDE)
         return np.column_stack([seen, np.full(len(seen), CONSTANT)])

@@ -19,8 +19,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import __version__, decoder, formats
-from ..bench.metrics import psnr_db
 from ..encoding import encoder, pictures
+from ..encoding.distortion import mse, psnr_db
 from ..encoding.encoder import Encoded
 from ..errors import InlayError
 from . import streams
@@ -134,7 +134,7 @@ def plain_bytes_for(original: Image.Image, quality: int, wanted_db: float) -> in
     luma, module, last = pictures.luma(original), formats.by_name("jpeg"), None
     for better in range(quality, 101):
         data = module.codec.encode(original, better, OPTIONS)
-        point = psnr_db(module.codec.decode_luma(data), luma), log(len(data))
+        point = psnr_db(mse(module.codec.decode_luma(data), luma)), log(len(data))
         if point[0] >= wanted_db and last is not None:
             part = (wanted_db - last[0]) / (point[0] - last[0]) if np.isfinite(point[0]) else 1.0
             return round(exp(last[1] + part * (point[1] - last[1])))

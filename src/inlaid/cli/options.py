@@ -136,7 +136,7 @@ def fitting_options(command: Command) -> Command:
             metavar="N",
             default=0,
             show_default=True,
-            help="Seed of the random numbers.  The same seed gives the same file on the same kind of machine.",
+            help="Seed of the random numbers.  The same seed and number of threads give the same file on the same kind of machine.",
         ),
         click.option(
             "--preset",

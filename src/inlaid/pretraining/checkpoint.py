@@ -7,11 +7,11 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Matrix
 from ..errors import FormatError
 
-State = dict[str, NDArray[np.float64]]
+State = dict[str, Matrix]
 
 
 class CheckpointError(FormatError):

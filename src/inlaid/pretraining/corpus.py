@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from ..arrays import Pixels, Rectangles
+from ..arrays import Integers, Pixels, Rectangles
 from ..encoding import pictures
 from ..errors import FormatError
 from ..formats import by_name
@@ -39,7 +38,7 @@ class Corpus:
 
     base: Pixels
     original: Pixels
-    places: NDArray[np.int64]  # (n, 3): top row, height and width of each picture
+    places: Integers  # (n, 3): top row, height and width of each picture
     skipped: tuple[str, ...]  # names of files that are not pictures, or too small
 
     def draw(self, rng: np.random.Generator, count: int, size: tuple[int, int], halo_px: int) -> Rectangles:

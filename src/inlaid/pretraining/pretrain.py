@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Vector
+from ..arrays import Integers, Vector
 from ..encoding.curvature import gauss_newton, sample, sample_px
+from ..encoding.distortion import mse
 from ..encoding.fit import Problem, fit
 from ..encoding.run import Run
 from ..encoding.schedule import Schedule
@@ -50,7 +50,7 @@ class Training:
 
 def survey(
     network: Network, parameters: Vector, corpus: Corpus, pictures: int, *, schedule: Schedule = Best.schedule, seed: int = 0
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[Integers, Integers]:
     """Step exponents and spreads (network.size,), from fits by `schedule` to `pictures` random pictures of the corpus.
 
     A spread is the mean distance of a parameter from the prior.  The steps are chosen so that rounding adds the same error for every
@@ -61,10 +61,10 @@ def survey(
     chosen = rng.permutation(len(corpus.places))[:pictures]
     for index in chosen:
         base, original = corpus.picture(int(index))
-        mse = max(float(((base.astype(np.float64) - original) ** 2).mean()), 0.01)  # the base of a flat picture has no error
+        error = max(mse(base, original), 0.01)  # the base of a flat picture has no error
         fitted = fit(Problem(network, base, original), parameters, schedule, Run(seed=int(index))).parameters
         distance += np.abs(fitted - parameters) / len(chosen)
-        curvature += np.diag(gauss_newton(network, parameters, base, sample(base.shape, sample_px(network.size)))) / mse / len(chosen)
+        curvature += np.diag(gauss_newton(network, parameters, base, sample(base.shape, sample_px(network.size)))) / error / len(chosen)
     step = np.sqrt(12 * ROUNDING_SHARE / network.size / np.maximum(curvature, 1e-9)) * UNIT
     exponents = np.clip(np.rint(np.log2(step)), 0, LARGEST_EXPONENT).astype(np.int64)
     return exponents, np.maximum(np.rint(distance * UNIT), 1).astype(np.int64)

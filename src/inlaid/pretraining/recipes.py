@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Rectangles, Vector
+from ..arrays import Matrix, Rectangles, Vector
 from ..encoding import floatnet
 from ..encoding.adam import Adam
 from ..encoding.curvature import MOST_PX, gauss_newton
@@ -44,7 +43,7 @@ class Recipe:
 
     def step(
         self, step: int, rate: float, parameters: Vector, corpus: Corpus, rng: np.random.Generator
-    ) -> tuple[float, Rectangles, NDArray[np.float64]]:
+    ) -> tuple[float, Rectangles, Matrix]:
         """The squared error over some patches, the patches (n, 4), and what to subtract from the parameters."""
         raise NotImplementedError
 
@@ -89,7 +88,7 @@ class Best(Recipe):
 
     def step(
         self, step: int, rate: float, parameters: Vector, corpus: Corpus, rng: np.random.Generator
-    ) -> tuple[float, Rectangles, NDArray[np.float64]]:
+    ) -> tuple[float, Rectangles, Matrix]:
         """A step of Adam.  At `FIRST_TURN` and every `every` steps its axes are turned first."""
         if step == self.FIRST_TURN or (step and step % self.every == 0):
             some = self.draw(corpus, rng, MOST_PX)
@@ -135,7 +134,7 @@ class Paper(Recipe):
 
     def step(
         self, step: int, rate: float, parameters: Vector, corpus: Corpus, rng: np.random.Generator
-    ) -> tuple[float, Rectangles, NDArray[np.float64]]:
+    ) -> tuple[float, Rectangles, Matrix]:
         """A step of SGD with momentum."""
         crops = corpus.draw(rng, self.CROPS, self.patch_size, self.network.halo_px)
         loss, gradient = normed_gradient(self.network, parameters, crops, base=corpus.base, target=corpus.original, threads=self.threads)

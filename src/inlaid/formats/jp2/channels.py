@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from ... import colour
-from ...arrays import Pixels
+from ...arrays import Integers, Pixels
 from ...errors import FormatError, UnsupportedError
 from ..base import bands, rows
 from .header import CMYK, COLOUR, GRAY, OPACITY, PREMULTIPLIED, SRGB, SYCC, Definition, Header, space_name
@@ -153,13 +153,13 @@ def _bits(depth: int) -> int:
     return (depth & 0x7F) + 1
 
 
-def _levels(depth: int) -> NDArray[np.int64]:
+def _levels(depth: int) -> Integers:
     """What Pillow's values stand for: it shifts those of up to 8 bits to 8, of more to 16, and makes signed ones begin at 0."""
     held = 8 if _bits(depth) <= 8 else 16
     return np.arange(1 << held) >> (held - _bits(depth))
 
 
-def _scaled(levels: NDArray[np.int64], bits: int) -> Table:
+def _scaled(levels: Integers, bits: int) -> Table:
     """Levels of so many bits as 8 bits, rounded."""
     most = (1 << bits) - 1
     return ((levels * 510 + most) // (2 * most)).astype(np.uint8)
