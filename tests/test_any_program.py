@@ -280,7 +280,8 @@ def test_fits_after_a_fork(ends):
     ends("""
 import numpy as np
 from inlaid.encoding.schedule import Schedule
-from inlaid.encoding.fit import fit
+from inlaid.encoding.fit import Problem, fit
+from inlaid.encoding.run import Run
 from inlaid.encoding.floatnet import he_init
 from inlaid.network import Network
 
@@ -289,7 +290,7 @@ base, original = (inlaid.decode(data, base=True)[..., 1].copy() for data in (INL
 
 def fitted():
     start = he_init(network, np.random.default_rng(0))
-    return fit(network, start, Schedule(2, second_order=True), base=base, original=original, threads=2).parameters.tobytes()
+    return fit(Problem(network, base, original), start, Schedule(2, second_order=True), Run(threads=2)).parameters.tobytes()
 
 expected = fitted()
 assert ends_well(forked(lambda: fitted() == expected))

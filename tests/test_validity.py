@@ -101,4 +101,4 @@ def test_attach_says_it():
 
 
 def _base_of(data):
-    return (jpeg if data.startswith(b"\xff\xd8") else jp2).decode_image(data)
+    return (jpeg if data.startswith(b"\xff\xd8") else jp2).codec.decode_image(data)

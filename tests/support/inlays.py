@@ -24,7 +24,7 @@ def carrying(base, network, sets):
     prior = parameters.blank_prior(network)
     first, *others = (each.astype(np.int64) // STEP for each in sets.parameters)
     levels = [(first, COARSENESS), *((each - first, COARSENESS) for each in others)]
-    name = formats.by_content(base).NAME
+    name = formats.by_content(base).name
     found = payload.Payload(0, network, 0.0, fingerprint(CODECS[name].decode(base).luma), parameters.encode_sets(prior, levels, sets.areas))
     return CONTAINERS[name].embed(base, payload.write(found))
 
