@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inlaid import formats
+from inlaid import formats, priors
 from inlaid.encoding import pictures
-from inlaid.encoding.candidates import Settings, Task, best_prior
+from inlaid.encoding.candidates import Settings, nearest
 from inlaid.encoding.run import Run
-from inlaid.fingerprint import fingerprint
 from inlaid.network import Network
 from inlaid.parameters import Prior
 from inlaid.pretraining import corpus
@@ -97,8 +96,8 @@ def decode_by_pillow(data: bytes) -> Image.Image:
 
 def prior_for(network: Network, base: Pixels, original: Pixels) -> Prior:
     """The shipped prior that the encoder would begin with."""
-    task = Task(JPEG, base, original, fingerprint(base), 0.0, 0.0)
-    found = best_prior(task, Settings.of(None, 5, Run()), network)
+    known = priors.candidates(JPEG.name, network, "best")
+    found = nearest(known, Settings.of(None, 5, Run()), base=base, original=original)
     assert found is not None  # there is one for every network of a preset
     return found
 

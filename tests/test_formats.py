@@ -79,7 +79,7 @@ def test_other_files_are_refused_with_what_they_begin_with(data):
     for name in FORMATS:
         assert not CONTAINERS[name].detect(data)
         calls = functions(name)
-        for each in ("describe", "obstacle", "embed", "requantised", "decoding_bytes", *DECODERS):
+        for each in ("describe", "obstacle", "embed", "encoded_like", "decoding_bytes", *DECODERS):
             with pytest.raises(FormatError, match=begin):
                 calls[each](data)
 
@@ -167,7 +167,7 @@ def test_what_cannot_be_restored(name, reason, data):
     assert reason in container.obstacle(data)
     described = container.describe(data)
     assert container.extract(data) is None and container.strip(data) == data
-    for call in (codec.decode, codec.decode_luma, lambda data: codec.requantised(data, Image.new("L", (16, 16)), 1.0)):
+    for call in (codec.decode, codec.decode_luma, lambda data: codec.encoded_like(data, Image.new("L", (16, 16)), 1.0)):
         with pytest.raises(UnsupportedError, match=".*" + reason):
             call(data)
     if described["height"]:
@@ -193,7 +193,7 @@ def test_every_truncation(name, data):
         cut = data[:length]
         failed = failures(name, cut)
         if "describe" in failed:
-            assert not known and failed >= {"obstacle", "embed", "requantised", "decoding_bytes", *DECODERS}
+            assert not known and failed >= {"obstacle", "embed", "encoded_like", "decoding_bytes", *DECODERS}
             continue
         known = known or length
         assert not failed & {"detect", "obstacle", "extract", "strip", "metadata"}
@@ -293,16 +293,16 @@ def test_requantised(name):
     for pixels in (GRAY, COLOUR):
         image = Image.fromarray(pixels)
         data = codec.encode(image, 40, {})
-        files = [codec.requantised(data, image, factor) for factor in (2.0, 1.0, 0.5)]
+        files = [codec.encoded_like(data, image, factor) for factor in (2.0, 1.0, 0.5)]
         sizes, gains = [len(each) for each in files], [psnr(np.asarray(codec.decode_image(each)), pixels) for each in files]
         assert sizes == sorted(set(sizes)) and gains == sorted(set(gains))
         assert sizes[1] == pytest.approx(len(data), rel=0.12)
         coding = container.describe(data)
         assert all(container.describe(each) == coding for each in files)
         part = image.crop((8, 8, 56, 40))
-        assert codec.decode_image(codec.requantised(data, part, 1.0)).size == part.size
+        assert codec.decode_image(codec.encoded_like(data, part, 1.0)).size == part.size
     gray = codec.encode(Image.fromarray(GRAY), 40, {})
-    assert codec.requantised(gray, Image.fromarray(GRAY).convert("RGB"), 1.0) == codec.requantised(gray, Image.fromarray(GRAY), 1.0)
+    assert codec.encoded_like(gray, Image.fromarray(GRAY).convert("RGB"), 1.0) == codec.encoded_like(gray, Image.fromarray(GRAY), 1.0)
 
 
 @each_format
@@ -311,9 +311,9 @@ def test_requantised_needs_no_metadata_and_no_payload(name):
     bare = CODECS[name].encode(image, 40, {})
     image.info |= {"exif": block(), "xmp": XMP, "icc_profile": SRGB, "dpi": (300, 300)}
     full = CONTAINERS[name].embed(CODECS[name].encode(image, 40, {}), PAYLOAD)
-    expected = CODECS[name].requantised(bare, image, 1.3)
+    expected = CODECS[name].encoded_like(bare, image, 1.3)
     assert CONTAINERS[name].metadata(expected) == Metadata({})
-    assert len(CODECS[name].requantised(full, image, 1.3)) == pytest.approx(len(expected), rel=0.02)
+    assert len(CODECS[name].encoded_like(full, image, 1.3)) == pytest.approx(len(expected), rel=0.02)
 
 
 # ------------------------------------------------------------------------------------------------ metadata

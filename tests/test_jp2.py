@@ -145,7 +145,7 @@ def test_metadata_is_described():
 def test_requantised_keeps_wavelet_and_tiles():
     for data, pixels in ((FILES["gray"], GRAY), (FILES["colour"], COLOUR), (FILES["reversible, tiles"], COLOUR)):
         image = Image.fromarray(pixels)
-        same, finer = jp2.codec.requantised(data, image, 1.0), jp2.codec.requantised(data, image, 0.5)
+        same, finer = jp2.codec.encoded_like(data, image, 1.0), jp2.codec.encoded_like(data, image, 0.5)
         assert len(same) == pytest.approx(len(data), rel=0.12)
         assert len(finer) == pytest.approx(2 * len(same), rel=0.1)
         assert jp2.container.describe(same)["wavelet"] == jp2.container.describe(data)["wavelet"]
@@ -157,7 +157,7 @@ def test_requantised_where_a_last_tile_is_small():
     """OpenJPEG would end the process: five decompositions leave nothing of the tile's 4 columns."""
     data = bytearray(saved(coloured(64, 64), tile_size=(60, 64), num_resolutions=2))
     data[data.index(b"\xff\x52") + 9] = 5  # as other encoders write it
-    assert jp2.container.describe(jp2.codec.requantised(bytes(data), Image.fromarray(coloured(64, 64)), 1.0))["tile"] == [60, 64]
+    assert jp2.container.describe(jp2.codec.encoded_like(bytes(data), Image.fromarray(coloured(64, 64)), 1.0))["tile"] == [60, 64]
 
 
 # ------------------------------------------------------------------------------------------------ end to end
@@ -295,7 +295,7 @@ def test_attach_where_openjpeg_would_not_write_such_a_file():
     at = data.index(b"\xff\x52")
     data[at + 9] = 5  # decompositions; the picture may not decode then, but only an InlayError may follow
     with contextlib.suppress(InlayError):
-        assert jp2.codec.requantised(bytes(data), Image.fromarray(texture(8, 8)), 1.0)
+        assert jp2.codec.encoded_like(bytes(data), Image.fromarray(texture(8, 8)), 1.0)
     small = saved(texture(8, 8), num_resolutions=4)
     assert encoder.attach(small, texture(8, 8)).base_bytes == len(small)
 

@@ -185,7 +185,7 @@ def test_extra_bytes_before_any_marker(name, extra):
             assert np.array_equal(jpeg.codec.decode_image(file), shown)
             assert np.array_equal(jpeg.codec.decode(file).image, jpeg.codec.decode(plain).image)
             assert jpeg.container.describe(file) == described
-            assert jpeg.codec.requantised(file, picture(), 1.0) == jpeg.codec.requantised(plain, picture(), 1.0)
+            assert jpeg.codec.encoded_like(file, picture(), 1.0) == jpeg.codec.encoded_like(plain, picture(), 1.0)
 
 
 @pytest.mark.parametrize("extra", EXTRA.values(), ids=EXTRA)
@@ -382,7 +382,7 @@ def test_any_bytes_behind_soi(junk):
 def test_messages_name_the_damage(data, text):
     with pytest.raises(FormatError, match=text):
         jpeg.container.obstacle(data)
-        jpeg.codec.requantised(data, SMALL_PICTURE, 1.0)
+        jpeg.codec.encoded_like(data, SMALL_PICTURE, 1.0)
         jpeg.container.embed(data, PAYLOAD)
 
 
@@ -776,10 +776,10 @@ def test_noise_at_the_highest_quality(mode, options):
     assert len(data) > noise.size
     assert np.asarray(JpegImageFile(io.BytesIO(data))).shape[:2] == (600, 700)
     if mode != "CMYK":
-        assert len(jpeg.codec.requantised(data, image, 1.0)) <= len(data)
+        assert len(jpeg.codec.encoded_like(data, image, 1.0)) <= len(data)
 
 
-# ------------------------------------------------------------------------------------------------ requantised
+# ------------------------------------------------------------------------------------------------ encoded_like
 
 
 @pytest.mark.parametrize("quality", [10, 75, 100])
@@ -807,21 +807,21 @@ def test_requantised_by_one_is_the_base(quality, settings, mode):
         if "qtables" in settings:
             settings["qtables"] = settings["qtables"][:1]
     data = saved(image, **{"quality": quality, "subsampling": 2, **settings})
-    assert jpeg.codec.requantised(data, image, 1.0) == data
+    assert jpeg.codec.encoded_like(data, image, 1.0) == data
 
 
 def test_requantised_needs_no_metadata():
     image, bare = picture(), saved(picture())
     image.info.update(comment=b"one", xmp=XMP, exif=EXIF, dpi=(300, 300), icc_profile=bytes(99))
     data = jpeg.container.embed(with_metadata(bare), PAYLOAD)
-    assert jpeg.codec.requantised(data, image, 1.0) == bare
+    assert jpeg.codec.encoded_like(data, image, 1.0) == bare
 
 
 @pytest.mark.parametrize("factor", [0.001, 0.5, 0.95, 1.1, 3.7, 100.0])
 def test_requantised_scales_every_step(factor):
     image = picture()
     data = saved(image, quality=30)
-    scaled = tables(jpeg.codec.requantised(data, image, factor))
+    scaled = tables(jpeg.codec.encoded_like(data, image, factor))
     for number, table in tables(data).items():
         assert scaled[number] == [min(max(int(step * factor + 0.5), 1), 255) for step in table]
 
@@ -829,34 +829,34 @@ def test_requantised_scales_every_step(factor):
 def test_requantised_sizes_follow_the_factor():
     image = picture(200, 150)
     data = saved(image, quality=40, subsampling=2)
-    sizes = [len(jpeg.codec.requantised(data, image, factor)) for factor in (0.8, 0.9, 1.0, 1.1, 1.25)]
+    sizes = [len(jpeg.codec.encoded_like(data, image, factor)) for factor in (0.8, 0.9, 1.0, 1.1, 1.25)]
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 5
 
 
 def test_requantised_that_changes_nothing():
     image = picture()
     finest = saved(image, quality=100)  # every step is 1
-    assert jpeg.codec.requantised(finest, image, 1.4) is None
-    assert jpeg.codec.requantised(finest, image, 0.5) is None
-    assert jpeg.codec.requantised(finest, image, 1.0) == finest
-    assert jpeg.codec.requantised(finest, image, 1.6) is not None
+    assert jpeg.codec.encoded_like(finest, image, 1.4) is None
+    assert jpeg.codec.encoded_like(finest, image, 0.5) is None
+    assert jpeg.codec.encoded_like(finest, image, 1.0) == finest
+    assert jpeg.codec.encoded_like(finest, image, 1.6) is not None
     coarsest = saved(image, quality=-1, qtables=[[255] * 64])
-    assert jpeg.codec.requantised(coarsest, image, 1.2) is None
+    assert jpeg.codec.encoded_like(coarsest, image, 1.2) is None
 
 
 def test_requantised_limits_steps_to_a_byte():
     image = picture()
     data = VARIANTS["16-bit tables"]()
     assert marker_at(data, 0xDB).body[0] >> 4 == 1
-    again = jpeg.codec.requantised(data, image, 1.0)
+    again = jpeg.codec.encoded_like(data, image, 1.0)
     assert tables(again) == {0: [min(step, 255) for step in range(250, 314)]}
 
 
 def test_requantised_of_other_subsampling_and_mode():
     data = rotated_422()
-    assert jpeg.container.describe(jpeg.codec.requantised(data, picture(48, 64), 1.0))["subsampling"] == "4:2:2"
+    assert jpeg.container.describe(jpeg.codec.encoded_like(data, picture(48, 64), 1.0))["subsampling"] == "4:2:2"
     gray = saved(picture(mode="L"))
-    assert jpeg.codec.requantised(gray, picture(mode="L").convert("RGB"), 1.0) == gray
+    assert jpeg.codec.encoded_like(gray, picture(mode="L").convert("RGB"), 1.0) == gray
 
 
 # ------------------------------------------------------------------------------------------------ the header

@@ -12,7 +12,7 @@ from support.pictures import jpeg_of, texture
 
 from inlaid import parameters, priors
 from inlaid.encoding import presets
-from inlaid.encoding.curvature import gauss_newton, sample
+from inlaid.encoding.curvature import gauss_newton, random_tiles
 from inlaid.encoding.fit import Problem, fit, mean_squared_error
 from inlaid.encoding.floatnet import he_init
 from inlaid.encoding.quantize import quantise
@@ -335,7 +335,7 @@ def fitted():
             start, schedule, cost = he_init(Network(), np.random.default_rng(0)), Schedule(80, rate=0.02, batch_px=400_000), None
         result = fit(Problem(Network(), base, original, rate_cost=cost), start, schedule)
         mse = mean_squared_error(Problem(Network(), base, original), result.parameters)
-        found.append((prior, result.parameters, mse, gauss_newton(Network(), result.parameters, base, sample(base.shape, 32768))))
+        found.append((prior, result.parameters, mse, gauss_newton(Network(), result.parameters, base, random_tiles(base.shape, 32768))))
     return found
 
 
@@ -346,7 +346,7 @@ def test_levels_of_fits_that_ignore_the_rate(fitted, index):
     base, start = jpeg.codec.decode(jpeg_of(original, quality=20)).luma, (prior.values / UNIT).astype(np.float32)
     found = fit(Problem(Network(), base, original), start, Schedule(80, rate=0.01, batch_px=400000)).parameters
     mse = mean_squared_error(Problem(Network(), base, original), found)
-    hessian = gauss_newton(Network(), found, base, sample(base.shape, 32768))
+    hessian = gauss_newton(Network(), found, base, random_tiles(base.shape, 32768))
     levels = [quantise(prior, found, hessian, mse, mse / 4000, coarseness).levels for coarseness in range(6)]
     pairs = [(len(encode(prior, each, c)), constriction_bytes(prior, each)) for c, each in enumerate(levels)]
     assert sum(a for a, _ in pairs) <= 1.05 * sum(b for _, b in pairs), pairs

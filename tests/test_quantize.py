@@ -7,7 +7,7 @@ from support.pictures import texture
 
 from inlaid import parameters, reference
 from inlaid.encoding import curvature, floatnet
-from inlaid.encoding.curvature import gauss_newton, sample
+from inlaid.encoding.curvature import gauss_newton, random_tiles
 from inlaid.encoding.fit import Problem, mean_squared_error
 from inlaid.encoding.floatnet import he_init
 from inlaid.encoding.gradient import PEAK_MSE
@@ -48,7 +48,7 @@ def fits():
 @networks
 def test_the_kernel_gives_the_exact_matrix_and_error(fits, index):
     network, base, original, fitted, mse, hessian = fits[index]
-    found = gauss_newton(network, fitted, base, sample(base.shape, 1 << 20))
+    found = gauss_newton(network, fitted, base, random_tiles(base.shape, 1 << 20))
     np.testing.assert_allclose(found, hessian, rtol=1e-4, atol=1e-4 * np.abs(hessian).max())
     assert mean_squared_error(Problem(network, base, original), fitted) == pytest.approx(mse, rel=1e-5)
 
@@ -99,7 +99,7 @@ def test_a_sample_is_about_the_whole():
     prior = he_init(network, np.random.default_rng(3))
     prior[network.tensors[-1].slice] = np.random.default_rng(4).normal(0, 0.1, network.tensors[-1].size)
     whole, some, again, other = (
-        gauss_newton(network, prior, base, sample(base.shape, px, seed))
+        gauss_newton(network, prior, base, random_tiles(base.shape, px, seed))
         for px, seed in ((100_000, 0), (20_000, 0), (20_000, 0), (20_000, 1))
     )
     assert np.array_equal(some, again)
@@ -111,7 +111,7 @@ def test_a_sample_is_about_the_whole():
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (2, 300)])
 def test_the_matrix_of_tiny_pictures(shape):
     base = np.random.default_rng(5).integers(0, 256, shape, dtype=np.uint8)
-    hessian = gauss_newton(Network(), np.random.default_rng(6).normal(0, 0.2, 402).astype(np.float32), base, sample(shape, 32768))
+    hessian = gauss_newton(Network(), np.random.default_rng(6).normal(0, 0.2, 402).astype(np.float32), base, random_tiles(shape, 32768))
     assert np.isfinite(hessian).all()
     assert np.linalg.eigvalsh(hessian).min() > 0
 

@@ -58,15 +58,16 @@ def decode(
         return Decoded(found.codec.decode_image(data), "plain", "the base was asked for")
     opened = _open(found, data)
     if isinstance(opened, _Unusable):
-        return Decoded(found.codec.decode_image(data), opened.state, opened.reason)
+        shown = "" if opened.state == "plain" else "; the base is shown"
+        return Decoded(found.codec.decode_image(data), opened.state, opened.reason + shown)
     if not opened.payload.fingerprint.matches(opened.base.luma_bands()):
         del opened  # its picture is as large as the one that follows
-        return Decoded(found.codec.decode_image(data), "stale", STALE)
+        return Decoded(found.codec.decode_image(data), "stale", f"{STALE}; the base is shown")
     image = restored_in_place(opened.base, opened.payload.network, opened.sets, threads)
     return Decoded(image, "restored", "the picture was restored")
 
 
-STALE = "the inlay belongs to another picture (the file was changed after it was made); the base is shown"
+STALE = "the inlay belongs to another picture (the file was changed after it was made)"
 
 
 def integer_parameters(found: Payload, shape: tuple[int, int]) -> Sets:
@@ -77,12 +78,19 @@ def integer_parameters(found: Payload, shape: tuple[int, int]) -> Sets:
 
 def check_limits(format: Format, data: bytes, max_pixels: int | None, max_memory: int | None = None) -> None:
     """LimitError if the picture has more than `max_pixels`, or its decoding takes more than `max_memory` bytes; nothing is decoded."""
-    if max_pixels is not None:
-        size = format.container.describe(data)
-        if size["width"] * size["height"] > max_pixels:
-            raise LimitError(f"{size['width']}x{size['height']} pixels, at most {max_pixels} are allowed")
-    if max_memory is not None and (needed := format.codec.decoding_bytes(data) + WORK_BYTES) > max_memory:
-        raise LimitError(f"decoding takes about {needed / 1e6:.0f} MB of memory, at most {max_memory / 1e6:.0f} MB are allowed")
+    if max_pixels is None and max_memory is None:
+        return
+    described = format.container.describe(data)
+    size = described["width"], described["height"]
+    refuse_beyond("decoding", size, format.codec.decoding_bytes(data) + WORK_BYTES, max_pixels, max_memory)
+
+
+def refuse_beyond(what: str, size: tuple[int, int], needed_bytes: int, max_pixels: int | None, max_memory: int | None) -> None:
+    """LimitError if size (width, height) has more than `max_pixels` pixels, or `what` takes more than `max_memory` bytes."""
+    if max_pixels is not None and size[0] * size[1] > max_pixels:
+        raise LimitError(f"{size[0]}x{size[1]} pixels, at most {max_pixels} are allowed")
+    if max_memory is not None and needed_bytes > max_memory:
+        raise LimitError(f"{what} takes about {needed_bytes / 1e6:.0f} MB of memory, at most {max_memory / 1e6:.0f} MB are allowed")
 
 
 @dataclass(frozen=True)
@@ -104,15 +112,15 @@ def _open(format: Format, data: bytes) -> _Opened | _Unusable:
     if raw is None:
         return _Unusable("plain", "there is no inlay in this file")
     if obstacle := format.container.obstacle(data):
-        return _Unusable("unsupported", f"an inlay cannot apply to this file ({obstacle}); the base is shown")
+        return _Unusable("unsupported", f"an inlay cannot apply to this file ({obstacle})")
     try:
         found = payload.read(raw, priors.network_of)
         base = format.codec.decode(data)  # first: the picture's size gives the length of the map of areas
         return _Opened(base, found, integer_parameters(found, base.shape))
     except FormatError as error:
-        return _Unusable("damaged", f"{error}; the base is shown")
+        return _Unusable("damaged", str(error))
     except UnsupportedError as error:
-        return _Unusable("unsupported", f"{error}; the base is shown")
+        return _Unusable("unsupported", str(error))
 
 
 def info(data: bytes, *, max_pixels: int | None = None, max_memory: int | None = None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from .network import MAX_LAYERS, Network
 from .threads import bands, parallel, threads_of
 
 ALL_PATHS = ("vnni", "avx512", "avx2", "sse", "neon", "portable")  # best first
-FILE = "_kernel.so"
+KERNEL_FILE = "_kernel.so"
 
 
 class Description(ctypes.Structure):
@@ -41,9 +41,9 @@ def library_path() -> Path:
     """The kernel's file.  InlayError if it is not installed."""
     # An editable install has it in site-packages, not beside the source.
     for folder in (Path(__file__).parent, *(Path(p) / "inlaid" for p in sys.path if p)):
-        if (folder / FILE).exists():
-            return folder / FILE
-    raise InlayError(f"inlaid's kernel is not installed beside {Path(__file__).parent}; expected {FILE}: pip install .")
+        if (folder / KERNEL_FILE).exists():
+            return folder / KERNEL_FILE
+    raise InlayError(f"inlaid's kernel is not installed beside {Path(__file__).parent}; expected {KERNEL_FILE}: pip install .")
 
 
 @cache
@@ -59,7 +59,7 @@ def paths() -> tuple[str, ...]:
 
 
 def function(stem: str, path: str | None) -> ctypes._NamedFuncPointer:
-    """The kernel's function `stem` of a path, by default the best one; a path without one of its own has the next path's.
+    """The kernel's function `stem` of a path, by default the best path; a path that lacks the function falls back to the next path.
 
     InlayError if the path is not available here.
     """
@@ -75,7 +75,7 @@ def address(array: NDArray[np.generic]) -> ctypes.c_void_p:
     return array.ctypes.data_as(ctypes.c_void_p)
 
 
-def checked(network: Network, parameters: NDArray[np.generic]) -> None:
+def check_size(network: Network, parameters: NDArray[np.generic]) -> None:
     """ValueError unless there are as many parameters as the network has."""
     if parameters.size != network.size:
         raise ValueError(f"{parameters.size} parameters for a network of {network.size}")
@@ -97,7 +97,7 @@ def restore(
     height, width = base.shape
     base = np.ascontiguousarray(base, np.uint8)
     parameters = np.ascontiguousarray(parameters, np.int16)
-    checked(network, parameters)
+    check_size(network, parameters)
     out = np.empty_like(base)
     stride = ctypes.c_ssize_t(width)
     described = Description.of(network)

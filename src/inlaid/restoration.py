@@ -1,6 +1,6 @@
 """From a base and its inlay's parameters to the restored picture (FORMAT.md, sections 6 and 7).
 
-A large picture is restored in place, band by band, and in areas of squares where it has several sets of parameters.
+`restored_in_place` works band by band.  With several sets of parameters, each square is restored by its own set.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def functions(name):
         **{each: getattr(container, each) for each in ("detect", "obstacle", "extract", "strip", "metadata", "describe")},
         **{each: getattr(codec, each) for each in (*DECODERS, "decoding_bytes")},
         "embed": lambda data: container.embed(data, PAYLOAD),
-        "requantised": lambda data: codec.requantised(data, jpeg_files.SMALL_PICTURE, 1.3),
+        "encoded_like": lambda data: codec.encoded_like(data, jpeg_files.SMALL_PICTURE, 1.3),
     }
 
 

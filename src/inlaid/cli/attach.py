@@ -39,7 +39,7 @@ def attach(source: str, original: str, output: str, fitting: Fitting, limits: Li
     """
     from .. import formats
     from ..encoding import encoder, pictures
-    from ..encoding.alignment import space_of
+    from ..encoding.alignment import Place
     from ..encoding.limits import check_limits
 
     check_names(BASE=source, MASTER=original)
@@ -48,7 +48,7 @@ def attach(source: str, original: str, output: str, fitting: Fitting, limits: Li
     with error_prefix(source):
         module = formats.by_content(base)
         applies = not module.container.obstacle(base)
-        space = space_of(base) if applies else None
+        space = Place.of(module, base).space if applies else None
     if Path(output).suffix.lower() != Path(source).suffix.lower():
         format_of(output, module.name)
     check = partial(check_limits, format=module.name, **asdict(limits))

@@ -11,7 +11,7 @@ from ..arrays import Indices, Matrix, Pixels, Rectangles, Vector
 from ..network import Network
 from ..threads import parallel, uncut
 from .gradient import PEAK_MSE, answers
-from .rectangles import areas, tiles
+from .rectangles import PATCH, areas, tiles
 
 DAMPING = 0.02
 # A matrix is made from so many derivatives, of pixels between these bounds.  More derivatives fit and quantise no better.
@@ -23,9 +23,9 @@ def sample_px(parameters: int) -> int:
     return min(max(DERIVATIVES // parameters, LEAST_PX), MOST_PX)
 
 
-def sample(shape: tuple[int, ...], pixels: int, seed: int = 0) -> Rectangles:
+def random_tiles(shape: tuple[int, ...], pixels: int, seed: int = 0) -> Rectangles:
     """Random tiles of a plane, the fewest that have `pixels` together."""
-    rectangles = np.random.default_rng(seed).permutation(tiles(shape, 48, 118))
+    rectangles = np.random.default_rng(seed).permutation(tiles(shape, *PATCH))
     return rectangles[: int(np.searchsorted(np.cumsum(areas(rectangles)), pixels)) + 1]
 
 

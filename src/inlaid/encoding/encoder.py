@@ -17,20 +17,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .. import formats, payload, priors
-from ..arrays import Pixels
 from ..decoder import integer_parameters
 from ..errors import InlayError
-from ..fingerprint import fingerprint
-from ..formats import Format
 from ..formats.validity import invalidated
 from ..payload import Payload
 from ..restoration import restore
 from . import pictures
-from .alignment import as_stored, exif_notes, space_of
-from .candidates import Candidate, Settings, Task, candidates
+from .alignment import Place, as_stored, exif_notes
+from .candidates import Base, Candidate, Settings, candidates
 from .distortion import mse, psnr_db
 from .fit import FitResult
-from .rate_slope import Sample, mse_per_byte, plain_errors, sample
+from .rate_slope import RateCurve
 from .run import Progress, Run
 
 Image.preinit()  # Pillow's modules are imported now, not by the first picture that is saved: see `threads.uncut`
@@ -81,7 +78,10 @@ def encode(
         quality = QUALITY
     prepared, notes = pictures.prepare(image)
     notes += chosen.container.writable(prepared.info, prepared.mode).notes
-    base = _base(chosen, chosen.codec.encode(prepared, quality, given), prepared)
+    data = chosen.codec.encode(prepared, quality, given)
+    if obstacle := chosen.container.obstacle(data):
+        return replace(_plain(data, _CANNOT.format(obstacle)), notes=notes)
+    base = Base.of(chosen, data, chosen.codec.decode_luma(data), prepared)
     del image, prepared  # a large picture's pixels are freed; its luma and a sample are kept
     return replace(_encoded(base, settings, made_here=True), notes=notes)
 
@@ -105,59 +105,39 @@ def attach(
     data = found.container.strip(base)
     if obstacle := found.container.obstacle(data):
         return _plain(data, _CANNOT.format(obstacle))
-    prepared, notes = pictures.prepare(original, target=space_of(data))
-    notes += exif_notes(prepared, found, data)
-    aligned = _base(found, data, as_stored(prepared, found, data))
+    place = Place.of(found, data)
+    prepared, notes = pictures.prepare(original, target=place.space)
+    notes += exif_notes(prepared, place)
+    luma = found.codec.decode_luma(data)
+    aligned = Base.of(found, data, luma, as_stored(prepared, place, luma))
     del original, prepared
     encoded = _encoded(aligned, settings, made_here=False)
     return replace(encoded, notes=notes + (invalidated(data) if encoded.payload else ()))
 
 
-@dataclass(frozen=True)
-class _Base:
-    """A base file and the picture that it stands for: planes of luma, and the sample that is encoded again."""
-
-    format: Format
-    data: bytes
-    luma: Pixels
-    original: Pixels
-    sample: Sample
-
-
-def _base(format: Format, data: bytes, image: Image.Image) -> _Base | Encoded:
-    """The base, or the plain file if no inlay can apply to it."""
-    if obstacle := format.container.obstacle(data):
-        return _plain(data, _CANNOT.format(obstacle))
-    luma, original = format.codec.decode_luma(data), pictures.luma(image)
-    return _Base(format, data, luma, original, sample(image, original=original, base=luma))
-
-
-def _encoded(base: _Base | Encoded, settings: Settings, *, made_here: bool) -> Encoded:
+def _encoded(base: Base, settings: Settings, *, made_here: bool) -> Encoded:
     """The file with the best candidate, or the plain base.
 
-    made_here: the base was made by this program, so an inlay has to beat a finer base of the same size.  Another's base stays as it is.
+    made_here: this program made the base, so an inlay has to beat a finer base of the same size.  Another program's base stays as it is.
     """
-    if isinstance(base, Encoded):
-        return base
-    error = mse(base.luma, base.original)
-    if error == 0:
-        return _plain(base.data, "no inlay: the base has lost nothing", error)
-    if not made_here and error >= base.original.var():
-        return _plain(base.data, "no inlay: the base is no picture of the original; a flat one would be as near to it", error)
-    lmbda = mse_per_byte(base.format, base.data, base.sample)
-    task = Task(base.format, base.luma, base.original, fingerprint(base.luma), error, lmbda)
-    best = min(candidates(task, settings), key=lambda c: c.cost(lmbda), default=None)
+    if base.mse == 0:
+        return _plain(base.data, "no inlay: the base has lost nothing", base.mse)
+    if not made_here and base.mse >= base.original.var():
+        return _plain(base.data, "no inlay: the base is no picture of the original; a flat one would be as near to it", base.mse)
+    curve = RateCurve(base.format, base.data, base.sample)
+    mse_per_byte = curve.mse_per_byte()
+    best = min(candidates(base, mse_per_byte, settings), key=lambda c: c.cost(mse_per_byte), default=None)
     if best is None and not settings.preset.at(settings.effort).steps:
-        return _plain(base.data, "no inlay: effort 1 takes a prior as it is, and this preset has none", error)
+        return _plain(base.data, "no inlay: effort 1 takes a prior as it is, and this preset has none", base.mse)
     fitted = best.fit if best else None
-    if best is None or best.cost(lmbda) >= error:
-        return _plain(base.data, "no inlay: none was worth its bytes", error, fitted)
+    if best is None or best.cost(mse_per_byte) >= base.mse:
+        return _plain(base.data, "no inlay: none was worth its bytes", base.mse, fitted)
     data = base.format.container.embed(base.data, payload.write(best.payload))
-    if made_here and any(share <= best.mse / error for share in plain_errors(base.format, base.data, base.sample, len(data))):
-        return _plain(base.data, "no inlay: a plain base of the same size is as good", error, fitted)
+    if made_here and any(error <= best.mse / base.mse for error in curve.plain_errors(len(data))):
+        return _plain(base.data, "no inlay: a plain base of the same size is as good", base.mse, fitted)
     _verify(base, data, best, settings.run.threads)
     reason = f"the inlay brings {best.payload.gain_db:.2f} dB for {len(data) - len(base.data)} bytes"
-    return Encoded(data, len(base.data), psnr_db(error), psnr_db(best.mse), reason, best.payload, fitted)
+    return Encoded(data, len(base.data), psnr_db(base.mse), psnr_db(best.mse), reason, best.payload, fitted)
 
 
 def _plain(data: bytes, reason: str, error: float | None = None, fitted: FitResult | None = None) -> Encoded:
@@ -166,7 +146,7 @@ def _plain(data: bytes, reason: str, error: float | None = None, fitted: FitResu
     return Encoded(data, len(data), reached, reached, reason, fit=fitted)
 
 
-def _verify(base: _Base, data: bytes, best: Candidate, threads: int | None) -> None:
+def _verify(base: Base, data: bytes, best: Candidate, threads: int | None) -> None:
     """Decodes the finished file and compares it with what was encoded.  InlayError if they differ."""
     container = base.format.container
     found = payload.read(container.extract(data) or b"", priors.network_of)

@@ -15,14 +15,15 @@ from ..network import Network
 from ..threads import uncut
 from . import floatnet
 from .adam import Adam
-from .curvature import gauss_newton, sample, sample_px
+from .curvature import gauss_newton, random_tiles, sample_px
 from .gradient import PEAK_MSE, gradient, squared_error
 from .rate_cost import RateCost
 from .rectangles import WHOLE, area, pieces, random_patches, some_of, tiles
 from .run import Run
 from .schedule import Schedule
 
-DAMPINGS, LENGTHS = (0.0, 0.03, 1.0), (1.0, 0.5)  # of the Gauss-Newton steps that are tried
+# Of the Gauss-Newton steps that are tried: shares of the matrix's diagonal that are added to it, and lengths.
+DAMPINGS, LENGTHS = (0.0, 0.03, 1.0), (1.0, 0.5)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class _Fit:
         self.history: list[float] = []
 
     def result(self) -> FitResult:
-        """All cycles, then the norm folded away."""
+        """Runs all cycles, then folds the norm."""
         cycles = self.schedule.cycles()
         reason = f"all {self.schedule.steps} steps were made"
         judged = self.patches() if len(cycles) > 1 else None  # the same pixels judge every cycle
@@ -96,7 +97,7 @@ class _Fit:
         if self.schedule.norm:
             self.fold()
         if not np.isfinite(mean_squared_error(self.problem, self.parameters, self.run.threads)):
-            return self.diverged(self.schedule.steps)
+            return self.diverged(len(self.history))
         return FitResult(self.parameters, self.history, reason)
 
     def cycle(self, number: int, steps: int) -> bool:
@@ -125,7 +126,7 @@ class _Fit:
         return some_of(self.rng, self.inside, schedule.batch_px)
 
     def objective(self, patches: Rectangles) -> float:
-        """The value that a fit minimises, in grey levels squared, the squared error over `patches`."""
+        """The objective: the squared error a pixel over `patches`, plus the rate cost, in grey levels squared."""
         error = self.error(self.parameters, patches)
         cost = self.problem.rate_cost
         return error / area(patches) * PEAK_MSE + (0 if cost is None else cost.value(self.parameters))
@@ -150,14 +151,17 @@ class _Fit:
         problem, active = self.problem, self.problem.indices
         pixels = sample_px(len(active))
         shape, inside = problem.base.shape, self.inside
-        part = sample(shape, pixels, self.run.seed + cycle) if inside is None else some_of(self.rng, inside, pixels)
+        part = random_tiles(shape, pixels, self.run.seed + cycle) if inside is None else some_of(self.rng, inside, pixels)
         matrix = gauss_newton(problem.network, self.parameters, problem.base, part, active=active, threads=self.run.threads) / PEAK_MSE
         if problem.rate_cost is not None:
             matrix += np.diag(problem.rate_cost.curvature()[active] / PEAK_MSE)
         return matrix
 
     def newton_step(self, matrix: Matrix, patches: Rectangles) -> None:
-        """The best of some damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963), none if all of them add to the error."""
+        """The best of some damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963), none if all of them add to the error.
+
+        The steps follow the whole objective.  The choice among them is by the error alone: one step changes the rate little.
+        """
         if not matrix.any():  # no parameter changes the answer: a flat base, and a last layer of zeros
             return
         problem, cost, active = self.problem, self.problem.rate_cost, self.problem.indices

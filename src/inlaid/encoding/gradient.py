@@ -10,7 +10,7 @@ import ctypes
 import numpy as np
 
 from ..arrays import Matrix, Pixels, Rectangles, Vector
-from ..native import Description, address, checked, function
+from ..native import Description, address, check_size, function
 from ..network import Network
 from ..threads import bands, parallel, threads_of
 from .rectangles import area
@@ -64,7 +64,7 @@ class _Call:
     def __init__(self, network: Network, parameters: Vector, base: Pixels, target: Pixels, path: str | None) -> None:
         if target.shape != base.shape or not (base.flags.c_contiguous and target.flags.c_contiguous):
             raise ValueError(f"base {base.shape} and target {target.shape} must be contiguous planes of one shape")
-        checked(network, parameters)
+        check_size(network, parameters)
         self._run = function("inlaid_gradient", path)
         self._network, self._described = network, Description.of(network)
         self._base, self._target, self._parameters = base, target, np.ascontiguousarray(parameters, np.float32)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import InlayError
 from ..network import Network
+from .rectangles import PIECE
 from .schedule import Schedule
 
 # Steps at each effort.  Effort 1 takes the prior as it is.
@@ -29,7 +30,7 @@ class Preset:
     recipe: str | None = "best"  # of the priors to start from; None: random numbers
     weighs_rate: bool = True  # the fit minimises squared error and bytes together
     rounded: bool = False  # levels of 8 bits, each the nearest, in place of levels chosen by D + lambda * R
-    divides: bool = True  # tries areas with sets of their own, at the efforts that have them
+    divides: bool = True  # tries areas with sets of their own, at the efforts that have them; needs weighs_rate
 
     def at(self, effort: int, network: Network = SMALL) -> Schedule:
         """The schedule of an effort, with fewer pixels a step for a larger network.  InlayError for an unknown effort."""
@@ -38,7 +39,7 @@ class Preset:
         large = network.size > SMALL.size
         schedule = replace(self.schedule, steps=STEPS[effort])
         if large:
-            schedule = replace(schedule, batch_px=min(schedule.batch_px, 32768), patch=(64, 118))
+            schedule = replace(schedule, batch_px=min(schedule.batch_px, 32768), patch=PIECE)
         if effort >= LONG and schedule.second_order:  # the matrix of a large network takes as long as hundreds of its steps
             schedule = replace(schedule, cycle=4 * CYCLE if large else CYCLE, least_gain=LEAST_GAIN)
         return schedule
@@ -55,15 +56,15 @@ PRESETS = {
     "default": Preset("the paper's network, fitted as measures best", FOLLOWED),
     "large": Preset("five times the weights: slower to decode", FOLLOWED, (LARGE,)),
     "best": Preset("both networks, the better one by D + lambda * R is kept", FOLLOWED, (SMALL, LARGE)),
-    "paper": Preset(_OF_THE_PAPER, AS_THE_PAPER, recipe="paper", weighs_rate=False),
+    "paper": Preset(_OF_THE_PAPER, AS_THE_PAPER, recipe="paper", weighs_rate=False, divides=False),
 }
 # For the bench: each leaves out a part of the method.
 ABLATIONS = {
-    "random": Preset("default, from random numbers", FOLLOWED, recipe=None, weighs_rate=False),
+    "random": Preset("default, from random numbers", FOLLOWED, recipe=None, weighs_rate=False, divides=False),
     "rounded": Preset("default, with parameters rounded to 8 bits", FOLLOWED, rounded=True, divides=False),
     "undivided": Preset("default, with one set of parameters at every effort", FOLLOWED, divides=False),
-    "plain": Preset("default's network and prior, Adam alone", FIRST_ORDER, weighs_rate=False),
-    "norm": Preset("plain, with instance norm, folded into the weights at the end", replace(FIRST_ORDER, norm=True), weighs_rate=False),
+    "plain": Preset("default's network and prior, Adam alone", FIRST_ORDER, weighs_rate=False, divides=False),
+    "norm": Preset("plain, with instance norm, folded away", replace(FIRST_ORDER, norm=True), weighs_rate=False, divides=False),
 }
 
 

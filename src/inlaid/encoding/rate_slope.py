@@ -1,4 +1,4 @@
-"""The slope of a base codec's rate-distortion curve, measured by encoding the picture again, finer and coarser.
+"""The rate-distortion curve of a base codec around one base file, measured by encoding the picture again, finer and coarser.
 
 It gives lambda, the squared error that a byte buys, and the plain base that competes with a base and its inlay.
 """
@@ -15,11 +15,11 @@ from ..arrays import Pixels
 from ..formats import Format
 from .distortion import mse
 
-# Factors of the quantisation steps, tried in turn until the file changes, for the slope.
+# Factors of coarseness, tried in turn until one gives a positive slope.
 NEIGHBOURS = (0.93, 0.85, 0.7, 0.5, 1.1, 1.5, 2.0)
-# The same, for the plain base that has the bytes of base and inlay.
+# Factors of coarseness, tried in turn until the plain base is larger than base and inlay.
 FINER = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
-# A larger picture is encoded again only in part: squares of this side, so many pixels together.
+# Of a larger picture only squares of this side are encoded again, so many pixels together, unless it is narrower than a square.
 SIDE_PX, MOST_PX = 512, 1 << 23
 
 
@@ -28,8 +28,8 @@ class Sample:
     """The part of a picture that is encoded again: all of it, or squares of a large one, below one another."""
 
     image: Image.Image
-    original: Pixels
-    base: Pixels
+    original: Pixels  # luma
+    base: Pixels  # luma
     share: float  # of the picture's pixels
 
 
@@ -49,36 +49,48 @@ def sample(image: Image.Image, *, original: Pixels, base: Pixels) -> Sample:
     return Sample(picture, of_original, of_base, count * side**2 / original.size)
 
 
-def mse_per_byte(format: Format, data: bytes, part: Sample) -> float:
-    """Lambda: the mean squared error that the base codec saves with a byte more, around the quality of `data`; 0 if nothing shows it."""
-    here = format.codec.requantised(data, part.image, 1.0)
-    if here is None:
+class RateCurve:
+    """Points of the curve: bytes and squared errors of the sample, encoded as `data` was at several coarsenesses."""
+
+    def __init__(self, format: Format, data: bytes, part: Sample) -> None:
+        """Measures the point of `data` itself."""
+        self._format, self._data, self._part = format, data, part
+        self._here = self._point(1.0)
+
+    def mse_per_byte(self) -> float:
+        """Lambda: the mean squared error that a byte more saves, around the quality of the data; 0 if no factor shows a saving."""
+        if self._here is None:
+            return 0.0
+        size, error = self._here
+        for factor in NEIGHBOURS:
+            point = self._point(factor)
+            if point is None or point[0] == size:
+                continue
+            slope = (point[1] - error) / (size - point[0]) * self._part.share
+            if slope > 0:
+                return slope
         return 0.0
-    error = mse(format.codec.decode_luma(here), part.original)
-    for factor in NEIGHBOURS:
-        there = format.codec.requantised(data, part.image, factor)
-        if there is None or len(there) == len(here):
-            continue
-        saved = mse(format.codec.decode_luma(there), part.original) - error
-        rate = saved / (len(here) - len(there)) * part.share
-        if rate > 0:
-            return rate
-    return 0.0
 
+    def plain_errors(self, size: int) -> Iterator[float]:
+        """Squared errors, relative to that of the data, of plain bases as fine or finer, of at most `size` bytes.
 
-def plain_errors(format: Format, data: bytes, part: Sample, size: int) -> Iterator[float]:
-    """The squared errors, that of `data` being 1, of plain bases made as `data` was, as fine or finer, of at most `size` bytes.
-
-    Another encoder may have made `data`, with metadata in it.  So the bytes that count are those by which the same procedure grows.
-    """
-    error = mse(part.base, part.original)
-    same = format.codec.requantised(data, part.image, 1.0)
-    if same is None or not error:
-        return
-    yield mse(format.codec.decode_luma(same), part.original) / error
-    for factor in FINER:
-        finer = format.codec.requantised(data, part.image, factor)
-        if finer and len(data) + (len(finer) - len(same)) / part.share > size:
+        Another encoder may have made the data, with metadata in it.  So the size of a finer base is estimated: the size of the data, and
+        the growth of the encoded sample.
+        """
+        error = mse(self._part.base, self._part.original)
+        if self._here is None or not error:
             return
-        if finer:
-            yield mse(format.codec.decode_luma(finer), part.original) / error
+        same, reached = self._here
+        yield reached / error
+        for factor in FINER:
+            point = self._point(factor)
+            if point is None:
+                continue
+            if len(self._data) + (point[0] - same) / self._part.share > size:
+                return
+            yield point[1] / error
+
+    def _point(self, factor: float) -> tuple[int, float] | None:
+        """Bytes and mean squared error at a factor; None where the codec cannot encode so."""
+        data = self._format.codec.encoded_like(self._data, self._part.image, factor)
+        return None if data is None else (len(data), mse(self._format.codec.decode_luma(data), self._part.original))

@@ -11,7 +11,8 @@ from ..threads import edges
 
 # Rows and columns of the rectangles that a whole picture is cut in.  With a halo of 5 they are one strip of the fitting kernel.
 WHOLE = (256, 502)
-PIECE = (64, 118)  # rows, columns: with a halo of 5 a row fills whole vectors of the kernel
+# Rows and columns of patches.  With a halo of 5 a row of 118 pixels fills whole vectors of the kernel.
+PATCH, PIECE = (48, 118), (64, 118)
 
 
 def tiles(shape: tuple[int, ...], rows: int, columns: int) -> Rectangles:

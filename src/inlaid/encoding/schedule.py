@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from .rectangles import PATCH
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -21,7 +23,7 @@ class Schedule:
     final_rate: float = 0.0
     warmup: int = 10
     batch_px: int = 65536  # pixels of a step, in patches; a smaller picture is seen whole
-    patch: tuple[int, int] = (48, 118)  # rows, columns: with the halo of 5 a row fills whole vectors
+    patch: tuple[int, int] = PATCH  # rows, columns
     beta2: float = 0.99
     clip: float | None = None
     second_order: bool = False  # begin with a Gauss-Newton step, then let Adam work in the basis of the matrix's eigenvectors

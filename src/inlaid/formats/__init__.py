@@ -32,7 +32,10 @@ class Container(Protocol):
         """Why this valid file cannot carry an inlay ("CMYK", ...), or None.  FormatError if it is not valid."""
 
     def embed(self, data: bytes, payload: bytes) -> bytes:
-        """`data` with `payload` inside; an older payload is replaced.  `strip` of the result is `strip(data)`."""
+        """`data` with `payload` inside; an older payload is replaced.  `strip` of the result is `strip(data)`.
+
+        FormatError if the file is damaged, UnsupportedError if it would not come back from `strip` as it was.
+        """
 
     def extract(self, data: bytes) -> bytes | None:
         """The payload, or None if there is none."""
@@ -62,10 +65,10 @@ class BaseCodec(Protocol):
         quality: 1..100, the codec's own scale, or None where an option says how good.
         """
 
-    def requantised(self, data: bytes, image: Image.Image, factor: float) -> bytes | None:
-        """`image` encoded as `data` was, only coarser by `factor` (finer below 1); None if that changes nothing.
+    def encoded_like(self, data: bytes, image: Image.Image, factor: float) -> bytes | None:
+        """`image` encoded as `data` was, only coarser by `factor` (finer below 1).
 
-        `image` may be a part of the picture.  Two results give the slope of the codec's rate-distortion curve at this quality.
+        None where the codec cannot encode so, or where the factor changes nothing.  `image` may be a part of the picture.
         """
 
     def decode(self, data: bytes) -> Base:

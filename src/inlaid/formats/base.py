@@ -31,7 +31,7 @@ class Base:
         return rows(self.image, top, bottom)
 
     def luma_of(self, pixels: Pixels) -> Pixels:
-        """What the filter works on, (n, W), of some `rows`."""
+        """What the network works on, (n, W), of some `rows`."""
         return pixels[..., 0].copy() if self.model == "ycbcr" else colour.luma(pixels)
 
     def luma_bands(self) -> Iterator[Pixels]:

@@ -1,4 +1,4 @@
-"""What of a file does not stay valid when bytes are put into its header: signatures, and places counted from where they no longer are.
+"""What an inlay breaks in a file: signatures, and offsets into the file.
 
 The MPF index is not among them: `jpeg.edits.splice` corrects it.
 """

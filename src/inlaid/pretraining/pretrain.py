@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Integers, Vector
-from ..encoding.curvature import gauss_newton, sample, sample_px
+from ..encoding.curvature import gauss_newton, random_tiles, sample_px
 from ..encoding.distortion import mse
 from ..encoding.fit import Problem, fit
 from ..encoding.run import Run
@@ -64,7 +64,8 @@ def survey(
         error = max(mse(base, original), 0.01)  # the base of a flat picture has no error
         fitted = fit(Problem(network, base, original), parameters, schedule, Run(seed=int(index))).parameters
         distance += np.abs(fitted - parameters) / len(chosen)
-        curvature += np.diag(gauss_newton(network, parameters, base, sample(base.shape, sample_px(network.size)))) / error / len(chosen)
+        part = random_tiles(base.shape, sample_px(network.size))
+        curvature += np.diag(gauss_newton(network, parameters, base, part)) / error / len(chosen)
     step = np.sqrt(12 * ROUNDING_SHARE / network.size / np.maximum(curvature, 1e-9)) * UNIT
     exponents = np.clip(np.rint(np.log2(step)), 0, LARGEST_EXPONENT).astype(np.int64)
     return exponents, np.maximum(np.rint(distance * UNIT), 1).astype(np.int64)

@@ -1,6 +1,6 @@
 """From the components of a JP2 file to its colours: palette, channel definitions, colour space (ISO/IEC 15444-1, I.5.3).
 
-Pillow decodes components, and minds neither palettes of other than 8 bits nor what the channels are.  Here they are put in order.
+Pillow ignores channel definitions, and palettes that are not of 8 bits.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def check(header: Header) -> None:
     count, bits = len(header.depths), max(map(_bits, header.depths))
     if count > 4:
         raise _unknown(f"{count} components; expected at most 4")
-    if bits > (16 if count == 1 else 8):  # cut to 8 bits, with white made black
+    if bits > (16 if count == 1 else 8):  # Pillow cuts these to 8 bits and makes white black
         raise _unknown(f"{count} component{'s' * (count > 1)} of {bits} bits; expected at most 8, or 16 of a single one")
-    if header.subsampled and (count < 3 or not header.aligned):  # sheared
+    if header.subsampled and (count < 3 or not header.aligned):  # OpenJPEG shears these
         raise _unknown("subsampled components on a grid that does not fit the picture or its tiles")
 
 

@@ -52,7 +52,7 @@ def decode_original(data: bytes) -> Image.Image:
 
 
 def decoding_bytes(data: bytes) -> int:
-    """The file twice, Pillow's pixels of 4 bytes, and OpenJPEG's samples of 4 bytes, of a tile at a time, or as many of other colours."""
+    """The file twice, 4 bytes a pixel for Pillow, and 4 a sample of a tile for OpenJPEG or, if more, 12 a pixel to convert colours."""
     header = read_header(data)
     tile_px = min(header.tile[0], header.width) * min(header.tile[1], header.height)
     channels_px = 3 * header.width * header.height if header.obstacle() else 0
@@ -116,7 +116,7 @@ def encode(image: Image.Image, quality: int | None, options: dict[str, Any]) -> 
     return with_metadata(_save(image, **settings), writable(image.info, image.mode).items)
 
 
-def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
+def encoded_like(data: bytes, image: Image.Image, factor: float) -> bytes | None:
     """`image` encoded as the base `data` was, without metadata, at its bytes divided by `factor`.
 
     Several quality layers are taken for one.  None where OpenJPEG cannot code like this.

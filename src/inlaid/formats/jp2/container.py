@@ -28,12 +28,14 @@ def detect(data: bytes) -> bool:
 
 
 def obstacle(data: bytes) -> str | None:
-    """Why the filter cannot apply to this file, or None; FormatError if its header is damaged."""
+    """Why this file cannot carry an inlay, or None; FormatError if its header is damaged."""
     return read_header(data).obstacle()
 
 
 def embed(data: bytes, payload: bytes) -> bytes:
-    """`data` with `payload` in a box of its own, in place of any older one; FormatError if the file is damaged.
+    """`data` with `payload` in a box of its own, in place of any older one.
+
+    FormatError if the file is damaged, UnsupportedError if there is an `obstacle`.
 
     It goes before the header box, for Pillow looks for the codestream's comment right behind that.
     """

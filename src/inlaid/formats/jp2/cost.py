@@ -1,4 +1,4 @@
-"""How much a JPEG 2000 codestream makes of its bytes: OpenJPEG takes memory for what a header promises, there or not."""
+"""Refuses headers that promise far more tiles or packets than the file holds: OpenJPEG would allocate memory for all of them."""
 
 from __future__ import annotations
 

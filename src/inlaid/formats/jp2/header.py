@@ -27,7 +27,7 @@ class Definition(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """What the file says of its picture; `depths` as stored: 7 is 8 bits, 0x80 more is signed."""
+    """What the file says of its picture; `depths` as stored: bits - 1, plus 0x80 if signed."""
 
     width: int
     height: int
@@ -61,7 +61,7 @@ class Header:
         return map(Definition._make, struct.iter_unpack(">3H", self.channels))
 
     def obstacle(self) -> str | None:
-        """Why the filter cannot apply, or None."""
+        """Why the file cannot carry an inlay, or None."""
         if self.bare:
             return "a bare codestream has no boxes; a .jp2 file has"
         if self.palette:

@@ -76,7 +76,7 @@ def _pillow(data: bytes, header: Header, wanted: str | None) -> Image.Image:
         image.decodermaxblock = len(data)  # all at once, for libjpeg's arithmetic decoder cannot wait for more
         if wanted == "L":
             image.draft("L", None)
-        if wanted == "planes":  # told that the file has RGB, libjpeg converts nothing: no way there and back
+        if wanted == "planes":  # told that the file has RGB, libjpeg converts nothing: otherwise it would convert to RGB and back
             image.tile = [ImageFile._Tile(*tile[:3], (image.mode, "RGB")) for tile in image.tile]
         image.load()
         mode = {"L": "L", None: image.mode}.get(wanted, "RGB")
@@ -134,7 +134,7 @@ def encode(image: Image.Image, quality: int | None, options: dict[str, Any]) -> 
     )
 
 
-def requantised(data: bytes, image: Image.Image, factor: float) -> bytes | None:
+def encoded_like(data: bytes, image: Image.Image, factor: float) -> bytes | None:
     """`image` encoded as the base `data` was, all quantisation steps times `factor`, without metadata.
 
     Steps are rounded and kept in 1..255.  None if no step changes, unless `factor` is 1.  Subsampling other than 4:4:4,

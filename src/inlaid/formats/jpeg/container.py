@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import UnsupportedError
 from ..items import Metadata
-from . import metadata as items
+from . import metadata as jpeg_metadata
 from .edits import Edit, splice
 from .header import read_header
 from .metadata import writable
@@ -25,16 +25,18 @@ CHUNK_BYTES = MAX_SEGMENT_BYTES - len(IDENTIFIER)
 
 def detect(data: bytes) -> bool:
     """True if `data` begins like a JPEG file."""
-    return data.startswith(b"\xff\xd8")  # and no third byte: extra ones may follow
+    return data.startswith(b"\xff\xd8")  # two bytes alone: fill bytes may follow SOI
 
 
 def obstacle(data: bytes) -> str | None:
-    """Why the filter cannot apply to this file, or None; FormatError if its header is damaged."""
+    """Why this file cannot carry an inlay, or None; FormatError if its header is damaged."""
     return read_header(data).obstacle()
 
 
 def embed(data: bytes, payload: bytes) -> bytes:
-    """`data` with `payload` inside, in place of any older one; FormatError if the file is damaged or truncated.
+    """`data` with `payload` inside, in place of any older one.
+
+    FormatError if the file is damaged or truncated, UnsupportedError if its MPF index contradicts itself.
 
     The segments go behind the leading run of APP0 and APP1, so that JFIF, EXIF and XMP stay where readers expect
     them, and before any APP2, so that an MPF index moves together with the images it points at.
@@ -82,7 +84,7 @@ def _segment(body: bytes) -> bytes:
 
 def metadata(data: bytes) -> Metadata:
     """The ICC profile, EXIF, XMP and dpi of those segments before the first scan that are sound."""
-    return items.read(data, head(data))
+    return jpeg_metadata.read(data, head(data))
 
 
 def describe(data: bytes) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def metadata_names(data: bytes, segments: Iterable[Segment]) -> list[str]:
 
 
 def pixels_only(data: bytes, segments: Sequence[Segment]) -> bytes:
-    """`data` without what no decoder needs of its header: metadata, which may be damaged or hostile, and extra bytes and markers."""
+    """`data` with only the header segments that decoding needs: no metadata, which may be hostile, no extra bytes and markers."""
     needless = {*range(APP0, APP15 + 1), COM, TEM, *range(RST0, SOI)} - {APP0, APP14}  # these two say the colour model
     kept = [data[s.offset : s.end] for s in segments if s.marker not in needless]
     return b"".join([*kept, data[segments[-1].end :]])
