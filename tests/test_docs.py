@@ -1,5 +1,6 @@
-"""What README and the pages show works: shell lines, Python examples and their output, links."""
+"""What README and the pages show works: shell lines, Python examples and their output, links, measured sizes."""
 
+import json
 import os
 import re
 import subprocess
@@ -77,6 +78,24 @@ def test_shell_lines_of_the_readme(folder):
 def test_the_ground_plan_is_the_one_that_is_checked():
     rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|$", (ROOT / "docs/design.md").read_text("utf-8"), re.MULTILINE)
     assert {folder: set(re.findall(r"\w+", allowed)) for folder, allowed in rows} == MAY_IMPORT
+
+
+def test_the_bytes_of_an_inlay_are_those_measured():
+    lines = [json.loads(line) for run in (ROOT / "docs/runs").glob("*.jsonl") for line in run.read_text("utf-8").splitlines()]
+    added = [line["payload_bytes"] for line in lines if line.get("payload_bytes")]
+    assert f"({min(added)} to {max(added)} in [docs/runs]" in (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_the_pages_show_how_the_slow_tests_run(page):
+    (command,) = re.findall(r"python -m (pytest -m slow.*)", (ROOT / ".ci/run").read_text("utf-8"))
+    assert f"`{command}`" in " ".join((ROOT / page).read_text("utf-8").split())
+
+
+def test_what_to_change_is_one_step_from_the_readme():
+    (table,) = re.findall(r"^\| to change .*?^$", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    targets = [re.findall(r"\]\(([^)#]+)", row) for row in table.splitlines()[2:]]
+    assert len(targets) >= 5 and all(row and all((ROOT / target).is_file() for target in row) for row in targets)
 
 
 def headings(page):

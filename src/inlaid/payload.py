@@ -7,19 +7,19 @@
     bytes      1        1        4          8         1      1        6      the rest    2
                             only if prior = 0
 
-`_FIELDS` declares all but the crc; `write` and `read` follow it.
+`_FIELDS` has a line for each attribute of `Payload`, in the order of the bytes; `write` and `read` follow it.
 """
 
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import FormatError, UnsupportedError
 from .fingerprint import SUMS, Fingerprint
-from .network import Network
+from .network import MAX_LAYERS, Network
 
 VERSION = 1
 GAIN_STEP_DB = 0.02
@@ -39,40 +39,57 @@ class Payload:
 
 @dataclass(frozen=True)
 class _Field:
-    """One field.  size: bytes, None for the rest.  present: whether the field is there, given the values before it."""
+    """The bytes of one attribute of `Payload`."""
 
-    name: str
-    size: int | None
-    write: Callable[[Payload], bytes]
+    attribute: str
+    parts: Mapping[str, int | None]  # names as in the drawing, and bytes; None: all bytes up to the crc
+    write: Callable[[Any], bytes]
     read: Callable[[bytes], Any]
-    present: Callable[[dict[str, Any]], bool] = lambda values: True
+    only_blank: bool = False  # the field is there only if prior = 0
 
 
-def _number(data: bytes) -> int:
-    return int.from_bytes(data, "big")
+def _read_network(data: bytes) -> Network:
+    channels, layers, kernel, inputs = data[:4]
+    try:
+        return Network(channels, layers, kernel, tuple(data[4 : 4 + layers]), inputs)
+    except UnsupportedError as error:
+        raise FormatError(f"the inlay is damaged: {error}") from error
+
+
+def _write_network(network: Network) -> bytes:
+    shape = bytes([network.channels, network.layers, network.kernel, network.inputs])
+    return shape + bytes(network.dilations).ljust(MAX_LAYERS, b"\0")
+
+
+def _read_gain(data: bytes) -> float:
+    return data[0] * GAIN_STEP_DB
+
+
+def _write_gain(gain_db: float) -> bytes:
+    return bytes([min(255, max(0, round(gain_db / GAIN_STEP_DB)))])
+
+
+def _read_fingerprint(data: bytes) -> Fingerprint:
+    return Fingerprint(data[0], tuple(int(digit, 16) for digit in data[1:].hex()))
+
+
+def _write_fingerprint(fingerprint: Fingerprint) -> bytes:
+    return bytes([fingerprint.unit]) + bytes.fromhex("".join(f"{v:x}" for v in fingerprint.sums))
 
 
 _FIELDS = (
-    _Field("version", 1, lambda p: bytes([VERSION]), _number),
-    _Field("prior", 1, lambda p: bytes([p.prior]), _number),
-    # A prior other than 0 fixes the network.
-    _Field("shape", 4, lambda p: _write_shape(p.network), bytes, lambda v: v["prior"] == 0),
-    _Field("dilations", 8, lambda p: bytes((*p.network.dilations, *[0] * 8)[:8]), bytes, lambda v: v["prior"] == 0),
-    _Field("gain", 1, lambda p: bytes([min(255, max(0, round(p.gain_db / GAIN_STEP_DB)))]), _number),
-    _Field("unit", 1, lambda p: bytes([p.fingerprint.unit]), _number),
-    _Field("sums", SUMS // 2, lambda p: bytes.fromhex("".join(f"{v:x}" for v in p.fingerprint.sums)), lambda b: b.hex()),
-    _Field("coded", None, lambda p: p.coded, bytes),
+    _Field("prior", {"prior": 1}, lambda number: bytes([number]), lambda data: data[0]),
+    _Field("network", {"shape": 4, "dilations": MAX_LAYERS}, _write_network, _read_network, only_blank=True),
+    _Field("gain_db", {"gain": 1}, _write_gain, _read_gain),
+    _Field("fingerprint", {"unit": 1, "sums": SUMS // 2}, _write_fingerprint, _read_fingerprint),
+    _Field("coded", {"coded": None}, bytes, bytes),
 )
-
-
-def _write_shape(network: Network) -> bytes:
-    return bytes([network.channels, network.layers, network.kernel, network.inputs])
 
 
 def write(payload: Payload) -> bytes:
     """The payload's bytes, with their CRC-16/XMODEM at the end."""
-    present = {"prior": payload.prior}
-    body = b"".join(f.write(payload) for f in _FIELDS if f.present(present))
+    fields = [f.write(getattr(payload, f.attribute)) for f in _FIELDS if payload.prior == 0 or not f.only_blank]
+    body = bytes([VERSION]) + b"".join(fields)
     return body + binascii.crc_hqx(body, 0).to_bytes(CRC_BYTES, "big")
 
 
@@ -81,27 +98,28 @@ def read(data: bytes, network_of_prior: Callable[[int], Network]) -> Payload:
 
     network_of_prior: raises UnsupportedError for an unknown prior.  FormatError for damage, UnsupportedError for another version.
     """
-    if len(data) <= CRC_BYTES or binascii.crc_hqx(data[:-CRC_BYTES], 0) != _number(data[-CRC_BYTES:]):
+    body, crc = data[:-CRC_BYTES], int.from_bytes(data[-CRC_BYTES:], "big")
+    if not body or binascii.crc_hqx(body, 0) != crc:
         raise FormatError(f"the inlay is damaged: its {len(data)} bytes do not match the checksum at their end")
-    body, position = data[:-CRC_BYTES], 0
-    values: dict[str, Any] = {}
+    if body[0] != VERSION:
+        raise UnsupportedError(f"the inlay has version {body[0]}; expected version {VERSION}")
+    values = {field.attribute: field.read(part) for field, part in _divided(body)}
+    if "network" not in values:  # the prior fixes it
+        values["network"] = network_of_prior(values["prior"])
+    return Payload(**values)
+
+
+def _divided(body: bytes) -> list[tuple[_Field, bytes]]:
+    """The fields in `body`, which has a version before them, each with its bytes; FormatError if it is too short."""
+    found, position = [], 1
     for field in _FIELDS:
-        if not field.present(values):
+        if field.only_blank and body[1] != 0:
             continue
-        end = len(body) if field.size is None else position + field.size
-        if end > len(body):
-            raise FormatError(f"the inlay ends in its {field.name}: it has {len(body) - position} bytes, expected {field.size}")
-        values[field.name] = field.read(body[position:end])
-        position = end
-        if field.name == "version" and values["version"] != VERSION:
-            raise UnsupportedError(f"the inlay has version {values['version']}; expected version {VERSION}")
-    if values["prior"] == 0:
-        channels, layers, kernel, inputs = values["shape"]
-        try:
-            network = Network(channels, layers, kernel, tuple(values["dilations"][:layers]), inputs)
-        except UnsupportedError as error:
-            raise FormatError(f"the inlay is damaged: {error}") from error
-    else:
-        network = network_of_prior(values["prior"])
-    found = Fingerprint(values["unit"], tuple(int(digit, 16) for digit in values["sums"]))
-    return Payload(values["prior"], network, values["gain"] * GAIN_STEP_DB, found, values["coded"])
+        start = position
+        for name, size in field.parts.items():
+            end = len(body) if size is None else position + size
+            if end > len(body):
+                raise FormatError(f"the inlay ends in its {name}: it has {len(body) - position} bytes, expected {size}")
+            position = end
+        found.append((field, body[start:position]))
+    return found
