@@ -96,9 +96,9 @@ def attach(
     seed: int = 0,
     threads: int | None = None,
 ) -> bytes:
-    """`base` with an inlay that brings it nearer to `original`; `base` as it is where no inlay pays or can apply (CMYK, 12 bits).
+    """`base` with an inlay that brings it nearer to `original`; without one where none pays or can apply (CMYK, 12 bits).
 
-    base: a JPEG or JP2 file of any encoder.  Every byte of it is kept; an earlier inlay is replaced.
+    base: a JPEG or JP2 file of any encoder.  Every byte of it is kept, but for an earlier inlay, which is taken out.
     original: the picture that the base was made from, at the same size, upright or turned as the base is stored.  Its colours are
     converted to the base's colour space.
 

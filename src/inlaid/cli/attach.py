@@ -29,7 +29,7 @@ def attach(source: str, original: str, output: str, fitting: Fitting, limits: Li
 
     The inlay brings BASE, a file of any encoder, nearer to MASTER.  MASTER is converted from the colour space of its ICC profile to
     that of BASE; without a profile it is taken as sRGB.  MASTER may be upright or oriented as BASE is stored.  An inlay that BASE
-    already has is replaced.  The file is written unchanged where no inlay pays or none can apply (CMYK, 12 bits, lossless,
+    already has is taken out first.  BASE is written without an inlay where none pays or none can apply (CMYK, 12 bits, lossless,
     arithmetic coding); the report then says so.
 
     \b
