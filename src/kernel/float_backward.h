@@ -4,8 +4,8 @@
 
 #include "float_layers.h"
 
-/* OUTPUTS: outputs of a 1 x 1 convolution whose weights get their gradients together.  WINDOWS: channels of the first layer, likewise.  Both
- * are as many as the registers have room for. */
+/* OUTPUTS: outputs of a 1 x 1 convolution whose weights get their gradients together.  WINDOWS: channels of the first layer, likewise.
+ * Both are as many as the registers have room for. */
 enum { OUTPUTS = REGISTERS == 32 ? 3 : 2, WINDOWS = REGISTERS == 32 ? 3 : 1 };
 
 INLINE void add(float *p, floats v) { *(floats *)p += v; }

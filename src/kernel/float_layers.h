@@ -19,7 +19,7 @@ INLINE floats activate(floats v, floats gate) {
 }
 
 /* WIDE: vectors that are computed together, so that a broadcast weight serves WIDE multiply-adds.  The sums of GROUP channels for that many
- * vectors just fit the registers.  CHUNK: columns of a separable layer that go through both parts together, within the first-level cache. */
+ * vectors just fit the registers.  CHUNK: columns of a separable layer that go through both parts in turn, in the first-level cache. */
 enum { WIDE = 2, BLOCK = LANES * WIDE, CHUNK = 128 };
 
 /* What a layer reads and writes.  A row has a plane for each channel. */

@@ -113,8 +113,8 @@ INLINE void answer_row(shape s, walk *w, int y) {
     memset(error + halo + n, 0, (size_t)(r->span - halo - n) * sizeof(float));
 }
 
-/* Computes the gradient of row y of layer l's output, and adds the row's part to the gradients of parameters: of the k x k weights that read
- * the output, which are layer l + 1's, and of layer l's own, but for the k x k weights of a separable layer. */
+/* Computes the gradient of row y of layer l's output, and adds the row's part to the gradients of parameters: those of the k x k weights
+ * that read the output, which are layer l + 1's, and those of layer l's own, except the k x k weights of a separable layer. */
 INLINE void backward(shape s, const walk *w, int l, int y) {
     const rings *r = w->r;
     const int channels = s.channels, kernel = s.kernel, taps = kernel * kernel, span = r->span, stride = r->stride;

@@ -80,8 +80,8 @@ typedef struct {
     int pitch; /* numbers from two channels to the next two */
 } middle;
 
-/* The depthwise convolution of a channel at columns x to x + BLOCK - 1 of both rows.  The result has its columns apart (vectors.h).  `w` has
- * the pairs of weights that `put_kernel` writes.  A load at column 0 has pairs of taps for the even columns, a load at column 1 for the odd:
+/* The depthwise convolution of a channel at columns x to x + BLOCK - 1 of both rows.  The result has its columns apart (vectors.h).  `w`
+ * has the pairs of weights that `put_kernel` writes.  Its pairs of taps:
  *
  *   loaded at column 0    (0 1) (2 3) (4 5) ...    for the sums of columns 0, 2, 4 ...
  *   loaded at column 1    (1 2) (3 4) (5 6) ...    for the sums of columns 1, 3, 5 ... */
