@@ -52,7 +52,7 @@ def test_emulated_operations_agree(tmp_path: Path) -> None:
 def test_a_wrong_operation_is_found(operation: str, right: str, wrong: str, tmp_path: Path) -> None:
     if "sse" not in native.paths():
         pytest.skip("this machine or build has no sse path")
-    vectors = (KERNEL / "vectors" / "sse.h").read_text().replace("../vectors.h", "vectors.h").replace("pairs.h", "vectors/pairs.h")
+    vectors = (KERNEL / "vectors" / "sse.h").read_text().replace("../", "")  # -I finds them
     assert right in vectors
     (tmp_path / "wrong.h").write_text(vectors.replace(right, wrong))
     wrong_vectors = ("-UVECTORS", f'-DVECTORS="{tmp_path}/wrong.h"')

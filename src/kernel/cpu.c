@@ -1,4 +1,5 @@
-/* Which paths this processor runs.  Compiled once, with PATHS from the build: PATH(name, HAS(feature) HAS(feature) ...) for each path. */
+/* Which paths this processor runs.  Compiled once, not for each path.  The build sets PATHS: for each path
+ * PATH(name, HAS(feature) HAS(feature) ...). */
 #include <string.h>
 
 #include "kernel.h"
@@ -6,6 +7,7 @@
 #define HAS(feature) && __builtin_cpu_supports(#feature)
 #define PATH(name, features) {#name, 1 features},
 
+/* 1 if this build has the path and this processor runs it, else 0. */
 EXPORT int inlaid_can_run(const char *path) {
     const struct {
         const char *name;

@@ -1,6 +1,6 @@
-/* What all sources share: names of paths, the network's description, and the shapes of network that are compiled apart.
+/* What all sources share: exported names, the network's description, and the shapes of network that have compiled code of their own.
  *
- * Every source is compiled once a path, with SUFFIX (the path's name) and VECTORS (its file in vectors/) set by the build.
+ * The build compiles a source once for each path, with SUFFIX (the path's name) and VECTORS (the path's file in vectors/).
  */
 #ifndef INLAID_KERNEL_H
 #define INLAID_KERNEL_H
@@ -19,10 +19,10 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-/* INLAID_SMALL: little code, quickly compiled and slow, for tests of what the operations compute. */
+/* INLAID_SMALL: code that compiles quickly and runs slowly, for tests of what the kernels compute. */
 
-/* Before a loop with few turns whose number is known: it is written out, and tests of its index are decided by the compiler.  By itself gcc
- * leaves loops of more than a few dozen instructions as they are. */
+/* Fully unrolls a short loop of constant length, so that tests of its index cost nothing.  By itself gcc unrolls only loops of a few dozen
+ * instructions. */
 #if defined(INLAID_SMALL)
 #define UNROLLED
 #elif defined(__clang__)
@@ -31,20 +31,28 @@
 #define UNROLLED _Pragma("GCC unroll 16")
 #endif
 
-enum { MAX_CHANNELS = 32, MAX_LAYERS = 8, MAX_INPUTS = 3, MAX_KERNEL = 5, MAX_RADIUS = 16, MAX_TAPS = MAX_KERNEL * MAX_KERNEL };
+/* The limits of network.py. */
+enum { MAX_LAYERS = 8, MAX_INPUTS = 3, MAX_KERNEL = 5, MAX_DILATION = 8 };
+enum { MAX_TAPS = MAX_KERNEL * MAX_KERNEL, MAX_RADIUS = MAX_KERNEL / 2 * MAX_DILATION };
 
-/* Mirrors network.Network; Python has checked the ranges. */
+/* Mirrors network.Network, which has checked the limits.  `layers` counts the separable layers, as FORMAT.md does.
+ *
+ * The kernels number all layers: 0 is the base, 1 the first layer, 2 to layers + 1 the separable layers, layers + 2 the last layer. */
 typedef struct {
     int32_t channels, layers, kernel, inputs;
-    int32_t dilation[MAX_LAYERS];
+    int32_t dilation[MAX_LAYERS]; /* of the separable layers: layer 2, layer 3 ... */
 } network;
 
-/* What the code of a layer depends on.  In an inlined function a shape of constants unrolls the loops over channels and taps. */
+static inline int last_layer(const network *net) { return net->layers + 2; }
+static inline int is_separable(const network *net, int l) { return l >= 2 && l < last_layer(net); }
+static inline int dilation_of(const network *net, int l) { return is_separable(net, l) ? net->dilation[l - 2] : 1; }
+
+/* What the code of a layer depends on.  Where an inlined function is given constants, its loops over channels and taps are unrolled. */
 typedef struct {
     int channels, kernel, inputs;
 } shape;
 
-/* The shapes that both kernels are compiled for, the most special first.  0 stands for any number. */
+/* The shapes that both kernels are compiled for.  A network uses the first that matches.  0 stands for any number. */
 #if defined(INLAID_SMALL)
 #define SHAPES(SHAPE) SHAPE(any, 0, 0, 0)
 #else
@@ -61,7 +69,17 @@ INLINE int matches(shape known, const network *net) {
            (!known.inputs || known.inputs == net->inputs);
 }
 
-/* The network's shape: `known`, with the network's numbers in place of zeros. */
+/* Where in SHAPES the network's shape is. */
+static inline int shape_index(const network *net) {
+#define NUMBERS(name, channels, kernel, inputs) {channels, kernel, inputs},
+    static const shape shapes[] = {SHAPES(NUMBERS)};
+#undef NUMBERS
+    int i = 0;
+    while (!matches(shapes[i], net)) i++;
+    return i;
+}
+
+/* `known`, with the network's numbers in place of zeros. */
 INLINE shape completed(shape known, const network *net) {
     return (shape){known.channels ? known.channels : net->channels, known.kernel ? known.kernel : net->kernel,
                    known.inputs ? known.inputs : net->inputs};
@@ -69,8 +87,8 @@ INLINE shape completed(shape known, const network *net) {
 
 enum { GROUP = 6, HALF_GROUP = 4 }; /* channels whose sums are kept in registers together */
 
-/* Runs a statement for groups of channels that cover all: groups of GROUP where they divide the channels, else of HALF_GROUP, 2 and 1.
- * `first` names the first channel of a group.  `count` names the number of its channels, a constant in each copy of the statement. */
+/* Runs a statement for each group of channels.  Groups have GROUP channels if GROUP divides the number of channels.  Otherwise they have
+ * HALF_GROUP, and the rest 2 and 1.  `first` names a group's first channel, `count` how many it has: a constant for the compiler. */
 #define FOR_GROUPS(channels, first, count, ...)                                         \
     do {                                                                                \
         int first = 0;                                                                  \

@@ -1,12 +1,12 @@
 /* The operations on vectors that the kernels are written in.
  *
- * Each path has a file in vectors/ that defines
+ * Each path has a file in vectors/, which the sources include as VECTORS.  It first defines
  *
  *   LANES       32-bit numbers in a vector
  *   REGISTERS   vector registers that the processor has
  *   HELD(v)     keeps v in a register (empty where the compiler does so by itself)
  *
- * includes this file, and then defines the operations in the table.  The build includes that file as VECTORS.
+ * Then it includes this file.  Then it defines the operations in the table.
  *
  * The drawings show vectors of 128 bits: int16 a0 .. a7, int32 s0 .. s3.  A wider vector does the same in each of its 128-bit parts.
  *
@@ -17,6 +17,8 @@
  *   in_order(a)             a0 a4 a1 a5 a2 a6 a3 a7    undoes apart
  *   halves(a, b)            a0 b1 a2 b3 a4 b5 a6 b7
  *   leak(a)                 max(a, a >> 3) in each: the leaky ReLU
+ *
+ * The last four: a path defines them itself (neon.h), or it defines add_madd and includes pairs.h, which makes the four of it.
  *
  *   sums                    a type: LANES sums of int32
  *   begin(n)                n in each sum
@@ -37,10 +39,10 @@
 #include "kernel.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "expected a little-endian machine: the first of a pair is the low half of an int32"
+#error "expected a little-endian machine, where the first of a pair is the low half of an int32"
 #endif
 
-/* Rows of the kernels begin at any column: hence the alignment of one number. */
+/* Aligned as one number, since the kernels load from any column. */
 typedef float floats __attribute__((vector_size(LANES * 4), aligned(4)));
 typedef int16_t shorts __attribute__((vector_size(LANES * 4), aligned(2)));
 typedef int32_t ints __attribute__((vector_size(LANES * 4)));

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "layers.h"
+#include "integer_layers.h"
 
 enum { PART = 8, ROUNDS = 20000 }; /* PART: int16 in 128 bits; the drawings repeat in each part */
 

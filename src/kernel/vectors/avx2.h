@@ -16,4 +16,4 @@ INLINE shorts in_order(shorts a) { return (shorts)shuffled(a, _mm_setr_epi8(0, 1
 INLINE shorts halves(shorts a, shorts b) { return (shorts)_mm256_blend_epi16((__m256i)a, (__m256i)b, 0xaa); }
 INLINE shorts leak(shorts a) { return (shorts)_mm256_max_epi16((__m256i)a, _mm256_srai_epi16((__m256i)a, 3)); }
 INLINE ints add_madd(ints s, shorts a, shorts b) { return s + (ints)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
-#include "pairs.h"
+#include "../pairs.h"

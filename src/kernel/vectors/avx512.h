@@ -5,7 +5,7 @@
 #define REGISTERS 32
 #if defined(__AVX512F__)
 #define HELD(v) __asm__("" : "+v"(v))
-#else /* the tests have these instructions in plain C */
+#else /* test_avx512.py compiles this with SIMDe, which has no AVX-512 registers */
 #define HELD(v)
 #endif
 #include "../vectors.h"
@@ -25,4 +25,4 @@ INLINE ints add_madd(ints s, shorts a, shorts b) { return (ints)_mm512_dpwssd_ep
 #else
 INLINE ints add_madd(ints s, shorts a, shorts b) { return s + (ints)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 #endif
-#include "pairs.h"
+#include "../pairs.h"

@@ -17,8 +17,8 @@ INLINE shorts in_order(shorts a) { return (shorts)vzip1q_s16((int16x8_t)a, vextq
 INLINE shorts halves(shorts a, shorts b) { return (shorts)vbslq_s32(vdupq_n_u32(0xffff), (int32x4_t)a, (int32x4_t)b); }
 INLINE shorts leak(shorts a) { return (shorts)vmaxq_s16((int16x8_t)a, vshrq_n_s16((int16x8_t)a, 3)); }
 
-/* NEON multiplies and adds in one instruction, but not in pairs.  The products of the low and of the high half of a vector are summed
- * apart; `total` adds the neighbours. */
+/* NEON multiplies and adds in one instruction, but does not add the two products of a pair.  So the products have a sum each, those of the
+ * low and of the high half of a vector apart; `total` adds the two of a pair. */
 typedef struct {
     int32x4_t low, high;
 } sums;

@@ -15,7 +15,7 @@ INLINE ints low_half(ints v) { return (ints)((uints)v << 16) >> 16; }
 
 INLINE shorts zip_low(shorts a, shorts b) { return (shorts){a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]}; }
 INLINE shorts zip_high(shorts a, shorts b) { return (shorts){a[4], b[4], a[5], b[5], a[6], b[6], a[7], b[7]}; }
-/* The rest is made of zips, which compilers know. */
+/* These are made of zips, for which compilers have instructions. */
 INLINE shorts narrow(ints s, ints t) {
     const shorts a = (shorts)saturate(s), b = (shorts)saturate(t);       /* s0 .  s1 .  s2 .  s3 . , the same of t */
     const shorts low = zip_low(a, b), high = zip_high(a, b);             /* s0 t0 .  .  s1 t1 .  . , s2 t2 .  .  s3 t3 .  . */
@@ -29,4 +29,4 @@ INLINE shorts leak(shorts a) {
     return (a & above) | (eighth & ~above);
 }
 INLINE ints add_madd(ints s, shorts a, shorts b) { return s + low_half((ints)a) * low_half((ints)b) + ((ints)a >> 16) * ((ints)b >> 16); }
-#include "pairs.h"
+#include "../pairs.h"

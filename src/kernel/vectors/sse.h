@@ -20,4 +20,4 @@ INLINE shorts halves(shorts a, shorts b) {
 }
 INLINE shorts leak(shorts a) { return (shorts)_mm_max_epi16((__m128i)a, _mm_srai_epi16((__m128i)a, 3)); }
 INLINE ints add_madd(ints s, shorts a, shorts b) { return s + (ints)_mm_madd_epi16((__m128i)a, (__m128i)b); }
-#include "pairs.h"
+#include "../pairs.h"

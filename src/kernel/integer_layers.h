@@ -1,21 +1,24 @@
-/* The layers of the integer network, two rows at a time: a row that is loaded serves both. */
-#ifndef INLAID_LAYERS_H
-#define INLAID_LAYERS_H
+/* The layers of the integer network, for restore.c.  They compute two rows at a time: what is loaded of an input row serves both. */
+#ifndef INLAID_INTEGER_LAYERS_H
+#define INLAID_INTEGER_LAYERS_H
 
 #include <string.h>
 
 #include VECTORS
-#include "weights.h"
+#include "integer_weights.h"
 
 enum { ROWS = 2, BLOCK = 2 * LANES /* columns in a vector of int16 */, RESIDUAL_SHIFT = 17 };
+
+typedef int16_t number;
+enum { pixel_unit = 1 << 5, phase_unit = 1 << 9 };
 
 INLINE shorts load(const int16_t *p) { return *(const shorts *)p; }
 INLINE void store(int16_t *p, shorts v) { *(shorts *)p = v; }
 INLINE shorts splat_pair(int32_t v) { return (shorts)splat(v); }
 INLINE shorts scaled(sums a, sums b) { return narrow(total(a) >> WEIGHT_BITS, total(b) >> WEIGHT_BITS); }
 
-/* What a layer reads and writes.  A row has its columns in order, a plane for each channel.  Rows for the last layer, which sums over
- * channels, are `paired`: each two channels c and d have a plane of pairs at the even columns and a plane of pairs at the odd columns.
+/* What a layer reads and writes.  A row has a plane for each channel, its columns in order.  The last layer sums over channels, so the rows
+ * that it reads are `paired`: two channels c and d have a plane of pairs at the even columns and a plane of pairs at the odd columns.
  *
  *   plane c    c0 d0 c2 d2 c4 d4 ...
  *   plane d    c1 d1 c3 d3 c5 d5 ...
@@ -26,10 +29,10 @@ typedef struct {
     int width, stride; /* columns that are computed; numbers from a plane to the next */
 } rows;
 
-/* Of the kernel + 1 input rows of both output rows, without dilation, row j. */
+/* Input row j of the kernel + 1 rows that two output rows share (dilation 1). */
 INLINE const int16_t *shared_row(const rows *at, int kernel, int j) { return j < kernel ? at->in[0][j] : at->in[1][kernel - 1]; }
 
-/* Taps 2 p and 2 p + 1 of `taps`, in pairs: at columns x to x + BLOCK - 1. */
+/* Pairs of taps 2 p and 2 p + 1 for columns x to x + BLOCK - 1.  There are `taps` taps; one after the last counts as 0. */
 INLINE void zip_taps(shape s, int taps, int dilation, const int16_t *const *in, int x, int p, shorts *pairs) {
     shorts tap[2] = {{0}};
     for (int i = 0; i < 2; i++) {
@@ -67,20 +70,21 @@ INLINE void first_rows(shape s, const rows *at, const weights *w) {
 
 /* ---- separable layer: k x k in each channel, then 1 x 1 from all channels to all ---- */
 
-/* The rows between the two parts: for each two channels, and each block, the pairs at the even columns and then those at the odd columns.
+/* The rows between the two parts of a separable layer.  `pairs` has, for each two channels c and d, block after block:
  *
- *   c0 d0 c2 d2 c4 d4 ... c1 d1 c3 d3 c5 d5 ...    one block
+ *   c0 d0 c2 d2 c4 d4 ... c1 d1 c3 d3 c5 d5 ...    the pairs at the even columns, then those at the odd columns
  *
- * Channel d is computed first and waits in `second`. */
+ * Channel d is computed first and waits in `second` for channel c. */
 typedef struct {
     int16_t *pairs[ROWS], *second[ROWS];
     int pitch; /* numbers from two channels to the next two */
 } middle;
 
-/* The depthwise convolution of a channel at columns x to x + BLOCK - 1 of both rows, columns apart.  The weights are as `put_kernel` says.
+/* The depthwise convolution of a channel at columns x to x + BLOCK - 1 of both rows.  The result has its columns apart (vectors.h).  `w`
+ * has the pairs of weights that `put_kernel` writes.  Its pairs of taps:
  *
- *   loaded at column 0    (0 1) (2 3) (4 5) ...    pairs for the sums of columns 0, 2, 4 ...
- *   loaded at column 1    (1 2) (3 4) (5 6) ...    pairs for the sums of columns 1, 3, 5 ..., with the same weights */
+ *   loaded at column 0    (0 1) (2 3) (4 5) ...    for the sums of columns 0, 2, 4 ...
+ *   loaded at column 1    (1 2) (3 4) (5 6) ...    for the sums of columns 1, 3, 5 ... */
 INLINE void depthwise_block(int kernel, const rows *at, int x, const shorts *w, shorts *out) {
     const kernel_pairs found = pairs_of(kernel);
     const int half = kernel / 2, left = half ? half : 1;
@@ -91,7 +95,7 @@ INLINE void depthwise_block(int kernel, const rows *at, int x, const shorts *w, 
         const int early = j == kernel || (j && j % 2 == 0);
         UNROLLED for (int i = 0; i <= 2 * left; i++) {
             in[j][i] = load(shared_row(at, kernel, j) + x + i - left);
-            if (j && j < kernel) { /* for both rows */
+            if (j && j < kernel) { /* used for both rows */
                 HELD(in[j][i]);
             }
         }
@@ -117,7 +121,7 @@ INLINE void depthwise_block(int kernel, const rows *at, int x, const shorts *w, 
     for (int r = 0; r < ROWS; r++) out[r] = scaled(sum[r][0], sum[r][1]);
 }
 
-/* The same with dilation, where the two rows share no input row. */
+/* The same with dilation: the two rows share no input row. */
 INLINE void dilated_block(shape s, int dilation, const rows *at, int x, const shorts *w, shorts *out) {
     const int taps = s.kernel * s.kernel;
     for (int r = 0; r < ROWS; r++) {
@@ -131,7 +135,7 @@ INLINE void dilated_block(shape s, int dilation, const rows *at, int x, const sh
     }
 }
 
-/* The depthwise convolution of channel c: into `second` of the middle or, as the first of two channels, into `pairs`. */
+/* The depthwise convolution of channel c.  An odd channel goes into `second`; an even one, joined with what is there, into `pairs`. */
 INLINE void depthwise_channel(shape s, int dilation, const rows *at, int c, const int32_t *weight, const middle *mid) {
     const int count = depthwise_count(s.kernel, dilation), plane = c * at->stride;
     shorts w[2 * MAX_KERNEL * (MAX_KERNEL / 2) + MAX_KERNEL + 1] = {{0}}, v[ROWS];
@@ -162,14 +166,14 @@ INLINE void depthwise_rows(shape s, int dilation, const rows *at, const int32_t 
 
 /* A 1 x 1 convolution at columns x to x + BLOCK - 1. */
 typedef struct {
-    const int16_t *in; /* of the middle */
+    const int16_t *in; /* `pairs` of the middle */
     int pitch, pairs;
     const int32_t *weight, *bias;
     int16_t *out;
     int stride;
 } mix;
 
-/* `count` channels of it, `paired` for the last layer or in order. */
+/* `count` channels of a 1 x 1 convolution, `paired` for the last layer or in order. */
 INLINE void mix_block(int count, int paired, mix m) {
     sums even[GROUP], odd[GROUP];
     UNROLLED for (int o = 0; o < count; o++) even[o] = odd[o] = begin(m.bias[o]);
@@ -181,7 +185,7 @@ INLINE void mix_block(int count, int paired, mix m) {
         }
     }
     UNROLLED for (int o = 0; o < count; o += 2) {
-        shorts v[2] = {{0}}; /* an odd channel's partner stays 0 */
+        shorts v[2] = {{0}}; /* the partner of a last odd channel stays 0 */
         UNROLLED for (int i = 0; i < 2; i++) {
             if (o + i == count) continue;
             v[i] = leak(scaled(even[o + i], odd[o + i]));
@@ -212,7 +216,7 @@ INLINE void separable_rows(shape s, int dilation, int paired, const rows *at, co
 
 /* ---- last layer: k x k, from all channels to the residual ---- */
 
-/* Pairs the first layer's rows for the last layer, in networks without separable layers. */
+/* Pairs the first layer's rows for the last layer: for networks without separable layers. */
 INLINE void pair_rows(int channels, const rows *at) {
     for (int r = 0; r < ROWS; r++)
         for (int c = 0; c < channels; c += 2)
@@ -235,7 +239,7 @@ INLINE void last_rows(shape s, const rows *at, const int32_t *weight) {
                 w[k] = splat_pair(weight[p * taps + k]);
                 HELD(w[k]);
             }
-            /* Column x + shift is a tap of an even column x and of the odd column x + 1. */
+            /* Column x + shift is a tap of the even column x and of the odd column x + 1. */
             UNROLLED for (int shift = -radius; shift <= radius + 1; shift++)
                 UNROLLED for (int j = 0; j < kernel + ROWS - 1; j++) {
                     const int odd = shift & 1;

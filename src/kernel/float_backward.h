@@ -1,17 +1,17 @@
-/* The gradients of the float network's layers, row by row.  Gradients of parameters are summed with a vector a parameter. */
-#ifndef INLAID_BACKWARD_H
-#define INLAID_BACKWARD_H
+/* The gradients of the float network's layers, row by row.  Each parameter has a vector of LANES sums; its gradient is their total. */
+#ifndef INLAID_FLOAT_BACKWARD_H
+#define INLAID_FLOAT_BACKWARD_H
 
-#include "forward.h"
+#include "float_layers.h"
 
-/* OUTPUTS: outputs whose 1 x 1 weights get their gradients together.  WINDOWS: channels of the first layer whose sums with a k x k window
- * are kept together.  Both are as many as fit the registers. */
+/* OUTPUTS: outputs of a 1 x 1 convolution whose weights get their gradients together.  WINDOWS: channels of the first layer, likewise.
+ * Both are as many as the registers have room for. */
 enum { OUTPUTS = REGISTERS == 32 ? 3 : 2, WINDOWS = REGISTERS == 32 ? 3 : 1 };
 
 INLINE void add(float *p, floats v) { *(floats *)p += v; }
 
-/* A depthwise convolution backward, one row of one channel.  at->in are the rows of the gradient of its output, by vertical tap.  It writes
- * the gradient of its input to at->out, and adds that of its weights, given the input's row.  Each load of a gradient serves both. */
+/* A depthwise convolution backward, one row of one channel.  at->in[ty] is the gradient of the output row that reads this input row with
+ * tap ty.  Writes the gradient of the input row to at->out, and adds that of the weights to `sums`.  Each loaded gradient serves both. */
 INLINE void transposed_row(int kernel, int dilation, const row *at, const float *weight, const float *input, float *restrict sums) {
     const int radius = kernel / 2;
     floats sum[MAX_TAPS], w[MAX_TAPS];
@@ -31,7 +31,7 @@ INLINE void transposed_row(int kernel, int dilation, const row *at, const float 
     for (int k = 0; k < kernel * kernel; k++) add(sums + k * LANES, sum[k]);
 }
 
-/* Passes the gradient back through the activation, in place, and adds the gradient of the bias. */
+/* Takes the gradient back through the leaky ReLU, in place, and adds the gradient of the bias to `sums`. */
 INLINE void gate_row(int channels, int width, float *grad, const float *output, int stride, float *sums) {
     for (int c = 0; c < channels; c++) {
         floats sum = all(0);
@@ -44,14 +44,14 @@ INLINE void gate_row(int channels, int width, float *grad, const float *output, 
     }
 }
 
-/* One row of the gradient of a 1 x 1 convolution's outputs, and of its inputs. */
+/* A row of a 1 x 1 convolution: the gradient of its outputs, and its inputs. */
 typedef struct {
     const float *grad, *mid;
     int width, stride, channels;
 } pointwise;
 
-/* Adds the gradient of the weights from `inner` inputs to `count` outputs; sums[(o * channels + i) * LANES] is that of the weight from
- * input i to output o. */
+/* Adds the gradients of the weights from inputs `from` to `from` + inner - 1 to outputs `first` to `first` + count - 1.  That of the
+ * weight from input i to output o is at sums[(o * channels + i) * LANES]. */
 INLINE void pointwise_block(int count, int inner, pointwise p, int first, int from, float *sums) {
     floats sum[OUTPUTS][GROUP];
     for (int o = 0; o < count; o++)
@@ -72,6 +72,7 @@ INLINE void pointwise_block(int count, int inner, pointwise p, int first, int fr
         for (int i = 0; i < inner; i++) add(sums + ((first + o) * p.channels + from + i) * LANES, sum[o][i]);
 }
 
+/* A 1 x 1 convolution backward, one row: adds the gradients of its weights to `sums` and writes that of its inputs to `grad_mid`. */
 INLINE void pointwise_row(pointwise p, const float *weight, float *restrict grad_mid, float *restrict sums) {
     int o = 0;
     for (; o + OUTPUTS <= p.channels; o += OUTPUTS) FOR_GROUPS(p.channels, i, inner, pointwise_block(OUTPUTS, inner, p, o, i, sums));
@@ -79,7 +80,7 @@ INLINE void pointwise_row(pointwise p, const float *weight, float *restrict grad
     mix_row(p.channels, (mix){weight, NULL, 1, p.channels, p.stride, 0}, 0, p.width, p.grad, grad_mid);
 }
 
-/* Adds the gradient of the first layer's weights for `count` channels, one row; `at` is as the first layer read it. */
+/* Adds the gradient of the first layer's weights for `count` channels, one row.  at->in are the rows that the first layer read. */
 INLINE void first_weight_row(int count, shape s, const row *at, const float *grad, float *sums) {
     const int kernel = s.kernel, radius = kernel / 2, taps = kernel * kernel;
     for (int j = 0; j < s.inputs; j++) {

@@ -1,4 +1,7 @@
-/* Sums for the paths that multiply in pairs: add_madd(s, a, b) is s0 + a0 b0 + a1 b1, s1 + a2 b2 + a3 b3, ... */
+/* The sums of vectors.h in terms of add_madd.  A path includes this after its definition of
+ *
+ *   add_madd(s, a, b)   s0 + a0 b0 + a1 b1, s1 + a2 b2 + a3 b3, ...
+ */
 typedef ints sums;
 INLINE sums begin(int32_t v) { return splat(v); }
 INLINE sums add_products(sums s, shorts a, shorts b) {

@@ -1,21 +1,25 @@
-/* The layers of the float network, row by row. */
-#ifndef INLAID_FORWARD_H
-#define INLAID_FORWARD_H
+/* The layers of the float network, for gradient.c, row by row. */
+#ifndef INLAID_FLOAT_LAYERS_H
+#define INLAID_FLOAT_LAYERS_H
 
 #include VECTORS
+
+typedef float number;
+static const float pixel_unit = 1.0f / 128, phase_unit = 1.0f / 8;
 
 INLINE floats load(const float *p) { return *(const floats *)p; }
 INLINE void store(float *p, floats v) { *(floats *)p = v; }
 INLINE floats all(float v) { return (floats){0} + v; }
 
-/* Leaky ReLU, slope 1/8 below zero.  Backward, `gate` is the layer's output, which has the sign of what went in. */
+/* Leaky ReLU: v where `gate` is positive, else v / 8.  Forward, `gate` is v itself.  Backward, v is a gradient, and `gate` is the layer's
+ * output, which has the sign of the leaky ReLU's input. */
 INLINE floats activate(floats v, floats gate) {
     const ints positive = (ints)(gate > 0);
     return (floats)(((ints)v & positive) | ((ints)(v * 0.125f) & ~positive));
 }
 
-/* WIDE: vectors computed together, so that a broadcast weight serves several multiply-adds; with the sums of GROUP channels they just fit
- * the registers.  CHUNK: columns of a separable layer that are finished together, in the first-level cache. */
+/* WIDE: vectors that are computed together, so that a broadcast weight serves WIDE multiply-adds.  The sums of GROUP channels for that many
+ * vectors just fit the registers.  CHUNK: columns of a separable layer that go through both parts in turn, in the first-level cache. */
 enum { WIDE = 2, BLOCK = LANES * WIDE, CHUNK = 128 };
 
 /* What a layer reads and writes.  A row has a plane for each channel. */
@@ -65,14 +69,14 @@ INLINE void depthwise_row(shape s, int dilation, const row *at, int c, int x0, i
     }
 }
 
-/* A 1 x 1 convolution: weight[o * out_step + i * in_step] leads from input i to output o. */
+/* A 1 x 1 convolution; weight[o * out_step + i * in_step] is that from input i to output o. */
 typedef struct {
     const float *weight, *bias; /* bias: NULL for none */
     int out_step, in_step, stride;
-    int activated;
+    int activated; /* whether the leaky ReLU follows */
 } mix;
 
-/* `count` outputs of it, BLOCK columns. */
+/* `count` outputs of a 1 x 1 convolution, BLOCK columns. */
 INLINE void mix_block(int count, int channels, mix m, int first, const float *in, float *restrict out) {
     floats sum[GROUP][WIDE];
     for (int o = 0; o < count; o++)
@@ -91,13 +95,13 @@ INLINE void mix_block(int count, int channels, mix m, int first, const float *in
             store(out + (first + o) * m.stride + b * LANES, m.activated ? activate(sum[o][b], sum[o][b]) : sum[o][b]);
 }
 
-/* All outputs, columns [x0, x1). */
+/* All outputs of a 1 x 1 convolution, columns [x0, x1). */
 INLINE void mix_row(int channels, mix m, int x0, int x1, const float *in, float *restrict out) {
     for (int x = x0; x < x1; x += BLOCK) FOR_GROUPS(channels, o, count, mix_block(count, channels, m, o, in + x, out + x));
 }
 
-/* A separable layer: the depthwise part goes from at->in to at->out, the 1 x 1 part from there to `out`.  The weights are those of the
- * depthwise part, of the 1 x 1 part, and the biases. */
+/* A separable layer: the depthwise part goes from at->in to at->out, the 1 x 1 part from there to `out`.  `weight` has the
+ * weights of the depthwise part, those of the 1 x 1 part, and the biases. */
 INLINE void separable_row(shape s, int dilation, const row *at, const float *weight, float *restrict out) {
     const float *const pointwise = weight + s.channels * s.kernel * s.kernel;
     const mix m = {pointwise, pointwise + s.channels * s.channels, s.channels, 1, at->stride, 1};
@@ -111,7 +115,7 @@ INLINE void separable_row(shape s, int dilation, const row *at, const float *wei
 INLINE void last_row(shape s, const row *at, const float *weight) {
     const int kernel = s.kernel, radius = kernel / 2;
     for (int x = 0; x < at->width; x += BLOCK) {
-        floats sum[MAX_KERNEL][WIDE]; /* one for each row of the kernel: sums that need not wait for one another */
+        floats sum[MAX_KERNEL][WIDE]; /* one for each row of the kernel, so that additions need not wait for one another */
         for (int ty = 0; ty < kernel; ty++)
             for (int b = 0; b < WIDE; b++) sum[ty][b] = all(0);
         for (int c = 0; c < s.channels; c++)
