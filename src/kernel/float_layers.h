@@ -88,7 +88,10 @@ INLINE void mix_block(int count, int channels, mix m, int first, const float *in
             HELD(v[b]);
         }
         for (int o = 0; o < count; o++)
-            for (int b = 0; b < WIDE; b++) sum[o][b] += m.weight[(first + o) * m.out_step + i * m.in_step] * v[b];
+            for (int b = 0; b < WIDE; b++) {
+                sum[o][b] += m.weight[(first + o) * m.out_step + i * m.in_step] * v[b];
+                HELD(sum[o][b]); /* the sums just fit the registers: gcc may keep one in memory */
+            }
     }
     for (int o = 0; o < count; o++)
         for (int b = 0; b < WIDE; b++)
