@@ -1,4 +1,4 @@
-"""How a computation runs: its seed, its threads, and who is told how far it is."""
+"""How a computation runs: its seed, its threads, and a callback for its progress."""
 
 from __future__ import annotations
 

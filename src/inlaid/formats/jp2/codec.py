@@ -75,7 +75,7 @@ def _components(data: bytes, header: Header) -> Image.Image:
             raise FormatError(f"a box says {width}x{height} pixels, the codestream {size}")
     check_cost(data, header)
     try:
-        # In boxes of our own: told of gray or sRGB, Pillow converts nothing.
+        # In boxes of our own that say gray or sRGB, so that Pillow converts nothing.
         count, stream = len(header.depths), memoryview(data)[slice(*header.stream)]
         depth = 7 if header.depths[0] & 0x7F < 8 else 15
         inner = box(b"ihdr", struct.pack(">IIHBBBB", header.height, header.width, count, depth, 7, 0, 0))

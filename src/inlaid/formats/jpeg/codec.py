@@ -76,7 +76,7 @@ def _pillow(data: bytes, header: Header, wanted: str | None) -> Image.Image:
         image.decodermaxblock = len(data)  # all at once, for libjpeg's arithmetic decoder cannot wait for more
         if wanted == "L":
             image.draft("L", None)
-        if wanted == "planes":  # told that the file has RGB, libjpeg converts nothing: otherwise it would convert to RGB and back
+        if wanted == "planes":  # said to be RGB already, so that libjpeg converts nothing
             image.tile = [ImageFile._Tile(*tile[:3], (image.mode, "RGB")) for tile in image.tile]
         image.load()
         mode = {"L": "L", None: image.mode}.get(wanted, "RGB")
