@@ -22,9 +22,10 @@ import numpy as np
 from common import Column, Line, at_most, jpeg_of, originals, prior_for
 
 from inlaid.arrays import Pixels, Vector
-from inlaid.encoding.distortion import psnr_db
+from inlaid.encoding.distortion import mse, psnr_db
 from inlaid.encoding.fit import Problem, fit, mean_squared_error
 from inlaid.encoding.presets import FOLLOWED, SMALL
+from inlaid.encoding.run import Run
 from inlaid.parameters import UNIT
 
 REFERENCE = 2000
@@ -65,11 +66,13 @@ def _picture(original: Pixels, threads: int) -> Line:
     prior = prior_for(SMALL, base, original)
     start = (prior.values / UNIT).astype(np.float32)
 
-    def psnr(parameters: Vector) -> float:
-        return psnr_db(mean_squared_error(Problem(SMALL, base, original), parameters, threads))
+    problem = Problem(SMALL, base, original)
 
-    numbers = {"base_db": psnr_db(float(np.square(original - base.astype(np.float64)).mean())), "prior_db": psnr(start)}
-    walk = partial(fit, SMALL, start, base=base, original=original, threads=threads)
+    def psnr(parameters: Vector) -> float:
+        return psnr_db(mean_squared_error(problem, parameters, threads))
+
+    numbers = {"base_db": psnr_db(mse(base, original)), "prior_db": psnr(start)}
+    walk = partial(fit, problem, start, run=Run(threads=threads))
     walk(replace(FOLLOWED, steps=1))  # warms caches and starts threads
     schedules = {f"{steps}": replace(FOLLOWED, steps=steps) for steps in (*STEPS, REFERENCE)}
     schedules |= {f"{steps}_anew": replace(FOLLOWED, steps=steps, cycle=CYCLE) for steps in RESTARTED}

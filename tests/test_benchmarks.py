@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.pictures import textured
 
 ROOT = Path(__file__).parents[1]
 STORED = ROOT / "docs" / "benchmarks.jsonl"
@@ -15,7 +16,7 @@ STORED = ROOT / "docs" / "benchmarks.jsonl"
 def benchmark(output, *arguments):
     """The standard output of the benchmarks."""
     command = [sys.executable, ROOT / "benchmarks" / "run.py", "-o", output, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -30,6 +31,16 @@ def test_cheap_sections(tmp_path):
     restored = [line for line in lines if line["benchmark"] == "decode"]
     assert {line["weights"] for line in restored} == {378, 1888} and all(line["times_libjpeg"] > 0 for line in restored)
     assert all((line["share_of_peak"] is None) == ("peak" not in sections) for line in restored)
+
+
+@pytest.mark.slow
+def test_every_section_runs(tmp_path):
+    (tmp_path / "set").mkdir()
+    textured(64, 48).save(tmp_path / "set" / "a.png")
+    small = ("--images", tmp_path / "set", "--largest", "0.1", "--repeats", "1", "--seconds", "0.01", "--no-compile")
+    benchmark(tmp_path / "b", *small)
+    found = {json.loads(line)["benchmark"] for line in (tmp_path / "b.jsonl").read_text().splitlines()}
+    assert found >= {"decode", "threads", "fit", "convergence", "commands", "memory"}
 
 
 def test_page_shows_the_latest_run_and_what_it_misses(tmp_path):
