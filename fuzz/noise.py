@@ -6,7 +6,7 @@ All of it depends on a `random.Random` alone, so a seed and an index always give
 from __future__ import annotations
 
 from random import Random
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
@@ -28,13 +28,13 @@ def number(rng: Random, size_bytes: int) -> int:
     return rng.randrange(most + 1) if kind == 4 else most // 2 + rng.randrange(2)
 
 
-def field(rng: Random, data: bytes, at: int, size_bytes: int, order: str = "big") -> bytes:
+def field(rng: Random, data: bytes, at: int, size_bytes: int, order: Literal["big", "little"] = "big") -> bytes:
     """`data` with another number in a field, sometimes near the old one."""
     if at + size_bytes > len(data):
         return damaged(rng, data)
-    old = int.from_bytes(data[at : at + size_bytes], order)  # type: ignore[arg-type]  # big or little
+    old = int.from_bytes(data[at : at + size_bytes], order)
     new = (old + rng.choice((-2, -1, 1, 2, 8))) % (1 << 8 * size_bytes) if rng.random() < 0.3 else number(rng, size_bytes)
-    return data[:at] + new.to_bytes(size_bytes, order) + data[at + size_bytes :]  # type: ignore[arg-type]
+    return data[:at] + new.to_bytes(size_bytes, order) + data[at + size_bytes :]
 
 
 def any_field(rng: Random, data: bytes) -> bytes:

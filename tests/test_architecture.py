@@ -213,7 +213,6 @@ def test_what_forks_cut_is_found():
 # ------------------------------------------------------------------------------------------------ private names
 
 OUTSIDE = [p for folder in ("tests", "benchmarks", "fuzz", "docs") for p in sorted((ROOT / folder).rglob("*.py"))]
-STILL_PRIVATE = {}
 
 
 def is_private(name):
@@ -250,7 +249,7 @@ def private_names(tree):
 
 @pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_nothing_outside_the_package_uses_what_is_private_in_it(path):
-    assert private_names(ast.parse(path.read_text("utf-8"))) == STILL_PRIVATE.get(path.relative_to(ROOT).as_posix(), set())
+    assert private_names(ast.parse(path.read_text("utf-8"))) == set()
 
 
 def test_private_names_are_found():

@@ -206,6 +206,7 @@ def belongs(luma: np.ndarray, unit: int, sums: list[int]) -> bool:
 
 # --- 5. The coded parameters ---
 
+# As FORMAT.md prints the table:
 # fmt: off
 LIMITS = [
     2, 3, 5, 7, 10, 13, 19, 27, 38, 54, 76, 108, 152, 215, 304, 431, 609, 861, 1218, 1722,

@@ -15,7 +15,7 @@ from typing import IO
 try:
     import fcntl
 except ImportError:  # Windows needs no lock: it does not remove a file that is open
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 
 def can_rename_open_files() -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ from .checkpoint import State
 from .corpus import Corpus
 
 
-class Recipe:
+class Recipe(ABC):
     """The state of a training and the steps that it makes."""
 
     name: str
@@ -37,27 +38,27 @@ class Recipe:
         self.network, self.threads = network, threads
 
     @property
+    @abstractmethod
     def patch_size(self) -> tuple[int, int]:
         """Rows and columns of a patch, without its halo."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(
         self, step: int, rate: float, parameters: Vector, corpus: Corpus, rng: np.random.Generator
     ) -> tuple[float, Rectangles, Matrix]:
         """The squared error over some patches, the patches (n, 4), and what to subtract from the parameters."""
-        raise NotImplementedError
 
+    @abstractmethod
     def state(self) -> State:
         """The state, to be stored."""
-        raise NotImplementedError
 
+    @abstractmethod
     def resume(self, state: State) -> None:
         """Take over a state that `state` returned."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finished(self, parameters: Vector, corpus: Corpus, seed: int) -> Vector:
         """The prior's parameters, from those at the end of the training."""
-        raise NotImplementedError
 
 
 class Best(Recipe):
