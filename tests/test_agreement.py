@@ -24,6 +24,7 @@ NETWORKS = [
     Network(channels=32, layers=2, dilations=(8, 1), kernel=5),
     Network(channels=1, layers=8),
 ]
+FLOAT_FUNCTIONS = ("gradient", "normed_gradient", "normed_statistics", "squared_error", "answers")
 SIZES = [(1, 1), (1, 9), (7, 1), (8, 8), (33, 47), (130, 21), (3, 1100)]
 
 
@@ -50,7 +51,7 @@ def kernels(request: pytest.FixtureRequest) -> SimpleNamespace:
     """The functions of inlaid.kernel on one path.  test_neon.py overrides this fixture."""
     if request.param not in native.paths():
         pytest.skip(f"this machine or build has no {request.param} path")
-    functions = (native.restore, float_kernel.gradient, float_kernel.squared_error, float_kernel.answers)
+    functions = (native.restore, *(getattr(float_kernel, name) for name in FLOAT_FUNCTIONS))
     return SimpleNamespace(threads=(1, 2), **{f.__name__: partial(f, path=request.param) for f in functions})
 
 
@@ -130,6 +131,30 @@ def test_gradient_agrees_with_numpy(network: Network, kernels: SimpleNamespace) 
     answers = kernels.answers(network, parameters, rectangles[1:2], base=base)
     planes = floatnet.inputs(network, base, (10, 30, 20, 77))
     np.testing.assert_allclose(answers.reshape(20, 57), floatnet.answer(network, parameters, planes), atol=1e-4)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_normed_gradient_agrees_with_numpy(network: Network, kernels: SimpleNamespace) -> None:
+    """Over each rectangle by itself.  A number within rounding of a kink may fall to its other side, so a few pixels may differ."""
+    rng = np.random.default_rng(6)
+    base = rng.integers(0, 256, (75, 90), dtype=np.uint8)
+    target = np.clip(base + rng.normal(0, 9, base.shape), 0, 255).astype(np.uint8)
+    parameters = random_parameters(network, rng) / np.float32(4096)
+    rectangles = np.array([(0, 75, 0, 90), (10, 50, 20, 77), (0, 64, 3, 40), (10, 50, 13, 70)], np.int32)
+    expected_loss, expected, statistics = 0.0, np.zeros(network.size), []
+    for y0, y1, x0, x1 in rectangles:
+        planes = floatnet.inputs(network, base, (y0, y1, x0, x1), np.float64)
+        difference = (target.astype(np.float64) - base)[y0:y1, x0:x1] / 128
+        loss, gradient = floatnet.forward_backward(network, parameters.astype(np.float64), planes, difference, norm=True)
+        statistics.append(floatnet.statistics(network, parameters.astype(np.float64), planes))
+        expected_loss += loss
+        expected += gradient
+    for threads in kernels.threads:
+        loss, gradient = kernels.normed_gradient(network, parameters, rectangles, base=base, target=target, threads=threads)
+        assert loss == pytest.approx(expected_loss, rel=1e-5)
+        assert np.linalg.norm(gradient - expected) < 2e-3 * np.linalg.norm(expected)
+    found = kernels.normed_statistics(network, parameters, rectangles, base=base)
+    np.testing.assert_allclose(found, statistics, rtol=1e-4, atol=1e-5)
 
 
 def test_the_portable_path_is_always_there() -> None:

@@ -9,7 +9,9 @@ import pytest
 from support.kernels import KERNEL, with_simde
 from support.programs import output, program
 from test_agreement import (  # noqa: F401  # run on the kernels below
+    FLOAT_FUNCTIONS,
     test_gradient_agrees_with_numpy,
+    test_normed_gradient_agrees_with_numpy,
     test_restore_agrees,
     test_restore_agrees_at_the_bounds,
 )
@@ -17,7 +19,7 @@ from test_agreement import (  # noqa: F401  # run on the kernels below
 from inlaid import native
 from inlaid.encoding import gradient as float_kernel
 
-PATHS = {"avx512": ["restore.c", "gradient.c"], "vnni": ["restore.c"]}
+PATHS = {"avx512": ["restore.c", "gradient.c", "normed.c"], "vnni": ["restore.c"]}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 def kernels(request: pytest.FixtureRequest, library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(native, "library", lambda: library)
     monkeypatch.setattr(native, "paths", lambda: tuple(PATHS)[::-1])
-    functions = (native.restore, float_kernel.gradient, float_kernel.squared_error, float_kernel.answers)
+    functions = (native.restore, *(getattr(float_kernel, name) for name in FLOAT_FUNCTIONS))
     return SimpleNamespace(threads=(1,), **{f.__name__: partial(f, path=request.param) for f in functions})
 
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from support.pictures import jpeg_of, texture
 from support.selection import first
 
-from inlaid.encoding import floatnet, presets, rectangles
+from inlaid.encoding import floatnet, instance_norm, presets, rectangles
 from inlaid.encoding import gradient as float_kernel
 from inlaid.encoding.adam import Adam
 from inlaid.encoding.fit import Problem, fit, mean_squared_error
 from inlaid.encoding.floatnet import he_init
 from inlaid.encoding.rate_cost import RateCost
-from inlaid.encoding.rectangles import random_patches
+from inlaid.encoding.rectangles import area, random_patches
 from inlaid.encoding.run import Run
 from inlaid.encoding.schedule import Schedule
 from inlaid.formats import jpeg
@@ -123,8 +123,10 @@ def in_jax(network, base, rectangle, target, norm):
         return jax.lax.conv_general_dilated(x, weight, (1, 1), "VALID", rhs_dilation=(dilation,) * 2, feature_group_count=groups)
 
     def finished(x, bias):
-        if norm:
-            x = (x - x.mean((2, 3), keepdims=True)) / jnp.sqrt(x.var((2, 3), keepdims=True) + 1e-5)
+        if norm:  # over the rectangle, without what surrounds it
+            margins = [(whole - part) // 2 for whole, part in zip(x.shape[2:], target.shape, strict=True)]
+            inside = x[:, :, margins[0] : margins[0] + target.shape[0], margins[1] : margins[1] + target.shape[1]]
+            x = (x - inside.mean((2, 3), keepdims=True)) / jnp.sqrt(inside.var((2, 3), keepdims=True) + 1e-5)
         else:
             x = x + bias[None, :, None, None]
         return jax.nn.leaky_relu(x, 0.125)
@@ -165,8 +167,9 @@ def test_gradient_against_jax(network, norm, double_precision):
     np.testing.assert_allclose(gradient, np.asarray(expected), rtol=1e-9, atol=1e-10 * np.abs(gradient).max())
 
 
+@norms
 @pytest.mark.parametrize("network", JAX_NETWORKS, ids=str)
-def test_kernel_gradient_against_jax(network, double_precision):
+def test_kernel_gradient_against_jax(network, norm, double_precision):
     """On the default path; test_agreement compares the others with numpy."""
     rng = np.random.default_rng(4)
     base = rng.integers(0, 256, (40, 150), dtype=np.uint8)
@@ -174,8 +177,9 @@ def test_kernel_gradient_against_jax(network, double_precision):
     parameters = random_parameters(network, 5).astype(np.float32)
     y0, y1, x0, x1 = rectangle = (11, 40, 77, 150)
     target = (original.astype(float) - base)[y0:y1, x0:x1] / 128
-    expected_loss, expected = in_jax(network, base, rectangle, target, False)(parameters.astype(np.float64))
-    loss, gradient = float_kernel.gradient(network, parameters, np.array([rectangle], np.int32), base=base, target=original)
+    expected_loss, expected = in_jax(network, base, rectangle, target, norm)(parameters.astype(np.float64))
+    function = float_kernel.normed_gradient if norm else float_kernel.gradient
+    loss, gradient = function(network, parameters, np.array([rectangle], np.int32), base=base, target=original)
     assert loss == pytest.approx(float(expected_loss), rel=1e-5)
     np.testing.assert_allclose(gradient, np.asarray(expected), rtol=2e-4, atol=2e-5 * np.abs(expected).max())
 
@@ -185,28 +189,56 @@ def test_kernel_gradient_against_jax(network, double_precision):
 
 @networks
 def test_fold(network):
-    """The plain network with folded parameters answers to the same planes as the normed one."""
+    """The plain network with folded parameters answers to the whole picture as the normed one."""
     parameters = random_parameters(network, 6)
-    _, planes, _ = planes_and_target(network, 40, 33)
+    base, planes, _ = planes_and_target(network, 40, 33)
     normed = floatnet.answer(network, parameters, planes, norm=True)
-    folded = floatnet.fold(network, parameters, planes)
+    folded = instance_norm.fold(network, parameters, instance_norm.statistics(network, parameters.astype(np.float32), base))
+    assert folded.dtype == np.float32
     assert normed.std() > 0.05
-    np.testing.assert_allclose(floatnet.answer(network, folded, planes), normed, atol=1e-11)
+    np.testing.assert_allclose(floatnet.answer(network, folded, planes), normed, atol=1e-4)
     assert not np.allclose(floatnet.answer(network, parameters, planes), normed, atol=0.01)
     # Layers without a norm behind them stay.
     last, deep = network.tensors[-1].slice, [t.slice for t in network.tensors if t.name.startswith("depthwise")]
     for kept in (last, *deep):
-        assert np.array_equal(folded[kept], parameters[kept])
+        assert np.array_equal(folded[kept], parameters[kept].astype(np.float32))
 
 
-def test_fold_in_single_precision():
+def test_statistics_of_parts_are_pooled():
+    """The first layer's moments over two parts are those over both together."""
     network, base = Network(), texture(120, 90)
-    planes = floatnet.inputs(network, base, (0, 90, 0, 120))
     parameters = random_parameters(network, 7).astype(np.float32)
-    folded = floatnet.fold(network, parameters, planes)
-    assert folded.dtype == np.float32
-    difference = floatnet.answer(network, folded, planes) - floatnet.answer(network, parameters, planes, norm=True)
-    assert np.abs(difference).max() < 1e-4  # of 128 grey levels
+    whole = instance_norm.statistics(network, parameters, base)
+    parts = np.array([(0, 60, 0, 120), (60, 90, 0, 120)], np.int32)
+    pooled = instance_norm.pooled(network, parameters, parts, base=base)
+    assert whole.shape == pooled.shape == (4, 6, 2)
+    np.testing.assert_allclose(pooled[0], whole[0], rtol=1e-4)
+    np.testing.assert_allclose(whole, floatnet.statistics(network, parameters, floatnet.inputs(network, base, (0, 90, 0, 120))), atol=1e-4)
+    apart = float_kernel.normed_statistics(network, parameters, parts, base=base)
+    assert apart.shape == (2, 4, 6, 2)
+    assert np.abs(apart[0] - apart[1]).max() > 0.01
+
+
+def test_a_picture_is_an_instance_up_to_a_limit():
+    assert instance_norm.instances((512, 768)).tolist() == [[0, 512, 0, 768]]
+    assert instance_norm.instances((720, 576)).tolist() == [[0, 720, 0, 576]]
+    cut = instance_norm.instances((1500, 2000))
+    assert area(cut) == 1500 * 2000 and len(cut) > 1
+    assert (cut[:, 1] - cut[:, 0]).max() <= 512 and (cut[:, 3] - cut[:, 2]).max() <= 768
+
+
+def test_the_pixels_range_scales_the_last_layer_alone():
+    """A network for pixels from 0 to 255 answers 128 times as much: the kernel's unit is 128 grey levels."""
+    network = Network()
+    factors = instance_norm.units(network, 255)
+    last = network.tensors[-1].slice
+    assert (factors[last] == 128).all() and (np.delete(factors, range(*last.indices(network.size))) == 1).all()
+    assert (instance_norm.units(network, instance_norm.OWN_RANGE) == 1).all()
+    _, planes, _ = planes_and_target(network, 30, 30)
+    parameters = random_parameters(network, 8)
+    grey_levels = 128 * (planes + 1)  # pixels from 0 to 255
+    expected = 128 * floatnet.answer(network, parameters, planes, norm=True)
+    np.testing.assert_allclose(floatnet.answer(network, parameters * factors, grey_levels, norm=True), expected, rtol=1e-3, atol=1e-2)
 
 
 def test_norm_makes_every_channel_alike():
@@ -364,7 +396,8 @@ SCHEDULES = {
     "random patches": Schedule(60, rate=0.02, batch_px=2000, patch=(16, 24)),
     "second order": Schedule(25, rate=0.01, batch_px=1 << 20, second_order=True),
     "cycles": Schedule(25, rate=0.01, batch_px=1 << 20, second_order=True, cycle=5),
-    "paper": Schedule(60, rate=0.03, batch_px=32 * 32, patch=(32, 32), clip=1.0, beta2=0.999, norm=True),
+    "paper": replace(presets.AS_THE_PAPER, steps=60),
+    "paper on patches": Schedule(60, rate=0.1, batch_px=32 * 32, patch=(32, 32), clip=1.0, beta2=0.999, norm=True, pixel_range=255),
 }
 schedules = pytest.mark.parametrize("name", SCHEDULES)
 
@@ -396,7 +429,7 @@ def test_fit_brings_the_picture_nearer(name):
     assert calls == [(step + 1, schedule.steps) for step in range(schedule.steps)]
     assert result.parameters.dtype == np.float32
     # The history is in grey levels squared, and goes down.
-    if name in ("whole picture", "paper"):
+    if name == "whole picture" or name.startswith("paper"):
         assert np.mean(result.history[-5:]) < np.mean(result.history[:5])
     if name == "whole picture":
         assert result.history[0] == pytest.approx(before, rel=1e-5)
@@ -424,7 +457,7 @@ def test_fit_is_deterministic(name):
     first, again = fitted(5), fitted(5)
     assert np.array_equal(first.parameters, again.parameters)
     assert first.history == again.history
-    if "patches" in name or name == "paper":
+    if "patches" in name:
         assert not np.array_equal(first.parameters, fitted(6).parameters)
 
 
@@ -451,14 +484,15 @@ def test_a_rate_that_diverges_is_caught(norm):
     network, (base, original) = Network(), pair(32, 32)
     start = random_parameters(network).astype(np.float32)
     result = fit(Problem(network, base, original), start, Schedule(30, rate=1e20, warmup=1, norm=norm))
-    assert np.array_equal(result.parameters, start)
+    folded = instance_norm.fold(network, start, instance_norm.statistics(network, start, base))
+    assert np.array_equal(result.parameters, folded if norm else start)
+    assert np.array_equal(result.normed, start)
     assert "the error grew without bound at step" in result.reason
     assert "the start is kept" in result.reason
     step = int(result.reason.split("step ")[1].split(";")[0])
     assert 0 < step < 30
     assert len(result.history) == step + 1
     assert np.isfinite(result.history[:-1]).all()
-    assert not np.isfinite(result.history[-1])
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

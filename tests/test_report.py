@@ -79,7 +79,7 @@ def test_report_equals_a_direct_computation(tmp_path: Path) -> None:
     assert table.average("average_curve").bd_psnr_db == pytest.approx((2 * curve[1] + by_image["a"][1]) / 3)
     assert [p.at for p in kodak.points] == list(QUALITIES)
     assert [p.bpp for p in kodak.points] == pytest.approx([(PLAIN["a"][i][0] + PLAIN["b"][i][0] + 200) / 2000 for i in range(4)])
-    page = sections.markdown(Results([table], []))
+    page = sections.markdown(Results([table]))
     assert f"| kodak | 2 | {expected[0]:.2f} % | {expected[1]:+.3f} dB |" in page
     assert "| -17.05 % | +0.998 dB |" in page  # the paper's
     assert "| -15.27 % | +0.906 dB |" in page
@@ -185,7 +185,7 @@ def test_rates_and_qualities_are_not_mixed(tmp_path: Path) -> None:
     by_rate, by_quality = tables(write(tmp_path / "run.jsonl", rates + stored(codec="jpeg2000")))
     assert [p.at for p in by_rate.sets[0].points] == [0.25, 0.5, 0.75, 1.0]
     assert (by_rate.base, by_quality.base) == ("jpeg2000", "jpeg2000 by quality")
-    page = sections.markdown(Results([by_rate], []))
+    page = sections.markdown(Results([by_rate]))
     assert "| rate, bpp | plain, bpp |" in page and "| -4.76 % | +0.256 dB |" in page
 
 

@@ -117,6 +117,7 @@ INLINE void separable_row(shape s, int dilation, const row *at, const float *wei
 
 INLINE void last_row(shape s, const row *at, const float *weight) {
     const int kernel = s.kernel, radius = kernel / 2;
+    if (kernel < 1) return; /* never: this tells gcc that sum[0] is set */
     for (int x = 0; x < at->width; x += BLOCK) {
         floats sum[MAX_KERNEL][WIDE]; /* one for each row of the kernel, so that additions need not wait for one another */
         for (int ty = 0; ty < kernel; ty++)

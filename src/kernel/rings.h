@@ -32,7 +32,21 @@ enum { CACHE_LINE = 64 };
 static inline void *aligned_room(size_t bytes) { return _aligned_malloc(bytes, CACHE_LINE); }
 static inline void aligned_free(void *p) { _aligned_free(p); }
 #else
-static inline void *aligned_room(size_t bytes) { return aligned_alloc(CACHE_LINE, bytes); }
+/* Linux maps small pages one by one as they are first written: for 100 MB that takes as long as a fit's step.  */
+enum { HUGE_PAGE = 1 << 21 };
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+static inline void *aligned_room(size_t bytes) {
+#if defined(MADV_HUGEPAGE)
+    if (bytes >= 2 * (size_t)HUGE_PAGE) {
+        void *p = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+        if (p) madvise(p, bytes, MADV_HUGEPAGE);
+        return p;
+    }
+#endif
+    return aligned_alloc(CACHE_LINE, bytes);
+}
 static inline void aligned_free(void *p) { free(p); }
 #endif
 

@@ -27,7 +27,7 @@ PACKAGE = Path(__file__).parents[1]
 # Folders and modules that encoding, decoding and measuring pictures never import.  A change in them leaves the stored lines valid.
 EDGES = ("__main__", "bench.speed", "cli", "pretraining", "report")
 # The fields of a prior's file that decoding and fitting use.
-PRIOR_FIELDS = ("codec", "network", "values", "exponents", "spreads")
+PRIOR_FIELDS = ("codec", "network", "values", "exponents", "spreads", "start")
 
 
 @cache
@@ -80,7 +80,7 @@ def _is_edge(path: Path) -> bool:
 def prior_fields(number: int) -> list[Any]:
     """What decoding and fitting use of a prior.  Its provenance and its band are left out."""
     stored = priors.stored(number)
-    return [priors.recipe_of(number), *(stored[field] for field in PRIOR_FIELDS)]
+    return [priors.recipe_of(number), *(stored.get(field) for field in PRIOR_FIELDS)]
 
 
 def versions() -> dict[str, str]:

@@ -24,9 +24,15 @@ MEASURED = (
 # The values of fields that the oldest lines do not have.
 _ADDED_LATER = {"rate_bpp": None, "metrics": "psnr", "crop": None} | dict.fromkeys(_PERCEPTUAL)
 
-# Lines of `inlaid bench --speed` have `"benchmark": SPEED`.
-SPEED = "speed"
+# Lines of `inlaid bench --speed` have `"benchmark": SPEED`, those of benchmarks/readings.py `"benchmark": READING`.
+SPEED, READING = "speed", "reading"
 TIMED = ("codec", "network", "prior", "width", "height", "threads", "restore_s", "decode_s", "repeats", "versions", "machine")
+READ = ("pictures", "prior_db", "fitted_db", "payload_bytes", "bd_rate_percent", "bd_rate_uncounted_percent", "bd_psnr_db")
+_FIELDS = {
+    None: (*KEY, *MEASURED),
+    SPEED: TIMED,
+    READING: ("name", "codec", "differs", "reason", "training_steps", "fit_steps", *READ, "versions", "machine"),
+}
 
 
 def key(line: Line) -> tuple[Any, ...]:
@@ -36,16 +42,21 @@ def key(line: Line) -> tuple[Any, ...]:
 
 def read_lines(run: Path) -> list[Line]:
     """The measurements in a run file.  A last line that an interruption cut off is left out; InlayError for any other line."""
-    return [line for line in _parse(run)[0] if not _is_speed(line)]
+    return _of_kind(None, _parse(run)[0])
 
 
 def read_speeds(run: Path) -> list[Line]:
     """The times in a run file."""
-    return [line for line in _parse(run)[0] if _is_speed(line)]
+    return _of_kind(SPEED, _parse(run)[0])
 
 
-def _is_speed(line: Line) -> bool:
-    return line.get("benchmark") == SPEED
+def read_readings(run: Path) -> list[Line]:
+    """The readings of the paper in a run file."""
+    return _of_kind(READING, _parse(run)[0])
+
+
+def _of_kind(kind: str | None, lines: list[Line]) -> list[Line]:
+    return [line for line in lines if line.get("benchmark") == kind]
 
 
 def recover(run: Path) -> list[Line]:
@@ -57,7 +68,7 @@ def recover(run: Path) -> list[Line]:
         file.seek(0, os.SEEK_END)
         if lines and not run.read_bytes().endswith(b"\n"):
             file.write(b"\n")
-    return [line for line in lines if not _is_speed(line)]
+    return _of_kind(None, lines)
 
 
 def append(run: Path, line: Line) -> None:
@@ -67,7 +78,8 @@ def append(run: Path, line: Line) -> None:
 
 
 def _is_whole(line: Line) -> bool:
-    return all(name in line or name in _ADDED_LATER for name in (TIMED if _is_speed(line) else (*KEY, *MEASURED)))
+    fields = _FIELDS.get(line.get("benchmark"))
+    return fields is not None and all(name in line or name in _ADDED_LATER for name in fields)
 
 
 def _parse(run: Path) -> tuple[list[Line], int]:

@@ -49,7 +49,7 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
     type=click.Choice(["best", "paper"]),
     default="best",
     show_default=True,
-    help="best: the recipe that measures best.  paper: the paper's, SGD with momentum on 256x256 crops with instance norm.",
+    help="best: the recipe that measures best.  paper: the paper's, SGD with momentum on crops of 256x256 pixels, with instance norm.",
 )
 @click.option("--channels", type=click.IntRange(1), metavar="N", help="Channels of the network.  [default: those of --start, or 6]")
 @click.option("--layers", type=click.IntRange(0), metavar="N", help="Separable layers of the network.  [default: those of --start, or 3]")
@@ -64,7 +64,7 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
     metavar="N",
     default=60_000,
     show_default=True,
-    help="Training steps.  A step takes about 65,000 pixels, or with the paper's recipe two crops.",
+    help="Training steps.  A step takes about 65,000 pixels; with the paper's recipe, one crop.",
 )
 @click.option(
     "--learning-rate",
@@ -122,7 +122,7 @@ def pretrain(
       inlaid pretrain --images train val --codec jpeg --quality 13 26 -o prior.json
       inlaid pretrain --images train --quality 7 14 --start prior.json --steps 30000 --checkpoint run.npz -o low.json
       inlaid pretrain --images train --codec jpeg2000 --rate 0.25 0.5 -o prior.json
-      inlaid pretrain --images train --quality 10 40 --recipe paper --steps 4000 --plot history.svg -o paper.json
+      inlaid pretrain --images train --quality 10 40 --recipe paper --steps 60000 --plot history.svg -o paper.json
     """
     folder += folders
     band = _band(codec, quality, rate)

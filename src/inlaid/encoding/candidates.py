@@ -24,6 +24,7 @@ from ..payload import Payload
 from ..restoration import restore
 from ..threads import threads_of
 from . import pictures, presets
+from .balance import aligned
 from .curvature import gauss_newton, random_tiles, sample_px
 from .distortion import mse
 from .divide import divided
@@ -116,7 +117,7 @@ def _of_network(task: _Task, network: Network, prior: Prior | None) -> list[Cand
         return as_it_is
     cost = None
     if prior is not None:
-        start = _values(prior)
+        start = _start(prior, preset)
         cost = RateCost(prior, task.mse_per_byte / 8) if preset.weighs_rate else None
     else:
         prior, start = blank_prior(network), he_init(network, default_rng(run.seed))
@@ -129,6 +130,8 @@ def _fitted(task: _Task, prior: Prior, problem: Problem, start: Vector, others: 
     run, preset, active, network = task.settings.run, task.settings.preset, problem.indices, prior.network
     schedule = preset.at(task.settings.effort, network)
     result = fit(problem, start, schedule, run)
+    if schedule.norm:
+        result = replace(result, parameters=aligned(network, result.parameters, _values(prior)))
     error = mean_squared_error(problem, result.parameters, run.threads)
     part = random_tiles(problem.base.shape, sample_px(len(active)), run.seed)
     hessian = gauss_newton(network, result.parameters, problem.base, part, active=active, threads=run.threads)
@@ -174,6 +177,12 @@ def nearest(known: Iterable[Prior], settings: Settings, *, base: Pixels, origina
 
 def _values(prior: Prior) -> Vector:
     return (prior.values / UNIT).astype(np.float32)
+
+
+def _start(prior: Prior, preset: Preset) -> Vector:
+    """Where a fit begins: the prior's parameters or, for a fit with instance norm, those that its training ended with."""
+    start = priors.normed_start(prior.number) if preset.schedule.norm else None
+    return _values(prior) if start is None else start
 
 
 def _active(task: _Task, prior: Prior, start: Vector) -> Indices:

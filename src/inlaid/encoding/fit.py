@@ -13,10 +13,10 @@ import numpy as np
 from ..arrays import Indices, Matrix, Pixels, Rectangles, Vector
 from ..network import Network
 from ..threads import uncut
-from . import floatnet
 from .adam import Adam
 from .curvature import gauss_newton, random_tiles, sample_px
-from .gradient import PEAK_MSE, gradient, squared_error
+from .gradient import PEAK_MSE, gradient, normed_gradient, squared_error
+from .instance_norm import fold, instances, statistics, units
 from .rate_cost import RateCost
 from .rectangles import WHOLE, area, pieces, random_patches, some_of, tiles
 from .run import Run
@@ -53,17 +53,22 @@ class Problem:
 
 @dataclass(frozen=True)
 class FitResult:
-    """Parameters; the mean squared error of each step's batch, in grey levels squared; and a sentence on why the fit ended."""
+    """Parameters; the mean squared error of each step's batch, in grey levels squared; and a sentence on why the fit ended.
+
+    normed: the parameters before the norm was folded, the same where there was none.
+    """
 
     parameters: Vector
     history: list[float] = field(repr=False)
     reason: str
+    normed: Vector = field(repr=False)
 
 
 def fit(problem: Problem, start: Vector, schedule: Schedule, run: Run | None = None) -> FitResult:
     """Parameters that minimise the problem as far as the schedule's steps allow.
 
-    A fit whose error grows without bound gives its start, and says so in `reason`.
+    With the norm, `start` has the weights before the norm was folded, and the result has it folded.  A fit whose error grows without
+    bound gives its start, and says so in `reason`.
     """
     return _Fit(problem, start, schedule, run or Run()).result()
 
@@ -77,6 +82,9 @@ class _Fit:
         self.rng = np.random.default_rng(run.seed)
         self.inside = None if problem.within is None else pieces(problem.within)
         self.history: list[float] = []
+        # What the optimiser sees: parameters in these units, and the error in the unit of the last layer's.
+        self.units = units(problem.network, schedule.pixel_range) if schedule.norm else np.ones(problem.network.size, np.float32)
+        self.error_unit = float(self.units[-1]) ** 2
 
     def result(self) -> FitResult:
         """Runs all cycles, then folds the norm."""
@@ -94,11 +102,10 @@ class _Fit:
                 reason = f"steps {len(self.history) - steps + 1} to {len(self.history)} of {self.schedule.steps} gained too little to go on"
                 break
             before = after
-        if self.schedule.norm:
-            self.fold()
-        if not np.isfinite(mean_squared_error(self.problem, self.parameters, self.run.threads)):
+        parameters = self.folded(self.parameters)
+        if not (np.isfinite(parameters).all() and np.isfinite(mean_squared_error(self.problem, parameters, self.run.threads))):
             return self.diverged(len(self.history))
-        return FitResult(self.parameters, self.history, reason)
+        return FitResult(parameters, self.history, reason, self.parameters)
 
     def cycle(self, number: int, steps: int) -> bool:
         """A Gauss-Newton step if the schedule has them, then `steps` of Adam; False if the error grew without bound."""
@@ -111,18 +118,21 @@ class _Fit:
             adam.turn(matrix)
         for step in range(steps):
             slope = self.slope(self.patches())
-            if not np.isfinite(self.history[-1]):
+            if not (np.isfinite(self.history[-1]) and np.isfinite(slope).all()):
                 return False
-            self.parameters[active] -= adam.move(slope[active], schedule.rate_at(step, steps)).astype(np.float32)
+            move = adam.move(slope[active] / self.units[active] * self.error_unit, schedule.rate_at(step, steps))
+            self.parameters[active] -= (move / self.units[active]).astype(np.float32)
             if self.run.progress:
                 self.run.progress(len(self.history), schedule.steps)
         return True
 
     def patches(self) -> Rectangles:
         """Random patches of the picture, or of the part of it that counts."""
-        schedule = self.schedule
+        schedule, base = self.schedule, self.problem.base
+        if self.inside is None and schedule.norm and base.size <= schedule.batch_px:
+            return instances(base.shape)
         if self.inside is None:
-            return random_patches(self.rng, self.problem.base.shape, schedule.batch_px, schedule.patch)
+            return random_patches(self.rng, base.shape, schedule.batch_px, schedule.patch)
         return some_of(self.rng, self.inside, schedule.batch_px)
 
     def objective(self, patches: Rectangles) -> float:
@@ -138,7 +148,7 @@ class _Fit:
 
     def slope(self, patches: Rectangles) -> Matrix:
         """The objective's gradient by all parameters, in the kernel's unit, from `patches`; their error joins the history."""
-        function = floatnet.normed_gradient if self.schedule.norm else gradient
+        function = normed_gradient if self.schedule.norm else gradient
         base, target = self.problem.base, self.problem.original
         loss, slope = function(self.problem.network, self.parameters, patches, base=base, target=target, threads=self.run.threads)
         pixels, cost = area(patches), self.problem.rate_cost
@@ -182,16 +192,17 @@ class _Fit:
                     best, least = tried, error
         self.parameters = best
 
-    def fold(self) -> None:
-        """Instance norm becomes weights and biases, by the statistics of the whole picture."""
-        network, base = self.problem.network, self.problem.base
-        everything = (0, base.shape[0], 0, base.shape[1])
-        with uncut():
-            self.parameters = floatnet.fold(network, self.parameters, floatnet.inputs(network, base, everything)).astype(np.float32)
+    def folded(self, parameters: Vector) -> Vector:
+        """Plain parameters.  Instance norm becomes weights and biases, by the statistics of the whole picture."""
+        network = self.problem.network
+        if not self.schedule.norm:
+            return parameters
+        return fold(network, parameters, statistics(network, parameters, self.problem.base, self.run.threads))
 
     def diverged(self, step: int) -> FitResult:
         """The start, with the reason."""
-        return FitResult(self.start, self.history, f"the error grew without bound at step {step}; the start is kept")
+        reason = f"the error grew without bound at step {step}; the start is kept"
+        return FitResult(self.folded(self.start), self.history, reason, self.start)
 
 
 def mean_squared_error(problem: Problem, parameters: Vector, threads: int | None = None) -> float:

@@ -1,8 +1,8 @@
 """The float network in numpy: its initialisation, its answer and its gradient, with or without instance norm.
 
 Without the norm this defines what `gradient.gradient` computes.  With the norm the paper trains: behind every layer but the last, each
-channel is normalised to mean 0 and variance 1 over the patch (Ulyanov et al. 2016, without affine parameters).  `fold` turns the
-statistics of a whole picture into weights and biases of the plain network.
+channel is normalised to mean 0 and variance 1 over the rectangle that is answered for (Ulyanov et al. 2016, without affine parameters);
+the pixels around it are normalised with the same numbers.  `gradient.normed_gradient` computes the same.
 
 Units: a pixel is (value - 128) / 128; the answer is in units of 128 grey levels.
 """
@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Matrix, Pixels, Rectangles, Vector
+from ..arrays import Pixels, Vector
 from ..network import Network
-from ..threads import parallel, uncut
 
 Array = NDArray[np.floating[Any]]
 SLOPE = 0.125  # of the leaky ReLU below zero
@@ -52,7 +51,8 @@ class _Layer:
     seen: Array  # its input
     middle: Array  # what its 1x1 convolution saw (separable layers)
     normed: Array  # its output before the activation
-    deviation: Array  # of each channel before the norm
+    mean: Array  # of each channel before the norm, over the rectangle
+    deviation: Array
 
 
 def forward_backward(network: Network, parameters: Array, planes: Array, target: Array, *, norm: bool = False) -> tuple[float, Array]:
@@ -73,7 +73,9 @@ def forward_backward(network: Network, parameters: Array, planes: Array, target:
         layer = tape[i]
         grad = np.where(layer.normed > 0, grad, SLOPE * grad)
         if norm:  # through mean and variance: the usual three terms
-            grad = grad - grad.mean((1, 2), keepdims=True) - layer.normed * (grad * layer.normed).mean((1, 2), keepdims=True)
+            total, along = (each.sum((1, 2), keepdims=True) / target.size for each in (grad, grad * layer.normed))
+            inside = _inside(grad, target.shape)
+            inside -= total + along * _inside(layer.normed, target.shape)
             grad = grad / layer.deviation[:, None, None]
         else:
             part[_bias(i)][...] = grad.sum((1, 2))
@@ -91,38 +93,15 @@ def forward_backward(network: Network, parameters: Array, planes: Array, target:
     return float((error.astype(np.float64) ** 2).sum()), gradient
 
 
-def normed_gradient(
-    network: Network, parameters: Vector, patches: Rectangles, *, base: Pixels, target: Pixels, threads: int | None = None
-) -> tuple[float, Matrix]:
-    """As `gradient.gradient`, for the network with instance norm over each of the patches."""
-
-    def one(patch: Rectangles) -> tuple[float, Array]:
-        y0, y1, x0, x1 = patch.tolist()
-        wanted = (target[y0:y1, x0:x1].astype(np.float32) - base[y0:y1, x0:x1]) / 128
-        with uncut():
-            return forward_backward(network, parameters, inputs(network, base, (y0, y1, x0, x1)), wanted, norm=True)
-
-    losses, gradients = zip(*parallel(one, patches, threads), strict=True)
-    return sum(losses), np.sum(gradients, axis=0, dtype=np.float64)
-
-
 def answer(network: Network, parameters: Array, planes: Array, *, norm: bool = False) -> Array:
     """The network's correction of the base, (h, w)."""
     return _forward(network, parameters, planes, norm)[0]
 
 
-def fold(network: Network, parameters: Array, planes: Array) -> Array:
-    """Parameters of the plain network that gives, for `planes`, the answer of the instance-normed one."""
+def statistics(network: Network, parameters: Array, planes: Array) -> Array:
+    """(layers + 1, channels, 2): mean and deviation of each channel before the norm."""
     _, tape = _forward(network, parameters, planes, True)
-    folded = parameters.copy()
-    part = _split(network, folded)
-    for i, layer in enumerate(tape[:-1]):
-        weight = part["first.weight"] if i == 0 else part[f"pointwise{i}.weight"]
-        weight /= layer.deviation.reshape(-1, *[1] * (weight.ndim - 1))
-        # before / deviation - normed is mean / deviation, the same at every pixel
-        plain = _conv(layer.seen, weight, 1) if i == 0 else np.tensordot(weight, layer.middle, 1)
-        part[_bias(i)][...] = (layer.normed - plain).mean((1, 2))
-    return folded
+    return np.stack([np.stack([layer.mean, layer.deviation], axis=1) for layer in tape[:-1]])
 
 
 def _bias(layer: int) -> str:
@@ -138,22 +117,29 @@ def _forward(network: Network, parameters: Array, planes: Array, norm: bool) -> 
     value = _split(network, parameters)
     tape: list[_Layer] = []
     seen = planes
+    rectangle = tuple(n - 2 * network.halo_px for n in planes.shape[1:])
     for i in range(network.layers + 1):
         if i == 0:
             middle, out = seen, _conv(seen, value["first.weight"], 1)
         else:
             middle = _depthwise(seen, value[f"depthwise{i}.weight"], network.dilations[i - 1])
             out = np.tensordot(value[f"pointwise{i}.weight"], middle, 1)
-        deviation = np.ones(network.channels, out.dtype)
+        out = out + value[_bias(i)][:, None, None]
+        mean, deviation = np.zeros(network.channels, out.dtype), np.ones(network.channels, out.dtype)
         if norm:
-            deviation = np.sqrt(out.var((1, 2)) + EPSILON)
-            out = (out - out.mean((1, 2), keepdims=True)) / deviation[:, None, None]
-        else:
-            out = out + value[_bias(i)][:, None, None]
-        tape.append(_Layer(seen, middle, out, deviation))
+            inside = _inside(out, rectangle)
+            mean, deviation = inside.mean((1, 2)), np.sqrt(inside.var((1, 2)) + EPSILON)
+            out = (out - mean[:, None, None]) / deviation[:, None, None]
+        tape.append(_Layer(seen, middle, out, mean, deviation))
         seen = np.where(out > 0, out, SLOPE * out)
-    tape.append(_Layer(seen, seen, seen, seen))
+    tape.append(_Layer(seen, seen, seen, seen, seen))
     return _conv(seen, value["last.weight"][None], 1)[0], tape
+
+
+def _inside(planes: Array, shape: tuple[int, ...]) -> Array:
+    """The middle of each plane, a view of that shape."""
+    y, x = ((whole - part) // 2 for whole, part in zip(planes.shape[1:], shape, strict=True))
+    return planes[:, y : y + shape[0], x : x + shape[1]]
 
 
 def _windows(planes: Array, kernel: int, dilation: int) -> list[tuple[int, int, Array]]:

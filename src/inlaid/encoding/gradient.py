@@ -35,6 +35,33 @@ def gradient(
     return sum(losses), np.sum(gradients, axis=0)
 
 
+def normed_gradient(
+    network: Network,
+    parameters: Vector,
+    rectangles: Rectangles,
+    *,
+    base: Pixels,
+    target: Pixels,
+    threads: int | None = None,
+    path: str | None = None,
+) -> tuple[float, Matrix]:
+    """As `gradient`, for the network with instance norm over each of the rectangles (`floatnet`).
+
+    A rectangle is one thread's, and takes about 300 bytes a pixel with the paper's network.
+    """
+    call = _Call(network, parameters, base, target, path)
+    losses, gradients = zip(*parallel(call.normed_gradient, [each[None] for each in rectangles], threads), strict=True)
+    return sum(losses), np.sum(gradients, axis=0)
+
+
+def normed_statistics(
+    network: Network, parameters: Vector, rectangles: Rectangles, *, base: Pixels, threads: int | None = None, path: str | None = None
+) -> Matrix:
+    """Mean and deviation of each channel before the norm, (rectangles, layers + 1, channels, 2), in each of the rectangles."""
+    call = _Call(network, parameters, base, base, path)
+    return np.stack(parallel(call.normed_statistics, [each[None] for each in rectangles], threads))
+
+
 def squared_error(
     network: Network,
     parameters: Vector,
@@ -65,29 +92,42 @@ class _Call:
         if target.shape != base.shape or not (base.flags.c_contiguous and target.flags.c_contiguous):
             raise ValueError(f"base {base.shape} and target {target.shape} must be contiguous planes of one shape")
         check_size(network, parameters)
-        self._run = function("inlaid_gradient", path)
+        self._path = path
         self._network, self._described = network, Description.of(network)
         self._base, self._target, self._parameters = base, target, np.ascontiguousarray(parameters, np.float32)
 
     def gradient(self, rectangles: Rectangles) -> tuple[float, Matrix]:
         out = np.zeros(self._network.size)
-        return self._called(rectangles, gradient=address(out)), out
+        return self._called("inlaid_gradient", rectangles, address(out), None), out
+
+    def normed_gradient(self, rectangle: Rectangles) -> tuple[float, Matrix]:
+        out = np.zeros(self._network.size)
+        return self._called("inlaid_normed_gradient", rectangle, address(out), address(self._statistics())), out
+
+    def normed_statistics(self, rectangle: Rectangles) -> Matrix:
+        out = self._statistics()
+        self._called("inlaid_normed_gradient", rectangle, None, address(out))
+        return out
+
+    def _statistics(self) -> Matrix:
+        return np.empty((self._network.layers + 1, self._network.channels, 2))
 
     def loss(self, rectangles: Rectangles) -> float:
-        return self._called(rectangles)
+        return self._called("inlaid_gradient", rectangles, None, None)
 
     def answers(self, rectangles: Rectangles) -> Vector:
         out = np.empty(area(rectangles), np.float32)
-        self._called(rectangles, answers=address(out))
+        self._called("inlaid_gradient", rectangles, None, address(out))
         return out
 
-    def _called(self, rectangles: Rectangles, *, gradient: ctypes.c_void_p | None = None, answers: ctypes.c_void_p | None = None) -> float:
-        """The loss; the gradient and the answers go where the pointers say."""
+    def _called(self, stem: str, rectangles: Rectangles, gradient: ctypes.c_void_p | None, last: ctypes.c_void_p | None) -> float:
+        """The loss; the gradient goes where its pointer says, and what the function's last argument stands for."""
         rectangles, loss = np.ascontiguousarray(rectangles, np.int32), ctypes.c_double()
         height, width = self._base.shape
         network = ctypes.byref(self._described), self._network.size, address(self._parameters)
         planes = address(self._base), address(self._target), ctypes.c_ssize_t(width), height, width
-        if self._run(*network, *planes, address(rectangles), len(rectangles), gradient, ctypes.byref(loss), answers):
+        run = function(stem, self._path)
+        if run(*network, *planes, address(rectangles), len(rectangles), gradient, ctypes.byref(loss), last):
             raise MemoryError("no memory for the fitting kernel's rows")
         return loss.value
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .instance_norm import OWN_RANGE
 from .rectangles import PATCH
 
 
@@ -28,6 +29,7 @@ class Schedule:
     clip: float | None = None
     second_order: bool = False  # begin with a Gauss-Newton step, then let Adam work in the basis of the matrix's eigenvectors
     norm: bool = False  # instance norm while fitting, folded into weights and biases at the end
+    pixel_range: float = OWN_RANGE  # with the norm: of the pixels that the optimiser sees, 255 as the paper has it
     cycle: int | None = None  # steps of the first cycle; None: no restart
     least_gain: float | None = None  # the fit ends after a cycle that lowered the objective by less than this share
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Integers, Vector
+from ..encoding.balance import aligned
 from ..encoding.curvature import gauss_newton, random_tiles, sample_px
 from ..encoding.distortion import mse
 from ..encoding.fit import Problem, fit
@@ -49,12 +50,14 @@ class Training:
 
 
 def survey(
-    network: Network, parameters: Vector, corpus: Corpus, pictures: int, *, schedule: Schedule = Best.schedule, seed: int = 0
+    network: Network, start: Vector, parameters: Vector, corpus: Corpus, pictures: int, *, schedule: Schedule = Best.schedule, seed: int = 0
 ) -> tuple[Integers, Integers]:
     """Step exponents and spreads (network.size,), from fits by `schedule` to `pictures` random pictures of the corpus.
 
-    A spread is the mean distance of a parameter from the prior.  The steps are chosen so that rounding adds the same error for every
-    parameter, and `ROUNDING_SHARE` of the base's error in all: rounding to a step adds step^2 / 12 times the curvature.
+    start: where the fits begin; parameters: those of the prior.
+
+    A spread is the mean distance of a fit's parameter from the prior's.  The steps are chosen so that rounding adds the same error for
+    every parameter, and `ROUNDING_SHARE` of the base's error in all: rounding to a step adds step^2 / 12 times the curvature.
     """
     rng = np.random.default_rng(seed)
     distance, curvature = np.zeros(network.size), np.zeros(network.size)
@@ -62,7 +65,9 @@ def survey(
     for index in chosen:
         base, original = corpus.picture(int(index))
         error = max(mse(base, original), 0.01)  # the base of a flat picture has no error
-        fitted = fit(Problem(network, base, original), parameters, schedule, Run(seed=int(index))).parameters
+        fitted = fit(Problem(network, base, original), start, schedule, Run(seed=int(index))).parameters
+        if schedule.norm:
+            fitted = aligned(network, fitted, parameters)
         distance += np.abs(fitted - parameters) / len(chosen)
         part = random_tiles(base.shape, sample_px(network.size))
         curvature += np.diag(gauss_newton(network, parameters, base, part)) / error / len(chosen)
@@ -92,7 +97,8 @@ def pretrain(
     begin, text = None, b""
     if training.start is not None:
         text = training.start.read_bytes()
-        begin = (np.array(json.loads(text)["values"]) / UNIT).astype(np.float32)
+        stored = json.loads(text)
+        begin = np.array(stored["start"] if recipe.schedule.norm and "start" in stored else stored["values"] / UNIT, np.float32)
     rows, columns = (side + 2 * network.halo_px for side in recipe.patch_size)
     names = [folder.name for folder in folders]
     identity = (training.recipe, network, band, names, training.steps, learning_rate, seed, hashlib.sha256(text).hexdigest())
@@ -101,11 +107,13 @@ def pretrain(
         kept.load()  # a wrong file is an error before anything is computed
     corpus = load(images_in(folders), band, (rows, columns), seed)
     schedule = Schedule(training.steps, rate=learning_rate, warmup=WARMUP_STEPS)
-    parameters, gains_db = train(recipe, corpus, schedule, start=begin, seed=seed, checkpoint=kept, progress=progress)
-    parameters = recipe.finished(parameters, corpus, seed)
+    trained, gains_db = train(recipe, corpus, schedule, start=begin, seed=seed, checkpoint=kept, progress=progress)
+    parameters = recipe.finished(trained, corpus, seed)
     integers = np.rint(np.clip(parameters, -16, 16) * UNIT).astype(np.int64)
     check_bounds(network, integers)
-    exponents, spreads = survey(network, parameters, corpus, training.surveyed, schedule=recipe.schedule, seed=seed)
+    normed = recipe.schedule.norm
+    first = trained if normed else parameters
+    exponents, spreads = survey(network, first, parameters, corpus, training.surveyed, schedule=recipe.schedule, seed=seed)
     shape = {"channels": network.channels, "layers": network.layers, "kernel": network.kernel}
     provenance = {
         "recipe": training.recipe,
@@ -124,6 +132,7 @@ def pretrain(
         band.knob: [band.low, band.high],
         "network": {**shape, "dilations": list(network.dilations), "inputs": network.inputs},
         "provenance": provenance,
+        **({"start": [float(f"{value:.6g}") for value in trained]} if normed else {}),
         "values": integers.tolist(),
         "exponents": exponents.tolist(),
         "spreads": spreads.tolist(),

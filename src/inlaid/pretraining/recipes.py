@@ -11,16 +11,15 @@ from dataclasses import replace
 import numpy as np
 
 from ..arrays import Matrix, Rectangles, Vector
-from ..encoding import floatnet
 from ..encoding.adam import Adam
+from ..encoding.balance import balanced, settled
 from ..encoding.curvature import MOST_PX, gauss_newton
-from ..encoding.floatnet import normed_gradient
-from ..encoding.gradient import PEAK_MSE, gradient
+from ..encoding.gradient import PEAK_MSE, gradient, normed_gradient
+from ..encoding.instance_norm import fold, pooled, units
 from ..encoding.presets import FOLLOWED, PRESETS
 from ..encoding.rectangles import area
 from ..encoding.schedule import Schedule
 from ..network import Network
-from .balance import balanced
 from .checkpoint import State
 from .corpus import Corpus
 
@@ -31,7 +30,7 @@ class Recipe(ABC):
     name: str
     learning_rate: float  # by default
     every: int  # steps between two entries of the history, and between two checkpoints
-    schedule: Schedule  # of the fits to single pictures in the survey
+    schedule: Schedule  # of the fits to single pictures in the survey.  With its norm they begin where the training ended
 
     def __init__(self, network: Network, threads: int | None = None) -> None:
         """The state before the first step."""
@@ -58,7 +57,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def finished(self, parameters: Vector, corpus: Corpus, seed: int) -> Vector:
-        """The prior's parameters, from those at the end of the training."""
+        """The prior's parameters, of the plain network, from those at the end of the training."""
 
 
 class Best(Recipe):
@@ -116,31 +115,31 @@ class Best(Recipe):
 class Paper(Recipe):
     """The paper's recipe: SGD with momentum on crops of 256x256 pixels, instance norm.
 
-    The paper leaves open: the momentum (0.9), the crops of a step (2), and the learning rate's course (it rises over 50 steps, then
-    falls along half a cosine).
+    What the paper leaves open is chosen by measurement (docs/results.md, "Readings of the paper").
     """
 
     name = "paper"
     learning_rate = 0.01
-    every = 200
+    every = 1000
     schedule = PRESETS["paper"].at(5)
     patch_size = (256, 256)
-    CROPS, MOMENTUM = 2, 0.9
-    FOLDED_CROPS = 32  # whose mean statistics replace the norm
+    CROPS, MOMENTUM = 1, 0.9
+    SETTLING_CROPS = 64  # whose pooled statistics replace the norm
 
     def __init__(self, network: Network, threads: int | None = None) -> None:
         """The state before the first step: the velocity is zero."""
         super().__init__(network, threads)
         self.velocity = np.zeros(network.size)
+        self.units = units(network, self.schedule.pixel_range)
 
     def step(
         self, step: int, rate: float, parameters: Vector, corpus: Corpus, rng: np.random.Generator
     ) -> tuple[float, Rectangles, Matrix]:
-        """A step of SGD with momentum."""
+        """A step of SGD with momentum, in the units of `schedule.pixel_range`."""
         crops = corpus.draw(rng, self.CROPS, self.patch_size, self.network.halo_px)
-        loss, gradient = normed_gradient(self.network, parameters, crops, base=corpus.base, target=corpus.original, threads=self.threads)
-        self.velocity = self.MOMENTUM * self.velocity + gradient / area(crops)
-        return loss, crops, rate * self.velocity
+        loss, slope = normed_gradient(self.network, parameters, crops, base=corpus.base, target=corpus.original, threads=self.threads)
+        self.velocity = self.MOMENTUM * self.velocity + slope / area(crops) / self.units * float(self.units[-1]) ** 2
+        return loss, crops, rate * self.velocity / self.units
 
     def state(self) -> State:
         """The velocity."""
@@ -151,15 +150,10 @@ class Paper(Recipe):
         self.velocity = state["velocity"]
 
     def finished(self, parameters: Vector, corpus: Corpus, seed: int) -> Vector:
-        """The parameters with the norm folded into them, by the mean statistics of some crops.
-
-        A fit with instance norm that begins at the folded parameters begins where the training ended: the norm cancels every factor
-        and bias before it.
-        """
-        crops = corpus.draw(np.random.default_rng(seed), self.FOLDED_CROPS, self.patch_size, self.network.halo_px).tolist()
-        planes = (floatnet.inputs(self.network, corpus.base, (y0, y1, x0, x1)) for y0, y1, x0, x1 in crops)
-        mean: Vector = np.mean([floatnet.fold(self.network, parameters, each) for each in planes], axis=0).astype(np.float32)
-        return mean
+        """The parameters with the norm folded into them, by the pooled statistics of some crops."""
+        crops = corpus.draw(np.random.default_rng(seed), self.SETTLING_CROPS, self.patch_size, self.network.halo_px)
+        statistics = pooled(self.network, parameters, crops, base=corpus.base, threads=self.threads)
+        return settled(self.network, fold(self.network, parameters, statistics))
 
 
 RECIPES: dict[str, type[Recipe]] = {recipe.name: recipe for recipe in (Best, Paper)}

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
 from ..network import Network
@@ -29,7 +30,8 @@ def files() -> dict[int, str]:
 
 @cache
 def stored(number: int) -> dict[str, Any]:
-    """The content of a prior's file: "codec", "network", "values", "exponents", "spreads", "provenance".
+    """The content of a prior's file: "codec", "network", "values", "exponents", "spreads", "provenance", and where
+    it was trained with instance norm, "start".
 
     UnsupportedError for an unknown number.
     """
@@ -44,6 +46,15 @@ def recipe_of(number: int) -> str:
     """The recipe that trained a prior, by its name in `pretraining.recipes.RECIPES`."""
     recipe: str = stored(number)["provenance"].get("recipe", "best")  # the oldest files do not name it, and are all "best"
     return recipe
+
+
+def normed_start(number: int) -> NDArray[np.float32] | None:
+    """Where fits with instance norm begin: the parameters before the norm was folded into the prior's.
+
+    None for a prior that was trained without the norm.
+    """
+    start = stored(number).get("start")
+    return None if start is None else np.array(start, np.float32)
 
 
 def network_of(number: int) -> Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import comparisons, paper_figures, paper_tables, plots
+from . import comparisons, paper_figures, paper_tables, plots, reproduction
 from .page import Block, Drawing, Heading, Pictures, Text, html
 from .page import markdown as as_markdown
 from .tables import Results
@@ -44,6 +44,7 @@ def _blocks(results: Results) -> list[Block]:
         Heading(TITLE, 1),
         Text(INTRODUCTION),
         *paper_tables.savings(tables),
+        *reproduction.reproduction(results),
         *paper_figures.curves(tables),
         *paper_figures.crops(tables),
         *comparisons.standings(tables),

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..bench.metrics import PERCEPTUAL, Curve, bd_psnr, bd_rate
 from ..bench.peers import NAMES as PEERS
-from ..bench.runs import SETTINGS, Line, read_lines, read_speeds
+from ..bench.runs import SETTINGS, Line, read_lines, read_readings, read_speeds
 from ..errors import InlayError
 
 KNOBS = ("quality", "rate_bpp")  # a line has one of them; its value is the point of the line
@@ -120,10 +120,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Results:
-    """The contents of run files: tables of measurements, and the latest times of each network."""
+    """The contents of run files: tables of measurements, the latest times of each network, and the latest readings of the paper."""
 
     tables: Sequence[Table]
-    speeds: Sequence[Line]
+    speeds: Sequence[Line] = ()
+    readings: Sequence[Line] = ()
 
 
 def results(runs: Iterable[Path]) -> Results:
@@ -133,13 +134,14 @@ def results(runs: Iterable[Path]) -> Results:
     for line in (_printable(line) for run in runs for line in read_lines(run)):
         groups.setdefault((knob(line), *(line[name] for name in CONFIGURATION)), []).append(line)
     latest = {(str(line["network"]), line["width"], line["height"], line["threads"]): line for run in runs for line in read_speeds(run)}
-    if not groups and not latest:
+    readings = {(line["codec"], line["name"]): line for run in runs for line in read_readings(run)}
+    if not groups and not latest and not readings:
         raise InlayError("no measurement in these files; expected lines that `inlaid bench` wrote")
     bd_rate(
         Curve((1, 2), (1, 2)), Curve((1, 2), (1, 2))
     )  # a missing package is an error here; later it would be taken for a picture without a curve
     tables = [_table(dict(zip(CONFIGURATION, key, strict=True)), knob, lines) for (knob, *key), lines in groups.items()]
-    return Results(tables, list(latest.values()))
+    return Results(tables, list(latest.values()), list(readings.values()))
 
 
 def _printable(line: Line) -> Line:
