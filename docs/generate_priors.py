@@ -24,7 +24,7 @@ in [`src/inlaid/priors`](../src/inlaid/priors). All were trained on the 500 pict
 The gain is the mean over the last training batches, before anything is fitted to a picture. Where a prior started from another one, the
 steps are its own alone; prior 2 started from an earlier file of its own name. The paper's recipe is SGD with momentum at a learning rate
 of 0.01, one crop of 256x256 pixels a step and instance norm, for pixels from 0 to 255. Its file also holds the parameters before the norm
-was folded into them, as `start`: there the fits of `--preset paper` begin.
+was folded into them, as `normed`: there the fits of `--preset paper` begin.
 """
 
 

@@ -564,6 +564,23 @@ def test_pretrain(run, tmp_path):
     assert done.exit_code == 2 and "another network cannot begin with it" in done.stderr
     for plot, code in (("history.png", 2), ("none/history.svg", 1)):
         assert run(*common, "-o", out, "--plot", tmp_path / plot).exit_code == code
+    out.write_text(json.dumps(prior | {"values": prior["values"][:-1]}))
+    done = run(*common, "-o", tmp_path / "next.json", "--start", out)
+    assert done.exit_code == 1 and "prior.json: not a prior; expected a file that inlaid pretrain wrote" in done.stderr
+
+
+def test_pretrain_by_the_papers_recipe_starts_before_the_norm_was_folded(run, tmp_path):
+    """From a prior of its own recipe it goes on where that training ended, from another prior at its values."""
+    (tmp_path / "one").mkdir()
+    textured(270, 262).save(tmp_path / "one" / "a.png")
+    common = ("pretrain", "--images", tmp_path / "one", "--quality", 10, 20, "--channels", 2, "--layers", 1, "--pictures", 1)
+    still = ("--recipe", "paper", "--steps", 1, "--learning-rate", 1e-9)
+    for name, how in (("papers", ("--recipe", "paper", "--steps", 2)), ("best", ("--steps", 2))):
+        assert run(*common, *how, "-o", tmp_path / f"{name}.json").exit_code == 0
+        assert run(*common, *still, "--start", tmp_path / f"{name}.json", "-o", tmp_path / "next.json").exit_code == 0
+        before, after = (json.loads((tmp_path / f"{n}.json").read_text()) for n in (name, "next"))
+        expected = before["normed"] if name == "papers" else np.array(before["values"]) / 4096
+        assert after["normed"] == pytest.approx(list(expected), abs=1e-5)
 
 
 @pytest.mark.parametrize("recipe", ["best", "paper"])
@@ -614,6 +631,7 @@ def test_pretrain_resumes(run, tmp_path, monkeypatch, recipe):
     assert run(*common, "--steps", 4, "-o", tmp_path / "resumed.json", "--checkpoint", tmp_path / "state.npz").exit_code == 0
     straight, resumed = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("straight", "resumed"))
     assert straight["values"] == resumed["values"]
+    assert straight.get("normed") == resumed.get("normed")
 
 
 def test_pretrain_draws_its_history(run, tmp_path):

@@ -227,6 +227,14 @@ def test_a_picture_is_an_instance_up_to_a_limit():
     assert (cut[:, 1] - cut[:, 0]).max() <= 512 and (cut[:, 3] - cut[:, 2]).max() <= 768
 
 
+@pytest.mark.parametrize("shape", [(724, 724), (2048, 256), (256, 2048), (65535, 8), (1, 100_000), (2048, 1), (3000, 3000)], ids=str)
+def test_instances_take_the_memory_that_is_promised(shape):
+    """The kernel keeps 68 rows of float for each row of an instance: halos, vectors and margins included."""
+    rows, columns = (instance_norm.instances(shape)[:, [1, 3]] - instance_norm.instances(shape)[:, [0, 2]]).T
+    most = ((rows + 20) * (-(-(columns + 10) // 32) * 32 + 32) * 68 * 4).max()
+    assert most <= instance_norm.INSTANCE_BYTES
+
+
 def test_the_pixels_range_scales_the_last_layer_alone():
     """A network for pixels from 0 to 255 answers 128 times as much: the kernel's unit is 128 grey levels."""
     network = Network()
@@ -258,6 +266,17 @@ def test_norm_makes_every_channel_alike():
 
 
 # ------------------------------------------------------------------------------------------------ Adam, the schedule
+
+
+def test_adam_clips_a_gradient_or_its_parts():
+    gradient = np.array([3.0, -4.0, 0.5])
+    for adam, expected in (
+        (Adam(3, clip=1.0), gradient / np.linalg.norm(gradient)),
+        (Adam(3, clip=1.0, clips_each=True), [1.0, -1.0, 0.5]),
+        (Adam(3, clip=10.0), gradient),
+    ):
+        adam.move(gradient, 0.1)
+        np.testing.assert_allclose(adam.mean, 0.1 * np.array(expected), rtol=1e-9)
 
 
 def test_adam_by_hand():

@@ -139,17 +139,18 @@ def peak_bytes(*arguments):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it needs /proc")
-@pytest.mark.parametrize("kind", first(["colour", "gray", "colour, progressive"]))
+@pytest.mark.parametrize("kind", first(["colour", "gray", "colour, progressive", "gray, paper"]))
 def test_memory_is_what_was_promised(kind, tmp_path):
     """For 8 megapixels, both stay within their estimates, and decoding within 2.5 bytes a pixel and 90 MiB beyond the picture."""
-    tile = texture(512, 512, seed=4) if kind == "gray" else coloured(512, 512, seed=4)
+    tile = texture(512, 512, seed=4) if "gray" in kind else coloured(512, 512, seed=4)
     picture = np.tile(tile, (4, 8, 1)[: tile.ndim])
     original, file = tmp_path / "in.ppm", tmp_path / "out.jpg"
     Image.fromarray(picture).save(original)
     pixels = picture.shape[0] * picture.shape[1]
     progressive = ["--progressive"] if "progressive" in kind else []
-    encoding = peak_bytes("encode", original, "-o", file, "-e", "2", *progressive)
-    assert encoding < limits.encoding_bytes(Extent(picture.shape[1], picture.shape[0], gray=kind == "gray"), "jpeg")
+    preset = "paper" if "paper" in kind else "default"
+    encoding = peak_bytes("encode", original, "-o", file, "-e", "2", "--preset", preset, *progressive)
+    assert encoding < limits.encoding_bytes(Extent(picture.shape[1], picture.shape[0], gray="gray" in kind), "jpeg", preset)
     decoding = peak_bytes("decode", file, "-o", tmp_path / "out.png")
     assert decoding < formats.by_name("jpeg").codec.decoding_bytes(file.read_bytes()) + decoder.WORK_BYTES
     if not progressive:

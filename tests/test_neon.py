@@ -42,6 +42,19 @@ class Emulated:
         self._ask("g", network, base.shape, parameters, rectangles, base, target, rectangles=len(rectangles))
         return float(self._answer((), np.float64)), self._answer((network.size,), np.float64)
 
+    def _normed(self, network, parameters, rectangle, base, target):
+        """Loss, gradient and statistics over one rectangle."""
+        self._ask("s", network, base.shape, parameters, rectangle, base, target)
+        shape = (network.layers + 1, network.channels, 2)
+        return float(self._answer((), np.float64)), self._answer((network.size,), np.float64), self._answer(shape, np.float64)
+
+    def normed_gradient(self, network, parameters, rectangles, base, target, threads=1):
+        losses, gradients, _ = zip(*(self._normed(network, parameters, each, base, target) for each in rectangles), strict=True)
+        return sum(losses), np.sum(gradients, axis=0)
+
+    def normed_statistics(self, network, parameters, rectangles, base):
+        return np.stack([self._normed(network, parameters, each, base, base)[2] for each in rectangles])
+
     def squared_error(self, network, parameters, rectangles, base, target):
         self._ask("f", network, base.shape, parameters, rectangles, base, target, rectangles=len(rectangles))
         return float(self._answer((), np.float64))
@@ -74,6 +87,7 @@ def kernels(request: pytest.FixtureRequest, process: subprocess.Popen[bytes]) ->
 @pytest.mark.parametrize("network", [network for network in NETWORKS if network.channels <= 12], ids=str)
 def test_gradient_agrees_with_numpy(network: Network, process: subprocess.Popen[bytes]) -> None:
     test_agreement.test_gradient_agrees_with_numpy(network, Emulated(process, "neon"))
+    test_agreement.test_normed_gradient_agrees_with_numpy(network, Emulated(process, "neon"))
 
 
 def test_rgb_agrees(process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-/* The layers of the float network, for gradient.c, row by row. */
+/* The layers of the float network, for gradient.c and normed.c, row by row. */
 #ifndef INLAID_FLOAT_LAYERS_H
 #define INLAID_FLOAT_LAYERS_H
 

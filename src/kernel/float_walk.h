@@ -13,12 +13,12 @@ INLINE int parameters_at(shape s, int l) {
 }
 
 /* The rings of a walk, by layer.  `out`: the base and the layers' outputs.  `mid`: the rows between the depthwise and the 1 x 1 part of a
- * separable layer; `grad_mid`: their gradients.  The next walk of the same width uses them again: it reads only rows that it has written,
- * and the margins, which stay zero. */
+ * separable layer; `grad_mid`: their gradients.  What no walk writes stays zero: the margins and, where the rings keep all rows, the rows
+ * of errors and gradients beyond the rectangle. */
 typedef struct {
     ring out[RINGS], mid[RINGS], grad_mid[RINGS], error;
     ring grad; /* the gradient of one layer's output */
-    int span, stride, rows, ahead[RINGS + 1];
+    int span, stride, ahead[RINGS + 1];
 } rings;
 
 static void rings_free(rings *r) {
@@ -28,17 +28,10 @@ static void rings_free(rings *r) {
     *r = (rings){0};
 }
 
-/* Sets up `r`, without memory, for walks over `columns` columns whose rings keep `rows` rows, 0 for as few as a walk needs.  0 where it is
- * set up so already. */
-static int rings_begin(rings *r, const network *net, int columns, int rows) {
-    int ahead[RINGS + 1];
-    ahead_of(net, ahead);
-    const int span = round_up(columns + 2 * ahead[0], BLOCK);
-    if (r->span == span && r->rows == rows) return 0;
-    rings_free(r);
-    memcpy(r->ahead, ahead, sizeof ahead);
-    r->span = span, r->stride = stride_of(span), r->rows = rows;
-    return 1;
+/* Sets up empty rings for walks over `columns` columns. */
+static void rings_begin(rings *r, const network *net, int columns) {
+    ahead_of(net, r->ahead);
+    r->span = round_up(columns + 2 * r->ahead[0], BLOCK), r->stride = stride_of(r->span);
 }
 
 /* Lets the rings begin at row `origin`. */

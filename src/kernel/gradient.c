@@ -13,11 +13,16 @@
 
 enum { STRIP = 512 }; /* the most columns of a walk */
 
-/* Makes rings for walks over `columns` columns, unless `r` has such rings already.  Walks are `backward` too, or forward alone.  0 where
+/* Makes rings for walks over `columns` columns, unless `r` has such rings already: the next walk of the same width uses them again, since
+ * it reads only rows that it has written, and the margins.  Walks are `backward` too, or forward alone.  0 where
  * memory is short. */
 static int rings_fit(rings *r, const network *net, int columns, int backward) {
+    rings wanted = {0};
+    rings_begin(&wanted, net, columns);
+    if (r->span == wanted.span) return 1;
+    rings_free(r);
+    *r = wanted;
     const int both = net->kernel / 2 * 2;
-    if (!rings_begin(r, net, columns, 0)) return 1;
     int ok = ring_alloc(&r->grad, 1, net->channels, r->stride) && ring_alloc(&r->error, both + 1, 1, r->stride);
     for (int l = 0; l < last_layer(net); l++) {
         /* Forward alone, the rows that the next layer reads at a time are enough. */
@@ -42,7 +47,7 @@ INLINE void walk_down(shape s, walk *w) {
             if (y >= y0 - ahead[l] && y < y1 + ahead[l]) forward(s, w, l, y);
         }
         if (t >= y0 && t < y1) answer_row(s, w, t);
-        else ring_clear(&r->error, t); /* nor have rows above and below it */
+        else ring_clear(&r->error, t); /* rows above and below the rectangle have no error */
         for (int l = last - 1; w->sums && l >= 1; l--) {
             const int y = t - ahead[l];
             if (y >= y0 - ahead[l] && y < y1 + ahead[l]) backward_to(s, w, l, y), backward_through(s, w, l, y);

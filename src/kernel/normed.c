@@ -1,8 +1,8 @@
-/* The float network with instance norm, for fits by the paper's recipe: squared error and its gradient over rectangles of a picture.
+/* The float network with instance norm, for fits by the paper's recipe: squared error and its gradient over a rectangle of a picture.
  *
- * What a layer gives to its leaky ReLU is normalised: each channel gets the mean 0 and the variance 1 over the rectangle.  Of the pixels
- * around the rectangle, those that its answer depends on are normalised with the same numbers.  So a layer is computed for all rows before
- * the next layer begins, and the rings keep all rows.  floatnet.py computes the same in numpy.
+ * What a layer gives to its leaky ReLU is normalised: each channel gets the mean 0 and the variance 1 over the rectangle.  The pixels
+ * around the rectangle that the answer depends on are normalised with the same numbers.  So a layer is computed for all rows before the
+ * next layer begins, and the rings keep all rows.  floatnet.py computes the same in numpy.
  */
 #include <math.h>
 
@@ -12,14 +12,14 @@ static const double EPSILON = 1e-5; /* keeps a dead channel's variance from zero
 
 /* Makes rings that keep all rows of a rectangle, and the rows around it that are read.  Walks are `backward` too, or forward alone.  0
  * where memory is short. */
-static int planes_fit(rings *r, const network *net, area a, int backward) {
-    if (!rings_begin(r, net, a.x1 - a.x0, a.y1 - a.y0)) return 1;
-    const int depth = r->rows + 4 * r->ahead[0], channels = net->channels;
+static int rings_of_all_rows(rings *r, const network *net, area a, int backward) {
+    rings_begin(r, net, a.x1 - a.x0);
+    const int depth = a.y1 - a.y0 + 4 * r->ahead[0], channels = net->channels;
     int ok = ring_alloc(&r->error, depth, 1, r->stride) && (!backward || ring_alloc(&r->grad, depth, channels, r->stride));
     for (int l = 0; l < last_layer(net); l++) {
         ok &= ring_alloc(&r->out[l], depth, l ? channels : net->inputs, r->stride);
         if (!is_separable(net, l)) continue;
-        ok &= ring_alloc(&r->mid[l], depth, channels, r->stride);
+        ok &= ring_alloc(&r->mid[l], backward ? depth : 1, channels, r->stride);
         if (backward) ok &= ring_alloc(&r->grad_mid[l], depth, channels, r->stride);
     }
     return ok;
@@ -109,31 +109,28 @@ SHAPES(WALK)
 #define COMPILED(name, channels, kernel, inputs) name,
 static void (*const compiled[])(walk *, double *) = {SHAPES(COMPILED)};
 
-/* As inlaid_gradient, with the norm over each rectangle by itself.  A rectangle may have any width, and takes memory for all its pixels.
+/* Over rectangle[4] = y0, y1, x0, x1, of any width, the loss and its gradient as inlaid_gradient gives them, for the network with the norm
+ * over that rectangle.  It takes memory for all pixels of the rectangle.  0, or -1 where memory is short.
  *
- *   statistics   statistics[layers + 1][channels][2]: mean and deviation of each channel before the norm, in the last rectangle
+ *   gradient     as there; or NULL
+ *   statistics   statistics[layers + 1][channels][2]: mean and deviation of each channel before the norm
  */
 EXPORT int NAME(inlaid_normed_gradient)(const network *net, int size, const float *params, const uint8_t *base, const uint8_t *target,
-                                        ptrdiff_t stride, int height, int width, const int32_t (*rectangles)[4], int count,
-                                        double *gradient, double *loss, double *statistics) {
+                                        ptrdiff_t stride, int height, int width, const int32_t rectangle[4], double *gradient,
+                                        double *loss, double *statistics) {
     const picture pic = {base, stride, height, width};
-    float *sums = gradient ? malloc((size_t)size * LANES * sizeof *sums) : NULL;
-    int status = gradient && !sums ? -1 : 0;
+    const area a = {rectangle[0], rectangle[1], rectangle[2], rectangle[3]};
+    float *sums = gradient ? calloc((size_t)size * LANES, sizeof *sums) : NULL;
     rings r = {0};
-    walk w = {.net = net, .params = params, .pic = &pic, .target = target, .r = &r, .sums = sums};
-    if (gradient) memset(gradient, 0, (size_t)size * sizeof *gradient);
-    for (int i = 0; i < count && !status; i++) {
-        w.a = (area){rectangles[i][0], rectangles[i][1], rectangles[i][2], rectangles[i][3]};
-        if (!planes_fit(&r, net, w.a, gradient != NULL)) {
-            status = -1;
-            break;
-        }
-        if (sums) memset(sums, 0, (size_t)size * LANES * sizeof *sums);
-        compiled[shape_index(net)](&w, statistics);
-        if (sums) add_totals(size, sums, gradient);
+    walk w = {.net = net, .params = params, .pic = &pic, .target = target, .r = &r, .a = a, .sums = sums};
+    const int ok = (!gradient || sums) && rings_of_all_rows(&r, net, a, gradient != NULL);
+    if (ok) compiled[shape_index(net)](&w, statistics);
+    if (ok && gradient) {
+        memset(gradient, 0, (size_t)size * sizeof *gradient);
+        add_totals(size, sums, gradient);
     }
     *loss = w.loss;
     rings_free(&r);
     free(sums);
-    return status;
+    return ok ? 0 : -1;
 }

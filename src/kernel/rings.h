@@ -1,4 +1,4 @@
-/* The walk that both kernels make down a strip of the picture, and the rings of rows that it needs.
+/* The walk that restore.c and gradient.c make down a strip of the picture, and the rings of rows that it needs.
  *
  * Each layer keeps its newest rows in a ring, from which the next layer reads.  At time t, layer l computes its row t + ahead(l); ahead(l)
  * is the sum of the radii of the layers after it.  That is the one row that the next layer lacks.  So no row is computed twice in a strip,
@@ -10,6 +10,7 @@
  *   row at time 1          4          3              2         1
  *
  * gradient.c computes one row at a time.  restore.c computes two, t + ahead(l) and t + ahead(l) + 1, and its t goes up in steps of 2.
+ * normed.c has rings that keep all rows, and computes one layer after another.
  *
  * A strip is widened by ahead(0) columns on both sides, the halo, and every layer computes the full width.  A layer's outer columns are
  * wrong where its taps reach beyond the strip: on each side as many as the radii of the layers so far.  After the last layer that is the
@@ -32,13 +33,13 @@ enum { CACHE_LINE = 64 };
 static inline void *aligned_room(size_t bytes) { return _aligned_malloc(bytes, CACHE_LINE); }
 static inline void aligned_free(void *p) { _aligned_free(p); }
 #else
-/* Linux maps small pages one by one as they are first written: for 100 MB that takes as long as a fit's step.  */
-enum { HUGE_PAGE = 1 << 21 };
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+enum { HUGE_PAGE = 1 << 21 };
 static inline void *aligned_room(size_t bytes) {
 #if defined(MADV_HUGEPAGE)
+    /* Linux maps small pages one at a time, as each is first written.  For 100 MB that takes as long as a step of a fit. */
     if (bytes >= 2 * (size_t)HUGE_PAGE) {
         void *p = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
         if (p) madvise(p, bytes, MADV_HUGEPAGE);

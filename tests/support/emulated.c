@@ -8,6 +8,8 @@ typedef int restore(const network *, const int16_t *, const uint8_t *, ptrdiff_t
 restore inlaid_restore_neon, inlaid_restore_portable;
 int inlaid_gradient_neon(const network *, int, const float *, const uint8_t *, const uint8_t *, ptrdiff_t, int, int, const int32_t (*)[4],
                          int, double *, double *, float *);
+int inlaid_normed_gradient_neon(const network *, int, const float *, const uint8_t *, const uint8_t *, ptrdiff_t, int, int,
+                                const int32_t *, double *, double *, double *);
 void inlaid_rgb_neon(const uint8_t *, uint8_t *, ptrdiff_t);
 int inlaid_can_run(const char *);
 
@@ -53,6 +55,18 @@ int main(void) {
             inlaid_rgb_neon(luma, planes, (ptrdiff_t)pixels);
             answer(planes, 3 * pixels);
             free(luma);
+        } else if (head.what == 's') { /* with instance norm over one rectangle: loss, gradient, statistics */
+            const size_t count = 2 * (size_t)(head.net.layers + 1) * (size_t)head.net.channels;
+            float *params = request(size * sizeof *params);
+            int32_t *rectangle = request(4 * sizeof *rectangle);
+            uint8_t *base = request(pixels), *target = request(pixels);
+            double *loss = room(sizeof *loss), *gradient = room(size * sizeof *gradient), *statistics = room(count * sizeof *statistics);
+            check(!inlaid_normed_gradient_neon(&head.net, head.size, params, base, target, width, height, width, rectangle, gradient, loss,
+                                               statistics));
+            answer(loss, sizeof *loss);
+            answer(gradient, size * sizeof *gradient);
+            answer(statistics, count * sizeof *statistics);
+            free(params), free(rectangle), free(base), free(target);
         } else { /* gradient, or forward alone */
             float *params = request(size * sizeof *params), *answers = head.answers ? room((size_t)head.answers * sizeof *answers) : NULL;
             int32_t(*rectangles)[4] = request((size_t)head.rectangles * sizeof *rectangles);

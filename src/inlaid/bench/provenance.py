@@ -27,7 +27,7 @@ PACKAGE = Path(__file__).parents[1]
 # Folders and modules that encoding, decoding and measuring pictures never import.  A change in them leaves the stored lines valid.
 EDGES = ("__main__", "bench.speed", "cli", "pretraining", "report")
 # The fields of a prior's file that decoding and fitting use.
-PRIOR_FIELDS = ("codec", "network", "values", "exponents", "spreads", "start")
+PRIOR_FIELDS = ("codec", "network", "values", "exponents", "spreads", "normed")
 
 
 @cache

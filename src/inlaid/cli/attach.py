@@ -51,7 +51,7 @@ def attach(source: str, original: str, output: str, fitting: Fitting, limits: Li
         space = Place.of(module, base).space if applies else None
     if Path(output).suffix.lower() != Path(source).suffix.lower():
         format_of(output, module.name)
-    check = partial(check_limits, format=module.name, **asdict(limits))
+    check = partial(check_limits, format=module.name, preset=fitting.preset, **asdict(limits))
     begun = time.perf_counter()
     with error_prefix(original):
         picture = open_picture(original, check)

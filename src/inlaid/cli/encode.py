@@ -82,7 +82,7 @@ def encode(
     check_output(output)
 
     def check(extent: Extent) -> None:
-        check_limits(extent, module.name, limits.max_pixels, limits.max_memory)
+        check_limits(extent, module.name, fitting.preset, limits.max_pixels, limits.max_memory)
         export.check(module.name.upper(), (extent.width, extent.height), "L" if extent.gray else "RGB")
 
     begun = time.perf_counter()

@@ -212,7 +212,8 @@ def _shape_in(name: str) -> dict[str, Any]:
     try:
         parsed = json.loads(text)
         shape: dict[str, Any] = parsed["network"]
-        if set(shape) != NETWORK_KEYS or not isinstance(parsed["values"], list):
+        vectors = [parsed["values"], parsed.get("normed", parsed["values"])]
+        if set(shape) != NETWORK_KEYS or any(len(each) != Network(**shape).size for each in vectors):
             raise ValueError
     except (ValueError, KeyError, TypeError) as error:
         raise Failure(f"{name}: not a prior; expected a file that inlaid pretrain wrote") from error

@@ -14,9 +14,9 @@ class Adam:
     After `turn` it works in the basis of a matrix's eigenvectors, in which parameters hardly interact (Vyas et al. 2024, "SOAP").
     """
 
-    def __init__(self, size: int, *, beta1: float = 0.9, beta2: float = 0.99, clip: float | None = None) -> None:
-        """Clip: a gradient with a larger norm is scaled to this norm; None for no clipping."""
-        self.beta1, self.beta2, self.clip, self.count = beta1, beta2, clip, 0
+    def __init__(self, size: int, *, beta1: float = 0.9, beta2: float = 0.99, clip: float | None = None, clips_each: bool = False) -> None:
+        """Clip: a gradient with a larger norm is scaled to this norm; with `clips_each` each part is cut off there; None for neither."""
+        self.beta1, self.beta2, self.clip, self.clips_each, self.count = beta1, beta2, clip, clips_each, 0
         self.mean, self.square = np.zeros(size), np.zeros(size)
         self.axes: Matrix | None = None  # (size, size), one axis a column; None: the parameters' own axes
 
@@ -29,7 +29,9 @@ class Adam:
 
     def move(self, gradient: Matrix, rate: float) -> Matrix:
         """The step to subtract from the parameters, (size,)."""
-        if self.clip is not None:
+        if self.clip is not None and self.clips_each:
+            gradient = np.clip(gradient, -self.clip, self.clip)
+        elif self.clip is not None:
             gradient = gradient * min(1.0, self.clip / (float(np.linalg.norm(gradient)) + 1e-12))
         self.count += 1
         # einsum, not @: waking the threads of a BLAS for so small a product takes longer than the rest of the step.

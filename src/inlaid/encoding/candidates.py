@@ -19,12 +19,11 @@ from ..errors import FormatError, InlayError
 from ..fingerprint import Fingerprint, fingerprint
 from ..formats import Format
 from ..network import Network
-from ..parameters import UNIT, Prior, blank_prior
+from ..parameters import MAX_PARAMETER, UNIT, Prior, blank_prior
 from ..payload import Payload
 from ..restoration import restore
 from ..threads import threads_of
 from . import pictures, presets
-from .balance import aligned
 from .curvature import gauss_newton, random_tiles, sample_px
 from .distortion import mse
 from .divide import divided
@@ -40,6 +39,8 @@ from .run import Run
 
 COARSENESSES = range(-1, 6)  # all are tried, since each is decoded exactly before one is chosen
 MAX_ACTIVE = 800  # the most parameters that one fit changes
+# A parameter beyond it is twice what a file can hold.  Instance norm gives such parameters where a base is flat.
+MOST_FITTED = 2 * MAX_PARAMETER / UNIT
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _of_network(task: _Task, network: Network, prior: Prior | None) -> list[Cand
         cost = RateCost(prior, task.mse_per_byte / 8) if preset.weighs_rate else None
     else:
         prior, start = blank_prior(network), he_init(network, default_rng(run.seed))
-    problem = Problem(network, task.base.luma, task.base.original, cost, _active(task, prior, start))
+    problem = Problem(network, task.base.luma, task.base.original, cost, _active(task, prior, start), like=_values(prior))
     return as_it_is + _fitted(task, prior, problem, start, as_it_is)
 
 
@@ -130,8 +131,8 @@ def _fitted(task: _Task, prior: Prior, problem: Problem, start: Vector, others: 
     run, preset, active, network = task.settings.run, task.settings.preset, problem.indices, prior.network
     schedule = preset.at(task.settings.effort, network)
     result = fit(problem, start, schedule, run)
-    if schedule.norm:
-        result = replace(result, parameters=aligned(network, result.parameters, _values(prior)))
+    if np.abs(result.parameters).max() > MOST_FITTED:
+        return []
     error = mean_squared_error(problem, result.parameters, run.threads)
     part = random_tiles(problem.base.shape, sample_px(len(active)), run.seed)
     hessian = gauss_newton(network, result.parameters, problem.base, part, active=active, threads=run.threads)

@@ -14,6 +14,7 @@ from ..arrays import Indices, Matrix, Pixels, Rectangles, Vector
 from ..network import Network
 from ..threads import uncut
 from .adam import Adam
+from .balance import aligned
 from .curvature import gauss_newton, random_tiles, sample_px
 from .gradient import PEAK_MSE, gradient, normed_gradient, squared_error
 from .instance_norm import fold, instances, statistics, units
@@ -31,7 +32,8 @@ class Problem:
     """What a fit minimises: the squared error of net(base) against `original`, plus `rate_cost`.
 
     base, original: (H, W) planes.  rate_cost: None where bytes do not count.  active: the parameters that may change, None for all.
-    within: the rectangles whose error counts, None for the whole picture.
+    within: the rectangles whose error counts, None for the whole picture.  like: where a fit with instance norm leaves scales open, it
+    takes those of these parameters (`balance.aligned`).
     """
 
     network: Network
@@ -40,6 +42,7 @@ class Problem:
     rate_cost: RateCost | None = None
     active: Indices | None = None
     within: Rectangles | None = None
+    like: Vector | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base", np.ascontiguousarray(self.base))  # as the kernel needs them
@@ -110,7 +113,7 @@ class _Fit:
     def cycle(self, number: int, steps: int) -> bool:
         """A Gauss-Newton step if the schedule has them, then `steps` of Adam; False if the error grew without bound."""
         schedule, active = self.schedule, self.problem.indices
-        adam = Adam(len(active), beta2=schedule.beta2, clip=schedule.clip)
+        adam = Adam(len(active), beta2=schedule.beta2, clip=schedule.clip, clips_each=schedule.clips_each)
         if schedule.second_order:
             patches = self.patches()
             matrix = self.matrix(number)
@@ -194,10 +197,11 @@ class _Fit:
 
     def folded(self, parameters: Vector) -> Vector:
         """Plain parameters.  Instance norm becomes weights and biases, by the statistics of the whole picture."""
-        network = self.problem.network
         if not self.schedule.norm:
             return parameters
-        return fold(network, parameters, statistics(network, parameters, self.problem.base, self.run.threads))
+        network = self.problem.network
+        folded = fold(network, parameters, statistics(network, parameters, self.problem.base))
+        return folded if self.problem.like is None else aligned(network, folded, self.problem.like)
 
     def diverged(self, step: int) -> FitResult:
         """The start, with the reason."""

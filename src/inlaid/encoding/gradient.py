@@ -47,7 +47,7 @@ def normed_gradient(
 ) -> tuple[float, Matrix]:
     """As `gradient`, for the network with instance norm over each of the rectangles (`floatnet`).
 
-    A rectangle is one thread's, and takes about 300 bytes a pixel with the paper's network.
+    A rectangle is one thread's.  It takes memory for each of its pixels: see `instance_norm.INSTANCE_BYTES`.
     """
     call = _Call(network, parameters, base, target, path)
     losses, gradients = zip(*parallel(call.normed_gradient, [each[None] for each in rectangles], threads), strict=True)
@@ -86,7 +86,7 @@ def answers(network: Network, parameters: Vector, rectangles: Rectangles, *, bas
 
 
 class _Call:
-    """The kernel's function with what is the same for every part of a picture."""
+    """The kernel's functions with what is the same for every part of a picture."""
 
     def __init__(self, network: Network, parameters: Vector, base: Pixels, target: Pixels, path: str | None) -> None:
         if target.shape != base.shape or not (base.flags.c_contiguous and target.flags.c_contiguous):
@@ -98,38 +98,43 @@ class _Call:
 
     def gradient(self, rectangles: Rectangles) -> tuple[float, Matrix]:
         out = np.zeros(self._network.size)
-        return self._called("inlaid_gradient", rectangles, address(out), None), out
+        return self._summed(rectangles, address(out), None), out
 
     def normed_gradient(self, rectangle: Rectangles) -> tuple[float, Matrix]:
-        out = np.zeros(self._network.size)
-        return self._called("inlaid_normed_gradient", rectangle, address(out), address(self._statistics())), out
+        out, loss = np.zeros(self._network.size), np.zeros(1)
+        self._called("inlaid_normed_gradient", rectangle, address(out), address(loss), address(self._statistics()))
+        return float(loss[0]), out
 
     def normed_statistics(self, rectangle: Rectangles) -> Matrix:
         out = self._statistics()
-        self._called("inlaid_normed_gradient", rectangle, None, address(out))
+        self._called("inlaid_normed_gradient", rectangle, None, address(np.zeros(1)), address(out))
         return out
 
     def _statistics(self) -> Matrix:
         return np.empty((self._network.layers + 1, self._network.channels, 2))
 
     def loss(self, rectangles: Rectangles) -> float:
-        return self._called("inlaid_gradient", rectangles, None, None)
+        return self._summed(rectangles, None, None)
 
     def answers(self, rectangles: Rectangles) -> Vector:
         out = np.empty(area(rectangles), np.float32)
-        self._called("inlaid_gradient", rectangles, None, address(out))
+        self._summed(rectangles, None, address(out))
         return out
 
-    def _called(self, stem: str, rectangles: Rectangles, gradient: ctypes.c_void_p | None, last: ctypes.c_void_p | None) -> float:
-        """The loss; the gradient goes where its pointer says, and what the function's last argument stands for."""
-        rectangles, loss = np.ascontiguousarray(rectangles, np.int32), ctypes.c_double()
+    def _summed(self, rectangles: Rectangles, gradient: ctypes.c_void_p | None, answers: ctypes.c_void_p | None) -> float:
+        """The loss of the plain network; the gradient and the answers go where the pointers say."""
+        loss = np.zeros(1)
+        self._called("inlaid_gradient", rectangles, len(rectangles), gradient, address(loss), answers)
+        return float(loss[0])
+
+    def _called(self, stem: str, rectangles: Rectangles, *more: int | ctypes.c_void_p | None) -> None:
+        """Call a function of the kernel with what all of them take, and `more`."""
+        rectangles = np.ascontiguousarray(rectangles, np.int32)
         height, width = self._base.shape
         network = ctypes.byref(self._described), self._network.size, address(self._parameters)
         planes = address(self._base), address(self._target), ctypes.c_ssize_t(width), height, width
-        run = function(stem, self._path)
-        if run(*network, *planes, address(rectangles), len(rectangles), gradient, ctypes.byref(loss), last):
+        if function(stem, self._path)(*network, *planes, address(rectangles), *more):
             raise MemoryError("no memory for the fitting kernel's rows")
-        return loss.value
 
 
 def _spread(rectangles: Rectangles, threads: int) -> list[Rectangles]:

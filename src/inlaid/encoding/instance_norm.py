@@ -1,7 +1,7 @@
 """The network with instance norm, as the paper trains it: its unit, its statistics, and its form without the norm.
 
 Behind every layer but the last, each channel is normalised over the rectangle that is answered for (`floatnet`).  So neither the pixels'
-range nor a layer's scale changes the answer, but both change how far an optimiser's step goes.
+range nor a layer's scale changes the answer, but for `floatnet.EPSILON` in flat pictures.  Both change how far an optimiser's step goes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from .gradient import normed_statistics
 from .rectangles import area, areas, tiles
 
 OWN_RANGE = 255 / 128  # of the pixels that the kernel computes with: (value - 128) / 128
-# A picture of up to MOST_PX pixels is normalised whole, a larger one in tiles of up to BLOCK rows and columns.
-MOST_PX, BLOCK = 1 << 19, (512, 768)
+# A picture of up to MOST_PX pixels, no longer than MOST_SIDE_PX, is normalised whole, another in tiles of up to BLOCK rows and columns.
+MOST_PX, MOST_SIDE_PX, BLOCK = 1 << 19, 2048, (512, 768)
+INSTANCE_BYTES = 350 * MOST_PX  # the kernel keeps all rows of all layers of an instance, and their gradients
 
 
 def units(network: Network, pixel_range: float) -> Vector:
-    """The parameters (network.size,) of a network for pixels of that range, which answers likewise, as multiples of the kernel's own.
+    """Factors (network.size,): times these, the kernel's parameters are those of the network for pixels of `pixel_range`.
 
-    Behind a norm only the last layer's weights depend on the range: they are in its unit.
+    Behind a norm only the last layer's weights depend on the range: they answer in its unit.
     """
     factors = np.ones(network.size, np.float32)
     factors[network.tensors[-1].slice] = pixel_range / OWN_RANGE
@@ -30,22 +31,23 @@ def units(network: Network, pixel_range: float) -> Vector:
 
 def instances(shape: tuple[int, ...]) -> Rectangles:
     """The parts of a plane that are normalised by themselves."""
-    return tiles(shape, *(shape if shape[0] * shape[1] <= MOST_PX else BLOCK))
+    whole = shape[0] * shape[1] <= MOST_PX and max(shape) <= MOST_SIDE_PX
+    return tiles(shape, *(shape if whole else BLOCK))
 
 
-def statistics(network: Network, parameters: Vector, base: Pixels, threads: int | None = None) -> Matrix:
+def statistics(network: Network, parameters: Vector, base: Pixels) -> Matrix:
     """Mean and deviation of each channel before the norm, (layers + 1, channels, 2), over a whole picture.
 
     Those of the `instances` of a large one are pooled.
     """
-    return pooled(network, parameters, instances(base.shape), base=base, threads=threads)
+    return pooled(network, parameters, instances(base.shape), base=base, threads=1)  # each thread takes the memory of an instance
 
 
 def pooled(network: Network, parameters: Vector, rectangles: Rectangles, *, base: Pixels, threads: int | None = None) -> Matrix:
     """As `statistics`, over rectangles that are normalised each by itself: the mean of their means, and the deviation from that."""
     means, deviations = np.moveaxis(normed_statistics(network, parameters, rectangles, base=base, threads=threads), 3, 0)
     weights = areas(rectangles) / area(rectangles)
-    mean, square = (np.tensordot(weights, each, 1) for each in (means, means**2 + deviations**2))
+    mean, square = (np.einsum("r,rlc->lc", weights, each) for each in (means, means**2 + deviations**2))
     return np.stack([mean, np.sqrt(square - mean**2)], axis=2)
 
 

@@ -26,7 +26,8 @@ class Schedule:
     batch_px: int = 65536  # pixels of a step, in patches; a smaller picture is seen whole
     patch: tuple[int, int] = PATCH  # rows, columns
     beta2: float = 0.99
-    clip: float | None = None
+    clip: float | None = None  # the gradient's largest norm
+    clips_each: bool = False  # `clip` is the largest size of each part of the gradient instead
     second_order: bool = False  # begin with a Gauss-Newton step, then let Adam work in the basis of the matrix's eigenvectors
     norm: bool = False  # instance norm while fitting, folded into weights and biases at the end
     pixel_range: float = OWN_RANGE  # with the norm: of the pixels that the optimiser sees, 255 as the paper has it

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Integers, Vector
-from ..encoding.balance import aligned
 from ..encoding.curvature import gauss_newton, random_tiles, sample_px
 from ..encoding.distortion import mse
 from ..encoding.fit import Problem, fit
@@ -28,7 +27,7 @@ from ..network import Network, check_bounds
 from ..parameters import UNIT
 from .checkpoint import Checkpoint
 from .corpus import Band, Corpus, images_in, load
-from .recipes import RECIPES, Best
+from .recipes import RECIPES, Best, Recipe
 from .training import train
 
 WARMUP_STEPS = 50
@@ -49,28 +48,25 @@ class Training:
     threads: int | None = None  # None: one for each processor core
 
 
-def survey(
-    network: Network, start: Vector, parameters: Vector, corpus: Corpus, pictures: int, *, schedule: Schedule = Best.schedule, seed: int = 0
-) -> tuple[Integers, Integers]:
-    """Step exponents and spreads (network.size,), from fits by `schedule` to `pictures` random pictures of the corpus.
+def survey(recipe: Recipe, start: Vector, parameters: Vector, corpus: Corpus, pictures: int, seed: int = 0) -> tuple[Integers, Integers]:
+    """Step exponents and spreads (network.size,), from fits by the recipe's schedule to `pictures` random pictures of the corpus.
 
     start: where the fits begin; parameters: those of the prior.
 
     A spread is the mean distance of a fit's parameter from the prior's.  The steps are chosen so that rounding adds the same error for
     every parameter, and `ROUNDING_SHARE` of the base's error in all: rounding to a step adds step^2 / 12 times the curvature.
     """
-    rng = np.random.default_rng(seed)
+    rng, network, threads = np.random.default_rng(seed), recipe.network, recipe.threads
     distance, curvature = np.zeros(network.size), np.zeros(network.size)
     chosen = rng.permutation(len(corpus.places))[:pictures]
     for index in chosen:
         base, original = corpus.picture(int(index))
         error = max(mse(base, original), 0.01)  # the base of a flat picture has no error
-        fitted = fit(Problem(network, base, original), start, schedule, Run(seed=int(index))).parameters
-        if schedule.norm:
-            fitted = aligned(network, fitted, parameters)
+        problem = Problem(network, base, original, like=parameters)
+        fitted = fit(problem, start, recipe.schedule, Run(seed=int(index), threads=threads)).parameters
         distance += np.abs(fitted - parameters) / len(chosen)
         part = random_tiles(base.shape, sample_px(network.size))
-        curvature += np.diag(gauss_newton(network, parameters, base, part)) / error / len(chosen)
+        curvature += np.diag(gauss_newton(network, parameters, base, part, threads=threads)) / error / len(chosen)
     step = np.sqrt(12 * ROUNDING_SHARE / network.size / np.maximum(curvature, 1e-9)) * UNIT
     exponents = np.clip(np.rint(np.log2(step)), 0, LARGEST_EXPONENT).astype(np.int64)
     return exponents, np.maximum(np.rint(distance * UNIT), 1).astype(np.int64)
@@ -98,10 +94,21 @@ def pretrain(
     if training.start is not None:
         text = training.start.read_bytes()
         stored = json.loads(text)
-        begin = np.array(stored["start"] if recipe.schedule.norm and "start" in stored else stored["values"] / UNIT, np.float32)
+        normed_start = stored.get("normed") if recipe.schedule.norm else None
+        begin = np.array(normed_start or np.array(stored["values"]) / UNIT, np.float32)
     rows, columns = (side + 2 * network.halo_px for side in recipe.patch_size)
     names = [folder.name for folder in folders]
-    identity = (training.recipe, network, band, names, training.steps, learning_rate, seed, hashlib.sha256(text).hexdigest())
+    identity = (
+        training.recipe,
+        recipe.schedule,
+        network,
+        band,
+        names,
+        training.steps,
+        learning_rate,
+        seed,
+        hashlib.sha256(text).hexdigest(),
+    )
     kept = None if checkpoint is None else Checkpoint(checkpoint, repr(identity))
     if kept:
         kept.load()  # a wrong file is an error before anything is computed
@@ -113,7 +120,7 @@ def pretrain(
     check_bounds(network, integers)
     normed = recipe.schedule.norm
     first = trained if normed else parameters
-    exponents, spreads = survey(network, first, parameters, corpus, training.surveyed, schedule=recipe.schedule, seed=seed)
+    exponents, spreads = survey(recipe, first, parameters, corpus, training.surveyed, seed)
     shape = {"channels": network.channels, "layers": network.layers, "kernel": network.kernel}
     provenance = {
         "recipe": training.recipe,
@@ -132,7 +139,7 @@ def pretrain(
         band.knob: [band.low, band.high],
         "network": {**shape, "dilations": list(network.dilations), "inputs": network.inputs},
         "provenance": provenance,
-        **({"start": [float(f"{value:.6g}") for value in trained]} if normed else {}),
+        **({"normed": [float(f"{value:.6g}") for value in trained]} if normed else {}),
         "values": integers.tolist(),
         "exponents": exponents.tolist(),
         "spreads": spreads.tolist(),

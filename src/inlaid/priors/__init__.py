@@ -31,7 +31,7 @@ def files() -> dict[int, str]:
 @cache
 def stored(number: int) -> dict[str, Any]:
     """The content of a prior's file: "codec", "network", "values", "exponents", "spreads", "provenance", and where
-    it was trained with instance norm, "start".
+    it was trained with instance norm, "normed".
 
     UnsupportedError for an unknown number.
     """
@@ -53,8 +53,8 @@ def normed_start(number: int) -> NDArray[np.float32] | None:
 
     None for a prior that was trained without the norm.
     """
-    start = stored(number).get("start")
-    return None if start is None else np.array(start, np.float32)
+    normed = stored(number).get("normed")
+    return None if normed is None else np.array(normed, np.float32)
 
 
 def network_of(number: int) -> Network:
