@@ -51,7 +51,7 @@ def test_other_presets_alone_make_no_section(tmp_path):
 
 def test_the_way_from_the_papers_recipe_to_the_default(tmp_path):
     """Each step's change of the BD-rate is the difference of two presets on the same pictures."""
-    gains = {"paper": 1.0, "papers-fit": 1.05, "norm": 0.8, "plain": 0.9, "unweighed": 1.1, "default": 1.3}
+    gains = {"paper": 1.0, "papers-prior": 1.05, "unweighed": 1.1, "default": 1.3}
     lines = [
         line(image, 10 * (i + 1), point, (point[0] + 100, point[1] + gain), preset=preset)
         for preset, gain in gains.items()
@@ -63,7 +63,7 @@ def test_the_way_from_the_papers_recipe_to_the_default(tmp_path):
     assert f"has {rates['paper']:.2f} %" in text
     for before, after in pairwise(gains):
         assert f"({rates[after] - rates[before]:+.2f} points, to {rates[after]:.2f} %)" in text
-    without = [each for each in lines if each["preset"] != "plain"]
+    without = [each for each in lines if each["preset"] != "unweighed"]
     assert "to the default" not in page(write(tmp_path / "fewer.jsonl", without))
 
 

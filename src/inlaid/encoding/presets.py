@@ -68,7 +68,7 @@ ABLATIONS = {
     "unweighed": Preset("default, fitted without regard to bytes", FOLLOWED, weighs_rate=False, divides=False),
     "plain": Preset("default's network and prior, Adam alone", FIRST_ORDER, weighs_rate=False, divides=False),
     "norm": Preset("plain, with instance norm, folded away", replace(FIRST_ORDER, norm=True), weighs_rate=False, divides=False),
-    "papers-fit": Preset("the paper's fit, from default's prior", AS_THE_PAPER, weighs_rate=False, divides=False),
+    "papers-prior": Preset("unweighed, from the prior of the paper's recipe", FOLLOWED, recipe="paper", weighs_rate=False, divides=False),
 }
 
 

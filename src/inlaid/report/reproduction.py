@@ -18,10 +18,8 @@ PRESET = "paper"
 # What leads from the paper's preset to the default, preset by preset.
 STEPS = {
     PRESET: "",
-    "papers-fit": "the prior of our own recipe, one for each band of qualities",
-    "norm": "steps of 0.01 for pixels from -1 to 1, on a random block of 256x256, in place of 0.1 on the whole picture",
-    "plain": "no instance norm",
-    "unweighed": "a Gauss-Newton step first, then Adam along the eigenvectors of its matrix, on the whole picture",
+    "papers-prior": "the same prior, but no norm in the fit; a Gauss-Newton step first, then Adam along the eigenvectors of its matrix",
+    "unweighed": "priors of our own recipe, one for each band of qualities",
     "default": "the fit weighs bytes too",
 }
 
