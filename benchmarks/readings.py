@@ -59,20 +59,18 @@ class Training:
     """How a reading trains: attributes of the recipe, and the schedule."""
 
     recipe: tuple[tuple[str, Any], ...] = ()
-    steps: int = 10_000
+    steps: int = 6000
     pixel_range: float = 255
     rate: float = Paper.learning_rate
     decays: bool = True
     last_layer: bool = False  # the last layer begins with random numbers too, not with zeros
-    at_point: float | None = None  # trained for bases of one quality or rate alone
 
     def of(self, codec: str, folders: list[Path], surveyed: int, most_steps: int | None) -> Trained:
         """The trained network, and the prior made of it.  InlayError if the training diverges."""
         schedule = replace(Paper.schedule, pixel_range=self.pixel_range)
         recipe = type("Reading", (Paper,), {"schedule": schedule, **dict(self.recipe)})(SMALL, 1)
-        band = BANDS[codec] if self.at_point is None else replace(BANDS[codec], low=self.at_point, high=self.at_point)
         rows, columns = (side + 2 * SMALL.halo_px for side in recipe.patch_size)
-        corpus = load(images_in(folders), band, (rows, columns), 0)
+        corpus = load(images_in(folders), BANDS[codec], (rows, columns), 0)
         steps = min(self.steps, most_steps or self.steps)
         course = Schedule(steps, rate=self.rate, final_rate=0 if self.decays else self.rate, warmup=WARMUP_STEPS)
         start = he_init(SMALL, np.random.default_rng(0))
@@ -102,11 +100,6 @@ class Reading:
     training: Training = Training()
     fit: dict[str, Any] = field(default_factory=dict)  # fields of the schedule
     of_blocks: bool = False  # in use too, each block has its own statistics: not a network that a file can hold
-    for_each: bool = False  # one training for each quality or rate
-
-    def trainings(self, codec: str) -> dict[float, Training]:
-        """The training of each quality or rate."""
-        return {point: replace(self.training, at_point=point) if self.for_each else self.training for point in POINTS[codec]}
 
     @property
     def schedule(self) -> Schedule:
@@ -129,8 +122,7 @@ READINGS = {
     "training-2000": Reading("training of 2,000 steps", Training(steps=2000)),
     "training-20000": Reading("training of 20,000 steps", Training(steps=20_000)),
     "training-constant": Reading("training at a constant rate", Training(decays=False)),
-    "crops-4": Reading("4 crops a training step, as many in all", Training((("CROPS", 4),), steps=2500)),
-    "levels": Reading("a network trained for each level of compression", for_each=True),
+    "crops-4": Reading("4 crops a training step, as many in all", Training((("CROPS", 4),), steps=1500)),
     "blocks-256": Reading("a block pair of 256x256 a step", fit=blocks(256, 1)),
     "blocks-128": Reading("a block pair of 128x128 a step", fit=blocks(128, 1)),
     "blocks-128-9": Reading("9 block pairs of 128x128 a step", fit=blocks(128, 9)),
@@ -201,7 +193,7 @@ CODED = ("payload_bytes", "bd_rate_percent", "bd_rate_uncounted_percent", "bd_ps
 def measured(names: list[str], codec: str, arguments: argparse.Namespace, pool: ProcessPoolExecutor) -> Iterator[runs.Line]:
     """A line a reading, as they come.  Where a training diverges, the line has a reason and no figures."""
     pictures = [luma for _, luma in originals(arguments.test)][: arguments.pictures]
-    trainings = dict.fromkeys(t for name in names for t in READINGS[name].trainings(codec).values())
+    trainings = dict.fromkeys(READINGS[name].training for name in names)
     futures = {t: pool.submit(t.of, codec, arguments.train, arguments.surveyed, arguments.most_steps) for t in trainings}
     for name in names:
         reading = READINGS[name]
@@ -210,8 +202,8 @@ def measured(names: list[str], codec: str, arguments: argparse.Namespace, pool: 
         line |= {"training_steps": steps, "fit_steps": reading.schedule.steps} | dict.fromkeys(runs.READ)
         line |= {"versions": provenance.versions(), "machine": provenance.machine()}
         try:
-            trained = {point: futures[t].result() for point, t in reading.trainings(codec).items()}
-            each = [[pool.submit(evaluated, reading, codec, point, t, picture) for point, t in trained.items()] for picture in pictures]
+            trained = futures[reading.training].result()
+            each = [[pool.submit(evaluated, reading, codec, at, trained, picture) for at in POINTS[codec]] for picture in pictures]
             line |= figures([[future.result() for future in points] for points in each])
             if reading.of_blocks:
                 line |= dict.fromkeys(CODED)
