@@ -228,13 +228,14 @@ def test_the_code_of_the_package_survives_moves_and_words(tmp_path: Path, monkey
 
 
 def test_the_digest_covers_the_priors_numbers_and_not_their_story(monkeypatch: pytest.MonkeyPatch) -> None:
-    stored, before = provenance.priors.stored(1), provenance.prior_fields(1)
-    assert before[1:] == [stored[field] for field in ("codec", "network", "values", "exponents", "spreads")]
+    stored, before = provenance.priors.stored(19), provenance.prior_fields(19)
+    assert before[1:] == [stored[field] for field in ("codec", "network", "values", "exponents", "spreads", "normed")]
+    assert provenance.prior_fields(1)[-1] is None
     told = {**stored, "provenance": {**stored["provenance"], "command": "another", "images": 7}}
     monkeypatch.setattr(provenance.priors, "stored", lambda number: told)
-    assert provenance.prior_fields(1) == before
+    assert provenance.prior_fields(19) == before
     monkeypatch.setattr(provenance.priors, "stored", lambda number: {**stored, "values": [0, *stored["values"][1:]]})
-    assert provenance.prior_fields(1) != before
+    assert provenance.prior_fields(19) != before
 
 
 def test_run_file_of_another_kind_is_left_alone(folder: Path, tmp_path: Path) -> None:
