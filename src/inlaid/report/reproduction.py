@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from .. import priors
@@ -10,9 +11,10 @@ from ..bench.runs import Line
 from ..encoding.instance_norm import MOST_PX
 from ..encoding.presets import PRESETS, SMALL
 from . import compare, paper
-from .cells import conditions, gain_cells
+from .cells import conditions
 from .page import Block, Grid, Heading, Notes, Text
-from .tables import Gain, Results, SetResult, Table, set_result
+from .paper_tables import gains
+from .tables import Results, SetResult, Table, set_result
 
 PRESET = "paper"
 # What leads from the paper's preset to the default, preset by preset.
@@ -36,7 +38,7 @@ def _introduction() -> str:
         f"{fit.steps} steps at effort 5, along a cosine too; the block of a fit is the whole picture (up to {MOST_PX:,} pixels), and the "
         f"norm takes its statistics there, in the fit and in use; the gradient is clipped to the norm {fit.clip:g}.  Ours: a leaky ReLU, "
         "real pixels around a block in place of padding, training without DIV2K, and the coding of the parameters.  The paper does not say "
-        "whether its bytes count the parameters.  [priors.md](priors.md) has the courses and commands of the trainings (priors 19 and 20): "
+        "whether its bytes count the parameters.  `docs/priors.md` has the courses and commands of the trainings (priors 19 and 20): "
         "they end where they gain no more."
     )
 
@@ -46,46 +48,21 @@ def reproduction(results: Results) -> list[Block]:
     blocks: list[Block] = []
     for table in results.tables:
         if table.configuration["preset"] == PRESET and table.configuration["effort"] > 1:
-            blocks += [Heading(f"{table.title}, beside Table II", 3), _beside_table_2(table)]
+            title = f"{table.title}, beside Table II"
+            free = replace(table, sets=[_uncounted(table, each) for each in table.sets])
+            blocks += [Heading(title, 3), gains(table), Heading(f"{title}: payload not counted", 3), gains(free)]
     if blocks:
         blocks += [Heading("Beside Table I", 3), _beside_table_1(results.speeds), *_changes(results.tables)]
     blocks += _readings(results.readings)
     return [Heading("The paper by its own recipe"), Text(_introduction()), *blocks] if blocks else []
 
 
-def _beside_table_2(table: Table) -> Grid:
-    """The gains with the payload's bytes counted and not counted, per image and on the average curve, beside the paper's."""
-    theirs = paper.TABLE_2.get(table.codec, {})
-    free = [_uncounted(table, each) for each in table.sets]
-    rows = [(s.name, s.images, s, f, theirs.get(s.name.lower())) for s, f in zip(table.sets, free, strict=True)]
-    cells = [
-        [name, images, *_ways(counted), *_ways(uncounted), *gain_cells(_gain(beside))] for name, images, counted, uncounted, beside in rows
-    ]
-    if len(rows) > 1:
-        whole = Table(table.configuration, table.knob, free, (), table.lines)
-        averages = [t.average(way) for t in (table, whole) for way in ("per_image", "average_curve")]
-        same = {s.name.lower() for s in table.sets} == set(theirs)
-        beside = paper.AVERAGE[table.codec] if same else None
-        cells.append(["weighted", table.images, *(cell for gain in averages for cell in gain_cells(gain)), *gain_cells(_gain(beside))])
-    ways = [f"{way}{what}" for what in ("", ", payload not counted") for way in ("per image", "average curve")]
-    head = ["set", "images", *(f"{name}, {way}" for way in (*ways, "paper") for name in ("BD-rate", "BD-PSNR"))]
-    return Grid(head, cells, frozenset([len(rows)] if len(rows) > 1 else []))
-
-
 def _uncounted(table: Table, counted: SetResult) -> SetResult:
-    """The result of a set where an inlay's bytes are free."""
+    """The result of a set if an inlay took no bytes."""
     lines = [line | {"file_bytes": line["plain_bytes"]} for line in table.lines if line["set"] == counted.name]
     result = set_result(counted.name, lines, [])
     assert result is not None  # the set has pictures
     return result
-
-
-def _ways(result: SetResult) -> tuple[str, ...]:
-    return (*gain_cells(result.per_image), *gain_cells(result.average_curve))
-
-
-def _gain(of_paper: tuple[float, float] | None) -> Gain | None:
-    return Gain(*of_paper) if of_paper else None
 
 
 def _beside_table_1(speeds: Sequence[Line]) -> Grid:
@@ -110,16 +87,16 @@ def _changes(tables: Sequence[Table]) -> list[Block]:
         efforts = {table.configuration["effort"] for table, _ in found.rows}
         for effort in sorted(efforts):
             by_preset = {t.configuration["preset"]: r.per_image for t, r in found.rows if t.configuration["effort"] == effort}
-            gains = [(by_preset.get(name), change) for name, change in STEPS.items()]
-            if not all(gain for gain, _ in gains):
+            steps = [(by_preset.get(name), change) for name, change in STEPS.items()]
+            if not all(gain for gain, _ in steps):
                 continue
             name = found.rows[0][1].name
             parts = [
                 f"{change} ({after.bd_rate_percent - before.bd_rate_percent:+.2f} points, to {after.bd_rate_percent:.2f} %)"
-                for (before, _), (after, change) in pairwise(gains)
+                for (before, _), (after, change) in pairwise(steps)
                 if before and after
             ]
-            first = gains[0][0]
+            first = steps[0][0]
             assert first is not None
             text = (
                 f"What the default changes, step by step, and what each change brings ({name}: {found.base}, effort {effort}, per image; "
