@@ -91,8 +91,8 @@ def _jpegs() -> list[bytes]:
     two = saved(gray, quality=30)
     rotated = saved(picture(24, 40), quality=30, subsampling=1)
     files = [
-        encoder.encode(gray, quality=15, effort=1).data,
-        encoder.encode(picture(48, 40), quality=20, effort=1).data,
+        encoder.encode(gray, quality=15, effort=1, base="turbo").data,
+        encoder.encode(picture(48, 40), quality=20, effort=1, base="turbo").data,
         encoder.encode(picture(40, 40), quality=25, effort=2, subsampling="444", progressive=True).data,
         _blank(saved(picture(33, 17), quality=40, subsampling=1, restart_marker_blocks=1), NETWORKS[0]),
         _blank(saved(picture(32, 32), quality=40, keep_rgb=True, subsampling=0), NETWORKS[1]),

@@ -16,7 +16,7 @@ import inlaid
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
-REQUIRED = {"click", "numpy", "pillow", "rich"}
+REQUIRED = {"click", "mozjpeg-lossless-optimization", "numpy", "pillow", "rich"}
 
 
 def expect(what, found, expected):

@@ -24,7 +24,7 @@ NETWORKS = [
     Network(channels=32, layers=2, dilations=(8, 1), kernel=5),
     Network(channels=1, layers=8),
 ]
-FLOAT_FUNCTIONS = ("gradient", "normed_gradient", "normed_statistics", "squared_error", "answers")
+FLOAT_FUNCTIONS = ("gradient", "input_gradient", "normed_gradient", "normed_statistics", "squared_error", "answers")
 SIZES = [(1, 1), (1, 9), (7, 1), (8, 8), (33, 47), (130, 21), (3, 1100)]
 
 
@@ -131,6 +131,22 @@ def test_gradient_agrees_with_numpy(network: Network, kernels: SimpleNamespace) 
     answers = kernels.answers(network, parameters, rectangles[1:2], base=base)
     planes = floatnet.inputs(network, base, (10, 30, 20, 77))
     np.testing.assert_allclose(answers.reshape(20, 57), floatnet.answer(network, parameters, planes), atol=1e-4)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_input_gradient_agrees_with_numpy(network: Network, kernels: SimpleNamespace) -> None:
+    """Over the whole picture, padding included.  Numbers near a kink may fall to its other side, so a few pixels may differ."""
+    rng = np.random.default_rng(8)
+    for shape in SIZES:
+        base = rng.integers(0, 256, shape, dtype=np.uint8)
+        target = np.clip(base + rng.normal(0, 9, shape), 0, 255).astype(np.uint8)
+        parameters = random_parameters(network, rng) / np.float32(4096)
+        expected = floatnet.input_gradient(network, parameters.astype(np.float64), base, target)
+        for threads in kernels.threads:
+            found = kernels.input_gradient(network, parameters, base=base, target=target, threads=threads)
+            assert found.shape == shape
+            assert found.dtype == np.float32
+            assert np.linalg.norm(found - expected) < 2e-3 * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "cli": {"cli", "report", "bench", "pretraining", "encoding", "top", "formats", "metadata", "priors"},
 }
 # A folder below the top level may import only these modules of the top level.
-TOP_BELOW = {"formats": {"arrays", "colour", "errors", "threads"}, "priors": {"errors", "network", "parameters"}}
+TOP_BELOW = {"formats": {"arrays", "colour", "errors", "native", "threads"}, "priors": {"errors", "network", "parameters"}}
 DECODER = ("metadata", "formats", "priors", "top")
 FACES = {"__init__", "__main__"}  # they import names when they are asked for
 
@@ -142,7 +142,10 @@ def imported_packages(path):
 
 @named(sources(*DECODER))
 def test_the_decoder_needs_numpy_and_pillow_alone(path):
-    assert imported_packages(path) <= {"numpy", "PIL"} | set(sys.stdlib_module_names), path
+    allowed = {"numpy", "PIL"} | set(sys.stdlib_module_names)
+    if path.parent.name == "trellis":  # it encodes, and is imported when something is encoded
+        allowed |= {"mozjpeg_lossless_optimization"}
+    assert imported_packages(path) <= allowed, path
 
 
 def test_imports_go_one_way():

@@ -11,6 +11,7 @@ from support.programs import output, program
 from test_agreement import (  # noqa: F401  # run on the kernels below
     FLOAT_FUNCTIONS,
     test_gradient_agrees_with_numpy,
+    test_input_gradient_agrees_with_numpy,
     test_normed_gradient_agrees_with_numpy,
     test_restore_agrees,
     test_restore_agrees_at_the_bounds,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, features
 from support.pictures import file_of, textured
 
 import inlaid
@@ -90,6 +90,35 @@ def test_encode_decode_info_strip(run, tmp_path, carrier):
     assert (tmp_path / "plain.jpg").read_bytes() == inlaid.strip(out.read_bytes())
     assert "no inlay" in run("strip", tmp_path / "plain.jpg", "-o", tmp_path / "again.jpg").stdout
     assert "inlay     none" in run("info", tmp_path / "plain.jpg").stdout
+
+
+def test_bases_and_tunings(run, tmp_path, carrier):
+    carrier.original.save(tmp_path / "photo.png")
+
+    def encoded(*options):
+        done = run("encode", tmp_path / "photo.png", "-o", tmp_path / "out.jpg", "-q", "40.5", "-e", 1, "--json", *options)
+        assert done.exit_code == 0, done.stderr
+        return json.loads(done.stdout), inlaid.strip((tmp_path / "out.jpg").read_bytes())
+
+    for options, settings in (
+        ((), {"base": "trellis"}),
+        (("--tune", "psnr"), {"base": "trellis", "tune": "psnr"}),
+        (("--base", "turbo"), {"base": "turbo"}),
+        (("--no-progressive",), {"base": "trellis", "progressive": False}),
+    ):
+        report, base = encoded(*options, "--legacy-loss", 0)
+        assert base == jpeg.codec.encode(carrier.original, 40.5, settings)
+        assert report["psnr_without_loop_db"] is None
+    report, _ = encoded("--base", "turbo")
+    assert 0 <= report["psnr_without_loop_db"] - report["psnr_base_db"] <= 0.3
+    done = run("encode", tmp_path / "photo.png", "-o", tmp_path / "out.jpg", "-e", 1, "--base", "turbo", "--preset", "large")
+    assert "dB for the plain picture" in done.stdout
+    for wrong in (("--base", "x"), ("--tune", "x"), ("--legacy-loss", "-1"), ("--legacy-loss", "21"), ("-q", "0.5"), ("-q", "101")):
+        assert run("encode", tmp_path / "photo.png", "-o", tmp_path / "out.jpg", *wrong).exit_code == 2
+    done = run("encode", tmp_path / "photo.png", "-o", tmp_path / "out.jp2", "--base", "turbo")
+    assert done.exit_code == 2 and "--base does not apply to jpeg2000" in done.stderr
+    done = run("encode", tmp_path / "photo.png", "-o", tmp_path / "out.jpg", "--no-optimize")
+    assert done.exit_code == 1 and "photo.png" in done.stderr and "need the base turbo" in done.stderr
 
 
 def test_attach(run, tmp_path, carrier):
@@ -497,29 +526,57 @@ def test_generated_pages_are_current(name):
 # ------------------------------------------------------------------------------------------------ demo and pretrain
 
 
+DEMO = {"original.png", "before-after.png", "results.json"}
+DEMO |= {f"q{q}{kind}" for q in (20, 40, 60, 80) for kind in (".jpg", "-restored.png", "-psnr.jpg")}
+
+
 def test_demo(run, png, tmp_path):
     out = tmp_path / "demo"
     done = run("demo", "--image", png, "-o", out, "-e", 1)
-    assert done.exit_code == 0 and "photo.png" in done.stdout and "before-after.png" in done.stdout
-    names = {f"q{q}{kind}" for q in (10, 20, 40, 75) for kind in (".jpg", "-restored.png")}
-    assert {path.name for path in out.iterdir()} == names | {"original.png", "before-after.png", "results.json"}
-    rows = json.loads((out / "results.json").read_text())["rows"]
-    assert [row["quality"] for row in rows] == [10, 20, 40, 75]
-    for row in rows:
-        assert (out / f"q{row['quality']}.jpg").stat().st_size == row["base_bytes"] + row["payload_bytes"]
+    assert done.exit_code == 0 and done.stdout.count("photo.png, 48x40") == 2 and "before-after.png" in done.stdout
+    for word in ("same SSIMULACRA2", "same PSNR of RGB", "JPEG", "WebP", "inlay", "plain", "restored", " %"):
+        assert word in done.stdout
+    assert max(map(len, done.stdout.replace(str(out), "").splitlines())) <= 100
+    assert {path.name for path in out.iterdir()} == DEMO
+    results = json.loads((out / "results.json").read_text())
+    assert results["psnr_of"] == "RGB" and results["notes"] == []
+    assert [(row["tune"], row["quality"]) for row in results["rows"]] == [(t, q) for t in ("looks", "psnr") for q in (20, 40, 60, 80)]
+    for row in results["rows"]:
+        file = out / f"q{row['quality']}{'-psnr' if row['tune'] == 'psnr' else ''}.jpg"
+        assert file.stat().st_size == row["file_bytes"] > row["payload_bytes"]
+        assert set(row["peer_bytes"]) >= {"jpeg", "webp"}
+        assert row["payload_bytes"] or row["psnr_db"] == row["psnr_plain_db"]
 
 
-def test_what_a_plain_jpeg_would_need():
+def test_demo_of_a_gray_picture_too_small_for_ssimulacra2(run, tmp_path):
+    textured(48, 7).convert("L").save(tmp_path / "gray.png")
+    done = run("demo", "--image", tmp_path / "gray.png", "-o", tmp_path / "demo", "-e", 1)
+    assert done.exit_code == 0 and "same PSNR of luma" in done.stdout and "too small for it" in done.stdout
+
+
+def test_demo_without_the_libraries_that_compare(run, png, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ssimulacra2", None)
+    check = features.check
+    monkeypatch.setattr(features, "check", lambda name: name != "avif" and check(name))
+    done = run("demo", "--image", png, "-o", tmp_path / "demo", "-e", 1)
+    assert done.exit_code == 0 and "SSIMULACRA2 is left out: it needs pip install 'inlaid[demo]'" in done.stdout
+    assert "AVIF is left out: this Pillow was built without avif" in done.stdout and "looks:" not in done.stdout
+    rows = json.loads((tmp_path / "demo" / "results.json").read_text())["rows"]
+    assert [set(row["peer_bytes"]) for row in rows] == [set()] * 4 + [{"jpeg", "webp"}] * 4
+    assert rows[0]["ssimulacra2"] is None
+
+
+def test_the_bytes_of_a_peer_against_ours():
+    from inlaid.cli.demo_rows import against
+
+    assert (against(15200, 10000), against(5000, 10000), against(9990, 10000)) == ("15,200\n+52 %", "5,000\n-50 %", "9,990\n+0 %")
+    assert against(None, 10000) == "-"
+
+
+def test_the_crop_that_shows_most():
     from inlaid.cli.before_after import best_crop
-    from inlaid.cli.demo import OPTIONS, plain_bytes_for
-    from inlaid.encoding.distortion import mse, psnr_db
 
     image = textured(96, 80).convert("L")
-    data = jpeg.codec.encode(image, 40, OPTIONS)
-    reached = psnr_db(mse(jpeg.codec.decode(data).luma, np.asarray(image)))
-    assert plain_bytes_for(image, 20, reached) == len(data)
-    assert len(data) < plain_bytes_for(image, 20, reached + 0.01) <= len(jpeg.codec.encode(image, 41, OPTIONS))
-    assert plain_bytes_for(image, 20, 200.0) is None
     better = image.copy()
     worse = image.point(lambda v: 255 - v)
     better.paste(worse, (0, 0))

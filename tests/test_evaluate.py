@@ -51,6 +51,11 @@ def measured(folder: Path, run: Path, **settings) -> evaluate.Summary:
     return evaluate.bench([folder], at_points(Settings(effort=1, **settings), qualities=QUALITIES), run, jobs=1)
 
 
+def options_of(settings: Settings) -> dict:
+    """What the encoder is told of the settings; `test_bench_colour` checks it."""
+    return settings.base_options() | settings.fit_options()
+
+
 # ------------------------------------------------------------------------------------------------ bench
 
 
@@ -59,7 +64,7 @@ def test_a_line_says_what_the_file_gives(folder: Path) -> None:
     rgb = np.asarray(Image.open(folder / "colour.png"))
     luma = np.asarray(Image.fromarray(rgb).convert("YCbCr"))[..., 0]
     plain = formats.by_name("jpeg").codec.encode(Image.fromarray(luma), 20, {"optimize": False})
-    file = encoder.encode(luma, quality=20, effort=1, optimize=False, threads=1).data
+    file = encoder.encode(luma, quality=20, effort=1, threads=1, **options_of(Settings())).data
     line = measurement.measure(folder / "colour.png", Settings(quality=20, effort=1))
     assert (line["image"], line["set"], line["quality"]) == ("colour.png", "tiny", 20)
     assert (line["width"], line["height"]) == (112, 96)
@@ -363,8 +368,7 @@ def test_a_linear_filter_of_anything(shape: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("name", peers.NAMES)
 def test_a_peer(folder: Path, name: str) -> None:
-    if name == "jxl":
-        pytest.importorskip("pillow_jxl")
+    pytest.importorskip({"jxl": "pillow_jxl", "mozjpeg": "pyvips", "jpegli": "ajpegli"}.get(name, "PIL"))
     luma = np.asarray(Image.open(folder / "gray.png"))
     line = measurement.measure(folder / "gray.png", Settings(name, 40))
     file = peers.encode(name, luma, 40)
@@ -381,9 +385,10 @@ def test_a_peer(folder: Path, name: str) -> None:
 
 
 def test_a_peer_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
-    with pytest.raises(InlayError, match=r"pip install 'inlaid\[bench\]'"):
-        Settings("jxl", 50).check()
+    for name, module in (("jxl", "pillow_jxl"), ("mozjpeg", "pyvips"), ("jpegli", "ajpegli")):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(InlayError, match=rf"{name} needs .*: pip install 'inlaid\[bench\]'"):
+            Settings(name, 50).check()
     monkeypatch.setattr(peers.features, "check", lambda name: False)
     with pytest.raises(InlayError, match="without avif"):
         Settings("avif", 50).check()
@@ -419,7 +424,7 @@ def test_metrics_and_crops_are_added(folder: Path, tmp_path: Path) -> None:
     _, plain, _, _, line = runs.read_lines(run)
     assert plain["ssim"] is None and plain["crop"] is None
     luma = np.asarray(Image.open(folder / "gray.png"))
-    file = encoder.encode(luma, quality=20, effort=1, optimize=False, threads=1).data
+    file = encoder.encode(luma, quality=20, effort=1, threads=1, **options_of(Settings())).data
     base = formats.by_name("jpeg").container.strip(file)
     pixels = {"original": luma, "plain": decoder.decode(base).pixels, "restored": decoder.decode(file).pixels}
     assert line["ssim"] == pytest.approx(metrics.ssim(luma, pixels["restored"]), abs=1e-6)

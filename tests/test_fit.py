@@ -106,6 +106,46 @@ def test_gradient_against_central_differences(network, norm):
     assert np.array_equal(gradient == 0, dead)  # all others matter, so all were tested
 
 
+@networks
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (7, 6)], ids=str)
+def test_input_gradient_against_central_differences(network, shape):
+    """Every pixel of the base, also those that are repeated beyond the edge, in float64."""
+    rng = np.random.default_rng(3)
+    parameters = random_parameters(network)
+    base, target = rng.uniform(0, 255, shape), rng.uniform(0, 255, shape)
+
+    def half(base):
+        answer = floatnet.answer(network, parameters, floatnet.inputs(network, base, (0, shape[0], 0, shape[1]), np.float64))
+        return float(((base + 128 * answer - target) ** 2).sum()) / 2
+
+    gradient = floatnet.input_gradient(network, parameters, base, target)
+    differences = np.zeros(shape)
+    for at in np.ndindex(shape):
+        step = np.zeros(shape)
+        step[at] = 1e-4
+        differences[at] = (half(base + step) - half(base - step)) / 2e-4
+    np.testing.assert_allclose(gradient, differences, rtol=1e-5, atol=1e-6 * np.abs(gradient).max())
+
+
+@networks
+def test_kernel_input_gradient_of_bands(network):
+    """A tall picture: bands of several threads overlap, and give what one thread gives."""
+    rng = np.random.default_rng(5)
+    base, target = (rng.integers(0, 256, (300, 21), dtype=np.uint8) for _ in range(2))
+    parameters = random_parameters(network, 5).astype(np.float32)
+    one, many = (float_kernel.input_gradient(network, parameters, base=base, target=target, threads=n) for n in (1, 4))
+    np.testing.assert_allclose(many, one, rtol=1e-4, atol=1e-5 * np.abs(one).max())
+    again = float_kernel.input_gradient(network, parameters, base=base, target=target, threads=4)
+    assert np.array_equal(many, again)
+
+
+def test_kernel_input_gradient_of_a_network_that_answers_0():
+    """It is the base's own error."""
+    network, base, target = Network(), texture(600, 40), texture(600, 40, 1)
+    found = float_kernel.input_gradient(network, he_init(network, np.random.default_rng(0)), base=base, target=target)
+    assert np.array_equal(found, base.astype(np.float32) - target)
+
+
 def in_jax(network, base, rectangle, target, norm):
     """The loss as a function of the parameters, by JAX's own convolutions, from the definition in `network`."""
     jax = pytest.importorskip("jax", reason="JAX is not installed")

@@ -140,10 +140,10 @@ def encode_levels(prior, coarseness, levels, monkeypatch):
 FILES = {
     "gray": (97, 71, False, {"quality": 20, "effort": 3}),
     "gray, as the prior is": (97, 61, False, {"quality": 25, "effort": 1}),
-    "gray, progressive": (133, 101, False, {"quality": 12, "progressive": True}),
+    "gray, progressive": (133, 101, False, {"quality": 12, "base": "turbo", "progressive": True}),
     "420": (137, 97, True, {"quality": 10}),
     "420, progressive": (120, 90, True, {"quality": 25, "progressive": True, "effort": 1}),
-    "422, standard tables": (115, 87, True, {"quality": 15, "subsampling": "422", "optimize": False}),
+    "422, standard tables": (115, 87, True, {"quality": 15, "subsampling": "422", "base": "turbo", "optimize": False}),
     "444, progressive": (120, 95, True, {"quality": 20, "subsampling": "444", "progressive": True}),
     "420, larger": (300, 200, True, {"quality": 22, "effort": 1}),
 }
@@ -173,7 +173,7 @@ def test_what_the_program_writes_into_the_fields():
 
 def test_a_base_encoded_again_with_the_old_segment():
     source = picture(150, 110, True, 4)
-    payload, _ = page.read_segments(inlaid.encode(source, quality=20, effort=1, threads=1))
+    payload, _ = page.read_segments(inlaid.encode(source, quality=20, effort=1, base="turbo", legacy_loss_db=0, threads=1))
     assert agreed(insert(jpeg(source, 20), payload))[0] == "restored"  # the same base with other Huffman tables
     assert agreed(insert(jpeg(source, 14), payload))[0] == "stale"
     assert agreed(insert(jpeg(source.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 20), payload))[0] == "stale"

@@ -40,12 +40,12 @@ def handmade(original, network, rng):
 
 def made():
     rng = np.random.default_rng(0)
-    fitted = encoder.encode(texture(96, 64), quality=20, effort=2)
+    fitted = encoder.encode(texture(96, 64), quality=20, effort=2, base="turbo")
     assert fitted.payload.coded
     return {
         "gray, fitted": fitted.data,
-        "gray, prior only": inlaid.encode(texture(48, 40), quality=10, effort=1),
-        "420, progressive, prior only": inlaid.encode(coloured(64, 48), quality=20, effort=1, progressive=True),
+        "gray, prior only": inlaid.encode(texture(48, 40), quality=10, effort=1, base="turbo"),
+        "420, progressive, prior only": inlaid.encode(coloured(64, 48), quality=20, effort=1, base="turbo", progressive=True),
         "444, no prior": handmade(coloured(40, 24), Network(channels=4, layers=2, dilations=(2, 1), inputs=3), rng),
         "gray, no prior": handmade(texture(33, 17), Network(channels=3, layers=1, kernel=5), rng),
     }

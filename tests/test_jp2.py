@@ -168,7 +168,7 @@ def carrier():
     """A gray and a colour file with an inlay that pays, and their originals."""
     found = {}
     for name, pixels in (("gray", texture(320, 240, seed=4)), ("colour", coloured(320, 240, seed=5))):
-        encoded = encoder.encode(pixels, format="jpeg2000", rate_bpp=1.5, effort=3)
+        encoded = encoder.encode(pixels, format="jpeg2000", rate_bpp=1.5, effort=3, legacy_loss_db=0)
         assert encoded.payload is not None, encoded.reason
         found[name] = (encoded, pixels)
     return found

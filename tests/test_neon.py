@@ -42,6 +42,12 @@ class Emulated:
         self._ask("g", network, base.shape, parameters, rectangles, base, target, rectangles=len(rectangles))
         return float(self._answer((), np.float64)), self._answer((network.size,), np.float64)
 
+    def input_gradient(self, network, parameters, base, target, threads=1):
+        height, width = base.shape
+        self._ask("b", network, base.shape, parameters, np.array([[0, height, 0, width]], np.int32), base, target, rectangles=1)
+        self._answer((), np.float64)
+        return 128 * self._answer(base.shape, np.float32)
+
     def _normed(self, network, parameters, rectangle, base, target):
         """Loss, gradient and statistics over one rectangle."""
         self._ask("s", network, base.shape, parameters, rectangle, base, target)
@@ -87,6 +93,7 @@ def kernels(request: pytest.FixtureRequest, process: subprocess.Popen[bytes]) ->
 @pytest.mark.parametrize("network", [network for network in NETWORKS if network.channels <= 12], ids=str)
 def test_gradient_agrees_with_numpy(network: Network, process: subprocess.Popen[bytes]) -> None:
     test_agreement.test_gradient_agrees_with_numpy(network, Emulated(process, "neon"))
+    test_agreement.test_input_gradient_agrees_with_numpy(network, Emulated(process, "neon"))
     test_agreement.test_normed_gradient_agrees_with_numpy(network, Emulated(process, "neon"))
 
 

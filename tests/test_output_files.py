@@ -34,7 +34,7 @@ def folder(tmp_path, carrier, monkeypatch):
     carrier.original.save(tmp_path / "master.png")
     (tmp_path / "set").mkdir()
     textured(96, 88).save(tmp_path / "set" / "a.png")
-    for name in ("folder.jpg", "folder.png", "folder.json", "demo/q10.jpg"):
+    for name in ("folder.jpg", "folder.png", "folder.json", "demo/q20.jpg"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "file").touch()
     return tmp_path
@@ -97,7 +97,7 @@ def test_the_other_files_of_pretrain(option, run, folder, idle):
 
 def test_folders_as_outputs(run, folder, idle):
     done = run("demo", "--image", "master.png", "-o", "demo")
-    assert done.exit_code == 1 and done.stderr == "inlaid: demo/q10.jpg: it is a folder; expected the name of a file\n"
+    assert done.exit_code == 1 and done.stderr == "inlaid: demo/q20.jpg: it is a folder; expected the name of a file\n"
     done = run("demo", "--image", "master.png", "-o", "file")
     assert done.exit_code == 1 and done.stderr == "inlaid: file: File exists\n"
     done = run("report", Path(__file__).parents[1] / "docs" / "runs" / "ablations.jsonl", "-o", "file/out")

@@ -99,7 +99,7 @@ def test_work_is_done_although_all_streams_are_closed(name, folder, carrier):
         assert inlaid.decode(made["out.jpg"].read_bytes()).ndim == 3
     elif name == "demo":
         rows = json.loads((made["out"] / "results.json").read_text())["rows"]
-        assert len(rows) == 4 and Image.open(made["out"] / "before-after.png").size[0] > 100
+        assert len(rows) == 8 and Image.open(made["out"] / "before-after.png").size[0] > 100
     else:
         assert isinstance(json.loads(made[WORK[name][-1]].read_text()), dict)  # the prior, or the one line of the run
 

@@ -41,9 +41,16 @@ def encode(
     image: Image.Image | NDArray[np.generic],
     *,
     format: str = "jpeg",
-    quality: int | None = None,
+    quality: float | None = None,
+    target_bytes: int | None = None,
+    target_bpp: float | None = None,
+    target_psnr_db: float | None = None,
+    target_ssimulacra2: float | None = None,
     effort: int = 5,
     preset: str | None = None,
+    base: str | None = None,
+    tune: str | None = None,
+    legacy_loss_db: float | None = None,
     subsampling: str | None = None,
     progressive: bool | None = None,
     optimize: bool | None = None,
@@ -57,12 +64,20 @@ def encode(
     image: a Pillow image, or an array (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16.  Alpha is laid on white, the EXIF orientation
     is applied, ICC, EXIF and XMP are kept.
     format: "jpeg" or "jpeg2000".
-    quality: of the base codec, 1..100; 75 if neither rate_bpp nor psnr_db is given.
+    quality: of the base codec, 1..100; 75 if nothing else says how good.
+    target_bytes, target_bpp: in place of the quality, the most bytes of the whole file, or bits a pixel.  It has at most 1 % less, where
+    base and inlay can be cut so finely.
+    target_psnr_db, target_ssimulacra2: in place of the quality, the least quality of the restored picture: PSNR of the luma, or
+    SSIMULACRA2 of the colours (which needs the `looks` extra).
     rate_bpp, psnr_db: for JPEG 2000, in place of the quality: bits a pixel, or a PSNR in dB.
     effort: 1 (the shipped prior as it is) to 9.
     preset: a network and its priors; `inlaid encode --help` lists them.
+    base: the encoder of a JPEG base, "trellis" (ours, the default) or "turbo" (libjpeg-turbo).
+    tune: what a trellis base is best at for its bytes, "looks" (SSIMULACRA2, the default) or "psnr".
+    legacy_loss_db: how much worse the plain picture may get, in PSNR, for a better restored one; 0.3 by default.
     subsampling: of a JPEG base, "444", "422" or "420" (the default).
-    progressive, optimize: of a JPEG base; by default a baseline file with optimised Huffman tables.
+    progressive: of a JPEG base; by default the smaller file of trellis, a baseline file of turbo.
+    optimize: Huffman tables made for the picture (the default) or the standard's, of a turbo base.
     seed: the same seed and number of threads give the same file on the same kind of machine.
     threads: all processors by default.
 
@@ -75,8 +90,15 @@ def encode(
         image,
         format=format,
         quality=quality,
+        target_bytes=target_bytes,
+        target_bpp=target_bpp,
+        target_psnr_db=target_psnr_db,
+        target_ssimulacra2=target_ssimulacra2,
         effort=effort,
         preset=preset,
+        base=base,
+        tune=tune,
+        legacy_loss_db=legacy_loss_db,
         subsampling=subsampling,
         progressive=progressive,
         optimize=optimize,

@@ -12,4 +12,5 @@ Parameters = NDArray[np.int16]  # of an integer network, in units of 2^-12
 Integers = NDArray[np.int64]  # levels, and sums of products
 Indices = NDArray[np.intp]  # positions along an axis of another array
 Vector = NDArray[np.float32]  # parameters of a float network, and planes of floats
+Shift = NDArray[np.float16]  # (H, W): grey levels to add to a luma, of large pictures too
 Matrix = NDArray[np.float64]  # gradients, Hessians, statistics

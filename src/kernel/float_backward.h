@@ -11,28 +11,30 @@ enum { OUTPUTS = REGISTERS == 32 ? 3 : 2, WINDOWS = REGISTERS == 32 ? 3 : 1 };
 INLINE void add(float *p, floats v) { *(floats *)p += v; }
 
 /* A depthwise convolution backward, one row of one channel.  at->in[ty] is the gradient of the output row that reads this input row with
- * tap ty.  Writes the gradient of the input row to at->out, and adds that of the weights to `sums`.  Each loaded gradient serves both. */
-INLINE void transposed_row(int kernel, int dilation, const row *at, const float *weight, const float *input, float *restrict sums) {
+ * tap ty.  Writes the gradient of the input row to at->out.  If `weighted`, adds that of the weights to `sums`: each loaded gradient serves
+ * both. */
+INLINE void transposed_row(int weighted, int kernel, int dilation, const row *at, const float *weight, const float *input,
+                           float *restrict sums) {
     const int radius = kernel / 2;
     floats sum[MAX_TAPS], w[MAX_TAPS];
     for (int k = 0; k < kernel * kernel; k++) sum[k] = all(0), w[k] = all(weight[k]);
     for (int x = 0; x < at->width; x += LANES) {
-        const floats in = load(input + x);
+        const floats in = weighted ? load(input + x) : all(0);
         floats back = all(0);
         for (int ty = 0; ty < kernel; ty++)
             for (int tx = 0; tx < kernel; tx++) {
                 floats g = load(at->in[ty] + x - (tx - radius) * dilation);
                 HELD(g);
                 back += w[ty * kernel + tx] * g;
-                sum[ty * kernel + tx] += in * g;
+                if (weighted) sum[ty * kernel + tx] += in * g;
             }
         store(at->out + x, back);
     }
-    for (int k = 0; k < kernel * kernel; k++) add(sums + k * LANES, sum[k]);
+    for (int k = 0; weighted && k < kernel * kernel; k++) add(sums + k * LANES, sum[k]);
 }
 
-/* Takes the gradient back through the leaky ReLU, in place, and adds the gradient of the bias to `sums`. */
-INLINE void gate_row(int channels, int width, float *grad, const float *output, int stride, float *sums) {
+/* Takes the gradient back through the leaky ReLU, in place.  If `weighted`, adds the gradient of the bias to `sums`. */
+INLINE void gate_row(int weighted, int channels, int width, float *grad, const float *output, int stride, float *sums) {
     for (int c = 0; c < channels; c++) {
         floats sum = all(0);
         for (int x = 0; x < width; x += LANES) {
@@ -40,7 +42,7 @@ INLINE void gate_row(int channels, int width, float *grad, const float *output, 
             store(grad + c * stride + x, g);
             sum += g;
         }
-        add(sums + c * LANES, sum);
+        if (weighted) add(sums + c * LANES, sum);
     }
 }
 
@@ -72,11 +74,15 @@ INLINE void pointwise_block(int count, int inner, pointwise p, int first, int fr
         for (int i = 0; i < inner; i++) add(sums + ((first + o) * p.channels + from + i) * LANES, sum[o][i]);
 }
 
-/* A 1 x 1 convolution backward, one row: adds the gradients of its weights to `sums` and writes that of its inputs to `grad_mid`. */
-INLINE void pointwise_row(pointwise p, const float *weight, float *restrict grad_mid, float *restrict sums) {
+/* Adds the gradients of the weights of a 1 x 1 convolution, one row. */
+INLINE void pointwise_weight_row(pointwise p, float *restrict sums) {
     int o = 0;
     for (; o + OUTPUTS <= p.channels; o += OUTPUTS) FOR_GROUPS(p.channels, i, inner, pointwise_block(OUTPUTS, inner, p, o, i, sums));
     for (; o < p.channels; o++) FOR_GROUPS(p.channels, i, inner, pointwise_block(1, inner, p, o, i, sums));
+}
+
+/* Writes the gradient of the inputs of a 1 x 1 convolution to `grad_mid`, one row. */
+INLINE void pointwise_input_row(pointwise p, const float *weight, float *restrict grad_mid) {
     mix_row(p.channels, (mix){weight, NULL, 1, p.channels, p.stride, 0}, 0, p.width, p.grad, grad_mid);
 }
 
@@ -96,6 +102,26 @@ INLINE void first_weight_row(int count, shape s, const row *at, const float *gra
                 }
         for (int c = 0; c < count; c++)
             for (int k = 0; k < taps; k++) add(sums + ((c * s.inputs + j) * taps + k) * LANES, sum[c][k]);
+    }
+}
+
+/* The first layer backward, one row: writes what the row adds to the gradients of the base's rows.  Plane ty of `out` is that of the row
+ * which tap ty reads. */
+INLINE void first_input_row(shape s, int width, int stride, const float *grad, const float *weight, float *restrict out) {
+    const int kernel = s.kernel, radius = kernel / 2, taps = kernel * kernel;
+    for (int x = 0; x < width; x += BLOCK) {
+        floats sum[MAX_KERNEL][WIDE];
+        for (int ty = 0; ty < kernel; ty++)
+            for (int b = 0; b < WIDE; b++) sum[ty][b] = all(0);
+        for (int c = 0; c < s.channels; c++)
+            for (int tx = 0; tx < kernel; tx++)
+                for (int b = 0; b < WIDE; b++) {
+                    floats g = load(grad + c * stride + x + b * LANES - (tx - radius));
+                    HELD(g);
+                    for (int ty = 0; ty < kernel; ty++) sum[ty][b] += weight[c * s.inputs * taps + ty * kernel + tx] * g;
+                }
+        for (int ty = 0; ty < kernel; ty++)
+            for (int b = 0; b < WIDE; b++) store(out + ty * stride + x + b * LANES, sum[ty][b]);
     }
 }
 

@@ -17,7 +17,8 @@ INLINE int parameters_at(shape s, int l) {
  * of errors and gradients beyond the rectangle. */
 typedef struct {
     ring out[RINGS], mid[RINGS], grad_mid[RINGS], error;
-    ring grad; /* the gradient of one layer's output */
+    ring grad;    /* the gradient of one layer's output */
+    ring by_rows; /* what a row of the first layer adds to the gradients of the base's rows; a plane for each */
     int span, stride, ahead[RINGS + 1];
 } rings;
 
@@ -25,6 +26,7 @@ static void rings_free(rings *r) {
     for (int l = 0; l < RINGS; l++) aligned_free(r->out[l].data), aligned_free(r->mid[l].data), aligned_free(r->grad_mid[l].data);
     aligned_free(r->error.data);
     aligned_free(r->grad.data);
+    aligned_free(r->by_rows.data);
     *r = (rings){0};
 }
 
@@ -50,8 +52,23 @@ typedef struct {
     area a;
     float *sums; /* for each parameter LANES parts of its gradient, or NULL */
     double loss;
-    float *answer; /* the network's answers for the rectangle, or NULL */
+    float *answer;  /* the network's answers for the rectangle, or NULL */
+    float *by_base; /* the gradient by the base's rows from max(y0 - halo, 0) on, as far apart as the picture is wide, or NULL */
 } walk;
+
+/* Adds the gradient by row y of layer 0 to that by the base: input_row backward.  What falls outside the picture belongs to the edge that
+ * is repeated there. */
+INLINE void add_by_base(const walk *w, int y, const float *restrict grad) {
+    const int halo = w->r->ahead[0], n = w->r->span, left = w->a.x0 - halo, top = w->a.y0 - halo, width = w->pic->width;
+    const int from = clamp_int(-left, 0, n), end = clamp_int(width - left, from, n); /* the columns inside the picture */
+    const int inside = clamp_int(y, 0, w->pic->height - 1), first = top > 0 ? top : 0;
+    float *restrict const row = w->by_base + (ptrdiff_t)(inside - first) * width;
+    for (int i = from; i < end; i++) row[left + i] += grad[i];
+    float before = 0, after = 0;
+    for (int i = 0; i < from; i++) before += grad[i];
+    for (int i = end; i < n; i++) after += grad[i];
+    row[0] += before, row[width - 1] += after;
+}
 
 /* What layer l reads for its row y. */
 INLINE row reading(shape s, const walk *w, int l, int y) {
@@ -93,6 +110,7 @@ INLINE void answer_row(shape s, walk *w, int y) {
     w->loss += loss;
     memset(error, 0, (size_t)halo * sizeof(float)); /* columns beside the rectangle have no error */
     memset(error + halo + n, 0, (size_t)(r->span - halo - n) * sizeof(float));
+    if (w->by_base) add_by_base(w, y, error); /* the answer is added to the base */
 }
 
 /* Where the biases of layer l begin. */
@@ -101,9 +119,9 @@ INLINE int biases_at(shape s, int l) {
     return parameters_at(s, l) + s.channels * (l == 1 ? s.inputs * taps : taps + s.channels);
 }
 
-/* Computes the gradient of row y of what layer l gives to its leaky ReLU, and adds the row's part to the gradients of the k x k weights
- * that read the layer's output, which are layer l + 1's, and of layer l's biases. */
-INLINE void backward_to(shape s, const walk *w, int l, int y) {
+/* Computes the gradient of row y of what layer l gives to its leaky ReLU.  If `weighted`, adds the row's part to the gradients of the k x k
+ * weights that read the layer's output, which are layer l + 1's, and of layer l's biases. */
+INLINE void backward_to(int weighted, shape s, const walk *w, int l, int y) {
     const rings *r = w->r;
     const int kernel = s.kernel, taps = kernel * kernel, span = r->span, stride = r->stride;
     const int next = l + 1, next_is_last = next == last_layer(w->net), dilation = dilation_of(w->net, next);
@@ -113,18 +131,30 @@ INLINE void backward_to(shape s, const walk *w, int l, int y) {
         for (int ty = 0; ty < kernel; ty++)
             at.in[ty] = ring_row(next_is_last ? &r->error : &r->grad_mid[next], y - (ty - kernel / 2) * dilation, next_is_last ? 0 : c);
         const int weights = parameters_at(s, next) + c * taps;
-        transposed_row(kernel, dilation, &at, w->params + weights, ring_row(&r->out[l], y, c), sums + (size_t)weights * LANES);
+        float *const added = weighted ? sums + (size_t)weights * LANES : NULL;
+        transposed_row(weighted, kernel, dilation, &at, w->params + weights, ring_row(&r->out[l], y, c), added);
     }
-    gate_row(s.channels, span, grad, ring_row(&r->out[l], y, 0), stride, sums + (size_t)biases_at(s, l) * LANES);
+    float *const added = weighted ? sums + (size_t)biases_at(s, l) * LANES : NULL;
+    gate_row(weighted, s.channels, span, grad, ring_row(&r->out[l], y, 0), stride, added);
 }
 
-/* Takes the gradient from there to what layer l's k x k weights gave, where it is separable, and adds the row's part to the gradients of
- * the layer's other weights. */
-INLINE void backward_through(shape s, const walk *w, int l, int y) {
+/* Adds what row y of the first layer gives to the gradient by the base. */
+INLINE void first_to_base(shape s, const walk *w, int y) {
+    const rings *r = w->r;
+    float *const by_rows = ring_row(&r->by_rows, 0, 0);
+    first_input_row(s, r->span, r->stride, ring_row(&r->grad, y, 0), w->params, by_rows);
+    for (int ty = 0; ty < s.kernel; ty++) add_by_base(w, y + ty - s.kernel / 2, by_rows + ty * r->stride);
+}
+
+/* Takes the gradient from there to what layer l's k x k weights gave, where it is separable.  If `weighted`, adds the row's part to the
+ * gradients of the layer's other weights; otherwise takes the first layer's gradient to the base. */
+INLINE void backward_through(int weighted, shape s, const walk *w, int l, int y) {
     const rings *r = w->r;
     const int channels = s.channels, taps = s.kernel * s.kernel, stride = r->stride;
     float *const grad = ring_row(&r->grad, y, 0), *const sums = w->sums;
-    if (l == 1) {
+    if (l == 1 && !weighted) {
+        first_to_base(s, w, y);
+    } else if (l == 1) {
         const row at = reading(s, w, 1, y);
         const int weights = s.inputs * taps;
         int c = 0;
@@ -134,7 +164,8 @@ INLINE void backward_through(shape s, const walk *w, int l, int y) {
     } else {
         const int from = parameters_at(s, l) + channels * taps;
         const pointwise p = {grad, ring_row(&r->mid[l], y, 0), r->span, stride, channels};
-        pointwise_row(p, w->params + from, ring_row(&r->grad_mid[l], y, 0), sums + (size_t)from * LANES);
+        if (weighted) pointwise_weight_row(p, sums + (size_t)from * LANES);
+        pointwise_input_row(p, w->params + from, ring_row(&r->grad_mid[l], y, 0));
     }
 }
 

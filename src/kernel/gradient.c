@@ -1,4 +1,4 @@
-/* The float network for fitting: squared error and its gradient over rectangles of a picture, forward and backward in one walk.
+/* The float network for fitting: squared error and its gradients over rectangles of a picture, forward and backward in one walk.
  * floatnet.py computes the same in numpy.
  *
  * At time t, layer l computes its row t + ahead(l) forward (rings.h), and the gradient of its row t - ahead(l) backward.
@@ -7,7 +7,8 @@
  *   forward, row              t + 3      t + 2        t + 1         t
  *   backward, gradient of                t - 2        t - 1         t      of the last layer: the error
  *
- * The gradients of the weights need a layer's row once more, so it is kept for 2 * ahead(l) + 1 rows.
+ * The backward half needs a layer's row once more, so it is kept for 2 * ahead(l) + 1 rows.  The gradient by the base is added up in the
+ * caller's plane.
  */
 #include "float_walk.h"
 
@@ -23,7 +24,8 @@ static int rings_fit(rings *r, const network *net, int columns, int backward) {
     rings_free(r);
     *r = wanted;
     const int both = net->kernel / 2 * 2;
-    int ok = ring_alloc(&r->grad, 1, net->channels, r->stride) && ring_alloc(&r->error, both + 1, 1, r->stride);
+    int ok = ring_alloc(&r->grad, 1, net->channels, r->stride) && ring_alloc(&r->error, both + 1, 1, r->stride) &&
+             ring_alloc(&r->by_rows, 1, net->kernel, r->stride);
     for (int l = 0; l < last_layer(net); l++) {
         /* Forward alone, the rows that the next layer reads at a time are enough. */
         const int depth = backward ? 2 * r->ahead[l] + 1 : both * dilation_of(net, l + 1) + 1;
@@ -35,10 +37,11 @@ static int rings_fit(rings *r, const network *net, int columns, int backward) {
     return ok;
 }
 
-INLINE void walk_down(shape s, walk *w) {
+/* `weighted`: to the gradients of the parameters.  Otherwise the walk is backward to the base alone, or forward alone. */
+INLINE void walk_down(int weighted, shape s, walk *w) {
     rings *r = w->r;
-    const int *ahead = r->ahead, last = last_layer(w->net), y0 = w->a.y0, y1 = w->a.y1;
-    const int start = y0 - 2 * ahead[0], end = w->sums ? y1 + 2 * ahead[1] : y1;
+    const int *ahead = r->ahead, last = last_layer(w->net), backward = weighted || w->by_base, y0 = w->a.y0, y1 = w->a.y1;
+    const int start = y0 - 2 * ahead[0], end = backward ? y1 + 2 * ahead[1] : y1;
     const int origin = start - ahead[0]; /* the first row that the backward half may clear */
     rings_from(r, origin);
     for (int t = start; t < end; t++) {
@@ -48,16 +51,20 @@ INLINE void walk_down(shape s, walk *w) {
         }
         if (t >= y0 && t < y1) answer_row(s, w, t);
         else ring_clear(&r->error, t); /* rows above and below the rectangle have no error */
-        for (int l = last - 1; w->sums && l >= 1; l--) {
+        for (int l = last - 1; backward && l >= 1; l--) {
             const int y = t - ahead[l];
-            if (y >= y0 - ahead[l] && y < y1 + ahead[l]) backward_to(s, w, l, y), backward_through(s, w, l, y);
+            if (y >= y0 - ahead[l] && y < y1 + ahead[l]) backward_to(weighted, s, w, l, y), backward_through(weighted, s, w, l, y);
             else if (is_separable(w->net, l)) ring_clear(&r->grad_mid[l], y);
         }
     }
 }
 
-#define WALK(name, channels, kernel, inputs) \
-    static void name(walk *w) { walk_down(completed((shape){channels, kernel, inputs}, w->net), w); }
+#define WALK(name, channels, kernel, inputs)                                     \
+    static void name(walk *w) {                                                  \
+        const shape s = completed((shape){channels, kernel, inputs}, w->net);    \
+        if (w->sums) walk_down(1, s, w);                                         \
+        else walk_down(0, s, w);                                                 \
+    }
 SHAPES(WALK)
 #define COMPILED(name, channels, kernel, inputs) name,
 static void (*const compiled[])(walk *) = {SHAPES(COMPILED)};
@@ -68,22 +75,24 @@ static void (*const compiled[])(walk *) = {SHAPES(COMPILED)};
  *   loss       *loss = sum of e^2, where e = net(base) - (target - base) / 128
  *   gradient   gradient[size] = d loss / d params; or NULL
  *   answer     the net's answers in units of 128 grey levels, one rectangle after another, each at most STRIP columns wide; or NULL
+ *   by_base    for one rectangle, without `gradient`: d (loss / 2) / d base is added to by_base[][width], rows max(y0 - halo, 0) to
+ *              min(y1 + halo, height) - 1 of the base, since an error depends on pixels up to halo away; or NULL
  *
  * Sums of float run over one strip of a rectangle at the most; their totals are summed in double. */
 EXPORT int NAME(inlaid_gradient)(const network *net, int size, const float *params, const uint8_t *base, const uint8_t *target,
                                  ptrdiff_t stride, int height, int width, const int32_t (*rectangles)[4], int count, double *gradient,
-                                 double *loss, float *answer) {
+                                 double *loss, float *answer, float *by_base) {
     const picture pic = {base, stride, height, width};
     float *sums = gradient ? malloc((size_t)size * LANES * sizeof *sums) : NULL;
     int status = gradient && !sums ? -1 : 0;
     rings r = {0};
-    walk w = {.net = net, .params = params, .pic = &pic, .target = target, .r = &r, .sums = sums, .answer = answer};
+    walk w = {.net = net, .params = params, .pic = &pic, .target = target, .r = &r, .sums = sums, .answer = answer, .by_base = by_base};
     if (gradient) memset(gradient, 0, (size_t)size * sizeof *gradient);
     for (int i = 0; i < count && !status; i++)
         for (int x = rectangles[i][2]; x < rectangles[i][3] && !status; x += STRIP) {
             const int x1 = x + STRIP < rectangles[i][3] ? x + STRIP : rectangles[i][3];
             w.a = (area){rectangles[i][0], rectangles[i][1], x, x1};
-            if (!rings_fit(&r, net, x1 - x, gradient != NULL)) {
+            if (!rings_fit(&r, net, x1 - x, gradient || by_base)) {
                 status = -1;
                 break;
             }

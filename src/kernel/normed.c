@@ -96,9 +96,9 @@ INLINE void walk_by_layers(shape s, walk *w, double *statistics) {
     }
     for (int y = y0; y < y1; y++) answer_row(s, w, y);
     for (int l = last - 1; w->sums && l >= 1; l--) {
-        for (int y = y0 - ahead[l]; y < y1 + ahead[l]; y++) backward_to(s, w, l, y);
+        for (int y = y0 - ahead[l]; y < y1 + ahead[l]; y++) backward_to(1, s, w, l, y);
         denormalise(w, s.channels, l, each + (l - 1) * s.channels);
-        for (int y = y0 - ahead[l]; y < y1 + ahead[l]; y++) backward_through(s, w, l, y);
+        for (int y = y0 - ahead[l]; y < y1 + ahead[l]; y++) backward_through(1, s, w, l, y);
         memset(w->sums + (size_t)biases_at(s, l) * LANES, 0, (size_t)s.channels * LANES * sizeof(float)); /* the norm cancels biases */
     }
 }

@@ -7,7 +7,7 @@
 typedef int restore(const network *, const int16_t *, const uint8_t *, ptrdiff_t, int, int, uint8_t *, ptrdiff_t, int, int);
 restore inlaid_restore_neon, inlaid_restore_portable;
 int inlaid_gradient_neon(const network *, int, const float *, const uint8_t *, const uint8_t *, ptrdiff_t, int, int, const int32_t (*)[4],
-                         int, double *, double *, float *);
+                         int, double *, double *, float *, float *);
 int inlaid_normed_gradient_neon(const network *, int, const float *, const uint8_t *, const uint8_t *, ptrdiff_t, int, int,
                                 const int32_t *, double *, double *, double *);
 void inlaid_rgb_neon(const uint8_t *, uint8_t *, ptrdiff_t);
@@ -67,16 +67,19 @@ int main(void) {
             answer(gradient, size * sizeof *gradient);
             answer(statistics, count * sizeof *statistics);
             free(params), free(rectangle), free(base), free(target);
-        } else { /* gradient, or forward alone */
+        } else { /* gradient, gradient by the base, or forward alone */
             float *params = request(size * sizeof *params), *answers = head.answers ? room((size_t)head.answers * sizeof *answers) : NULL;
             int32_t(*rectangles)[4] = request((size_t)head.rectangles * sizeof *rectangles);
             uint8_t *base = request(pixels), *target = request(pixels);
             double *loss = room(sizeof *loss), *gradient = head.what == 'g' ? room(size * sizeof *gradient) : NULL;
+            float *by_base = head.what == 'b' ? room(pixels * sizeof *by_base) : NULL;
+            for (size_t i = 0; by_base && i < pixels; i++) by_base[i] = 0;
             check(!inlaid_gradient_neon(&head.net, head.size, params, base, target, width, height, width, rectangles, head.rectangles,
-                                        gradient, loss, answers));
+                                        gradient, loss, answers, by_base));
             answer(loss, sizeof *loss);
             if (gradient) answer(gradient, size * sizeof *gradient);
             if (answers) answer(answers, (size_t)head.answers * sizeof *answers);
+            if (by_base) answer(by_base, pixels * sizeof *by_base);
             free(params), free(rectangles), free(base), free(target);
         }
         fflush(stdout);

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from inlaid.formats import jpeg
+
 from .pictures import jpeg_of
 from .programs import output, program
 
@@ -138,6 +140,11 @@ def without_jfif(data):
     return data[: jfif.offset] + data[jfif.end :]
 
 
+def by_trellis(mode="RGB", **options):
+    """A file of our own base encoder."""
+    return jpeg.codec.encode(picture(mode=mode), 60, {"base": "trellis", **options})
+
+
 # Every kind that can take a payload, by name: functions that make the file.
 VARIANTS = {
     "gray": lambda: saved(picture(mode="L")),
@@ -158,6 +165,9 @@ VARIANTS = {
     "trailer": lambda: saved(picture()) + b"Samsung\xff\xd8\xff\xe9\0\x09inlay\0\xff\xd9" + bytes(50),
     "two images <": lambda: two_images("<")[0],
     "two images >": lambda: two_images(">")[0],
+    "trellis gray": lambda: by_trellis(mode="L"),
+    "trellis 420": lambda: by_trellis(progressive=False),
+    "trellis 444, progressive": lambda: by_trellis(subsampling="444", progressive=True),
 }
 
 SMALL_PICTURE = picture(16, 16)

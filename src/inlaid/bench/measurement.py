@@ -1,7 +1,9 @@
-"""One measurement: a picture's luma at one setting, encoded and decoded again, as one JSON line.
+"""One measurement: a picture's luma, or the picture in colour, at one setting, encoded and decoded again, as one JSON line.
 
 It writes the plain base file and the file with an inlay, decodes both with the real decoder, and records sizes and metrics.  For a
 peer there is the plain file alone.  A linear filter in the network's place is applied to the base.
+
+A closed loop makes a base of its own for the inlay: the plain base file is then what a plain viewer shows of the file with the inlay.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from .. import decoder, formats
+from .. import colour, decoder, formats
 from ..arrays import Pixels
 from ..encoding import encoder, pictures
 from ..encoding.distortion import mse, psnr_db
@@ -37,7 +39,7 @@ class Unmeasurable(Exception):
 
 @dataclass(frozen=True)
 class _Coded:
-    """The files of one measurement, and the luma (H, W) that was decoded from them."""
+    """The files of one measurement, and the luma (H, W) or the RGB (H, W, 3) that was decoded from them."""
 
     plain: bytes
     file: bytes
@@ -53,14 +55,16 @@ def measure(path: Path, settings: Settings, detail: Detail = PSNR_ONLY) -> Line:
     """The line of one measurement.  Unmeasurable if the picture is at fault, InlayError if inlaid is."""
     data = path.read_bytes()
     try:
-        original = _luma(pictures.prepare(pictures.open_picture(data))[0])
+        original = _original(pictures.prepare(pictures.open_picture(data))[0], settings)
     except Exception as error:  # Pillow raises nearly any exception for a broken file
         if isinstance(error, UnidentifiedImageError):
             raise Unmeasurable("not a picture that Pillow knows") from error
         raise Unmeasurable(f"{error or type(error).__name__}") from error
     encode = _peer if settings.codec in peers.NAMES else _filtered if settings.preset == wiener.NAME else _inlay
     coded = encode(original, settings)
-    psnr_plain_db, psnr_restored_db = (psnr_db(mse(pixels, original)) for pixels in (coded.plain_pixels, coded.pixels))
+    decoded = (coded.plain_pixels, coded.pixels)
+    psnr_plain_db, psnr_restored_db = (psnr_db(mse(colour.luma(pixels), colour.luma(original))) for pixels in decoded)
+    rgb_db = [_finite(psnr_db(mse(pixels, original))) if original.ndim == 3 else None for pixels in decoded]
     network = coded.inlay["network"] if coded.inlay else None
     return {
         **head(path, hashlib.sha256(data).hexdigest(), settings),
@@ -73,6 +77,8 @@ def measure(path: Path, settings: Settings, detail: Detail = PSNR_ONLY) -> Line:
         "psnr_plain_db": _finite(psnr_plain_db),
         "psnr_db": _finite(psnr_restored_db),
         "gain_db": _finite(psnr_restored_db - psnr_plain_db),
+        "psnr_rgb_plain_db": rgb_db[0],
+        "psnr_rgb_db": rgb_db[1],
         **_perceptual(coded, original, detail),
         "reason": coded.reason,
         "prior": coded.inlay["prior"] if coded.inlay else None,
@@ -98,45 +104,51 @@ def head(path: Path, sha256: str, settings: Settings) -> Line:
     }
 
 
-def _luma(image: Image.Image) -> Pixels:
-    """The plane that is coded and measured: the first of Pillow's `convert("YCbCr")`, or the image itself where it is gray."""
+def _original(image: Image.Image, settings: Settings) -> Pixels:
+    """What is coded and measured: the image itself where it is gray, the RGB in colour, else the first of Pillow's `convert("YCbCr")`."""
+    if settings.colour and image.mode != "L":
+        return np.array(image.convert("RGB"))
     return np.array(image if image.mode == "L" else image.convert("RGB").convert("YCbCr").getchannel(0))
 
 
 # ------------------------------------------------------------------------------------------------ encoding and decoding
 
 
-def _plain(original: Pixels, settings: Settings) -> tuple[Format, bytes, dict[str, Any]]:
-    """The base codec, the plain base file, and the options that it was made with."""
-    module, options = formats.by_name(settings.codec), settings.base_options()
-    # Name the options that are off too: JPEG's encoder optimises by default.
-    options = {name: options.get(name, False) for name in ("optimize", "progressive") if name in module.codec.OPTIONS} | options
+def _plain(original: Pixels, settings: Settings) -> tuple[Format, bytes]:
+    """The base codec, and the plain base file."""
+    module, quality = formats.by_name(settings.codec), _quality(settings)
     try:
-        return module, module.codec.encode(Image.fromarray(original), settings.quality, options), options
+        return module, module.codec.encode(Image.fromarray(original), quality, settings.base_options())
     except (UnsupportedError, LimitError, MemoryError) as error:
         raise Unmeasurable(f"{error or type(error).__name__}") from error
 
 
+def _quality(settings: Settings) -> Any:
+    """The quality as it was asked for: a codec whose scale has whole numbers alone judges a fraction itself."""
+    return settings.quality
+
+
 def _inlay(original: Pixels, settings: Settings) -> _Coded:
-    """The plain base, and the file with an inlay, which must decode and hold that base."""
-    module, plain, options = _plain(original, settings)
+    """The plain base, and the file with an inlay, which must decode and, without a closed loop, hold that base."""
+    module, plain = _plain(original, settings)
     try:
         begun = time.perf_counter()
         encoded = encoder.encode(
             original,
             format=settings.codec,
-            quality=settings.quality,
+            quality=_quality(settings),
             effort=settings.effort,
             preset=settings.preset,
             seed=settings.seed,
             threads=THREADS,
-            **options,
+            **settings.base_options() | settings.fit_options(),
         )
         encode_s = time.perf_counter() - begun
     except (UnsupportedError, LimitError, MemoryError) as error:
         raise Unmeasurable(f"{error or type(error).__name__}") from error
     file = encoded.data
-    if module.container.strip(file) != plain:
+    inside = module.container.strip(file)
+    if inside != plain and not settings.legacy_loss_db:
         raise InlayError("the base inside the file is not the plain base that it is compared with")
     begun = time.perf_counter()
     restored = decoder.decode(file, threads=THREADS)
@@ -144,13 +156,13 @@ def _inlay(original: Pixels, settings: Settings) -> _Coded:
     inlay = decoder.info(file)["inlay"]
     if restored.state != ("restored" if inlay else "plain"):
         raise InlayError(f"the file that was written does not decode: {restored.reason}")
-    return _Coded(plain, file, decoder.decode(plain).pixels, restored.pixels, encode_s, decode_s, encoded.reason, inlay)
+    return _Coded(inside, file, decoder.decode(inside).pixels, restored.pixels, encode_s, decode_s, encoded.reason, inlay)
 
 
 def _filtered(original: Pixels, settings: Settings) -> _Coded:
     """The plain base, and a file that is longer by the bytes of a linear filter; the filter is applied to the base."""
     begun = time.perf_counter()
-    module, plain, _ = _plain(original, settings)
+    module, plain = _plain(original, settings)
     base = module.codec.decode_luma(plain)
     pixels = wiener.restored(base, original)
     encode_s = time.perf_counter() - begun
@@ -162,11 +174,11 @@ def _peer(original: Pixels, settings: Settings) -> _Coded:
     """The peer's file, as both the plain file and the file."""
     begun = time.perf_counter()
     try:
-        file = peers.encode(settings.codec, original, settings.quality or 0)
+        file = peers.encode(settings.codec, original, int(settings.quality or 0))
     except (OSError, ValueError, MemoryError) as error:
         raise Unmeasurable(f"{error or type(error).__name__}") from error
     encoded = time.perf_counter()
-    pixels = peers.decode(settings.codec, file)
+    pixels = peers.decode(settings.codec, file, gray=original.ndim == 2)
     return _Coded(file, file, pixels, pixels, encoded - begun, time.perf_counter() - encoded)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,14 +9,16 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from .. import colour
 from ..arrays import Matrix, Pixels
+from ..encoding import looks
 from ..encoding.distortion import PEAK
+from ..encoding.looks import ssimulacra2
 from ..errors import InlayError
 
 # The perceptual metrics, and the smallest side of a picture for each.  SSIM has windows of 11 pixels, MS-SSIM has them at five scales.
-SMALLEST_PX = {"ssim": 11, "ms_ssim": 176, "ssimulacra2": 8}
+SMALLEST_PX = {"ssim": 11, "ms_ssim": 176, "ssimulacra2": looks.SMALLEST_PX}
 PERCEPTUAL = tuple(SMALLEST_PX)
 _MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
@@ -31,9 +32,16 @@ class Curve:
 
 
 def perceptual(pixels: Pixels, *, original: Pixels) -> dict[str, float | None]:
-    """SSIM, MS-SSIM and SSIMULACRA2 of two uint8 (H, W); None where the picture is too small.  InlayError without the `bench` extra."""
-    functions = {"ssim": ssim, "ms_ssim": ms_ssim, "ssimulacra2": ssimulacra2}
-    return {name: functions[name](original, pixels) if min(pixels.shape) >= SMALLEST_PX[name] else None for name in PERCEPTUAL}
+    """SSIM, MS-SSIM and SSIMULACRA2 of two uint8 (H, W) or (H, W, 3); None where the picture is too small.
+
+    SSIM and MS-SSIM are of the luma.  InlayError without the `bench` extra.
+    """
+    found: dict[str, float | None] = dict.fromkeys(PERCEPTUAL)
+    lumas = colour.luma(original), colour.luma(pixels)
+    for name, function, pair in (("ssim", ssim, lumas), ("ms_ssim", ms_ssim, lumas), ("ssimulacra2", ssimulacra2, (original, pixels))):
+        if min(pixels.shape[:2]) >= SMALLEST_PX[name]:
+            found[name] = function(*pair)
+    return found
 
 
 def ssim(a: Pixels, b: Pixels) -> float:
@@ -72,15 +80,6 @@ def _halved(plane: Matrix) -> Matrix:
     return means
 
 
-def ssimulacra2(original: Pixels, pixels: Pixels) -> float:
-    """SSIMULACRA2 of two uint8 (H, W) as gray sRGB: 100 equal, 70 high quality, 50 medium, 10 very low.  It is not symmetric."""
-    files = []
-    for plane in (original, pixels):
-        Image.fromarray(plane).save(file := io.BytesIO(), "PPM")
-        files.append(file)
-    return float(_imported("ssimulacra2", "compute_ssimulacra2")(*files))
-
-
 def bd_rate(anchor: Curve, test: Curve) -> float:
     """Bits that `test` needs beyond those of `anchor` for the same PSNR, in per cent; negative where it needs fewer.
 
@@ -97,6 +96,17 @@ def bd_psnr(anchor: Curve, test: Curve) -> float:
     range.
     """
     return _delta("bd_psnr", anchor, test)
+
+
+def height_at(curve: Curve, bpp: float) -> float | None:
+    """The PSNR of a curve at a rate, by a monotone cubic over the logarithm of the rate; None outside the curve.
+
+    InlayError in the cases of `bd_psnr` that one curve can have.
+    """
+    _check(curve)
+    if not curve.bpp[0] <= bpp <= curve.bpp[-1]:
+        return None
+    return float(_imported("scipy.interpolate", "PchipInterpolator")(np.log(curve.bpp), curve.psnr_db)(np.log(bpp)))
 
 
 def _delta(name: str, anchor: Curve, test: Curve) -> float:

@@ -13,16 +13,25 @@ from .metrics import PERCEPTUAL
 Line = dict[str, Any]
 
 # Two lines are the same measurement if they agree in KEY: the picture's place and content, the settings, and the code.
-SETTINGS = ("codec", "quality", "rate_bpp", "preset", "effort", "optimize", "progressive", "seed", "threads")
+SETTINGS = (
+    *("codec", "quality", "rate_bpp", "preset", "effort", "optimize", "progressive", "seed", "threads"),
+    *("base", "tune", "legacy_loss_db", "colour", "subsampling"),
+)
 KEY = ("set", "image", "sha256", *SETTINGS, "code")
 _PERCEPTUAL = tuple(name + suffix for suffix in ("_plain", "") for name in PERCEPTUAL)
 _SIZES = ("width", "height", "plain_bytes", "file_bytes", "payload_bytes")
 MEASURED = (
-    *(*_SIZES, "psnr_plain_db", "psnr_db", "gain_db", "metrics", *_PERCEPTUAL),
+    *(*_SIZES, "psnr_plain_db", "psnr_db", "gain_db", "psnr_rgb_plain_db", "psnr_rgb_db", "metrics", *_PERCEPTUAL),
     *("reason", "prior", "network", "encode_s", "decode_s", "crop", "versions", "machine"),
 )
+# What the encoder did before it could be told, by the name of its option.
+BEFORE: dict[str, Any] = {"tune": "psnr", "legacy_loss_db": 0.0}
+JPEG_BEFORE = "turbo"  # the encoder of JPEG bases; JPEG 2000 and peers have one encoder alone, called None
 # The values of fields that the oldest lines do not have.
-_ADDED_LATER = {"rate_bpp": None, "metrics": "psnr", "crop": None} | dict.fromkeys(_PERCEPTUAL)
+_ADDED_LATER = {
+    **{"rate_bpp": None, "metrics": "psnr", "crop": None, "base": None, **BEFORE, "colour": False, "subsampling": None},
+    **dict.fromkeys(("psnr_rgb_plain_db", "psnr_rgb_db", *_PERCEPTUAL)),
+}
 
 # Lines of `inlaid bench --speed` have `"benchmark": SPEED`, those of benchmarks/readings.py `"benchmark": READING`.
 SPEED, READING = "speed", "reading"
@@ -96,7 +105,7 @@ def _parse(run: Path) -> tuple[list[Line], int]:
         except ValueError:
             line = None
         if isinstance(line, dict) and _is_whole(line):
-            lines.append(_ADDED_LATER | line)
+            lines.append(_ADDED_LATER | ({"base": JPEG_BEFORE} if line["codec"] == "jpeg" else {}) | line)
         elif position + len(raw) == len(data) and raw.startswith(b"{") and not raw.endswith(b"\n"):
             break
         elif raw.strip():

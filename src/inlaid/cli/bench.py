@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from .. import formats
 from ..bench import evaluate, peers, runs, speed, wiener
-from ..bench.settings import Box, Settings, at_points
+from ..bench.settings import BASES, QUALITIES, RATES_BPP, TUNES, Box, Settings, at_points
 from ..encoding import presets
 from ..errors import InlayError
 from .group import Command
@@ -24,8 +24,6 @@ Number = TypeVar("Number", int, float)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
-QUALITIES = (10, 20, 30, 40)
-RATES_BPP = (0.2, 0.3, 0.5, 0.7, 1.0)
 ABLATIONS = {name: preset.description for name, preset in presets.ABLATIONS.items()} | {wiener.NAME: wiener.DESCRIPTION}
 
 
@@ -44,6 +42,11 @@ def _numbers(kind: Callable[[str], Number], largest: Number, expected: str) -> C
         return sorted(set(numbers))
 
     return parsed
+
+
+def _quality(text: str) -> float:
+    """A whole number where `text` is one: most codecs take no other."""
+    return int(text) if text.strip().isdecimal() else float(text)
 
 
 def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Box]:
@@ -68,13 +71,13 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
     default=["jpeg"],
     show_default=True,
     type=click.Choice([*(module.name for module in formats.all_formats()), *peers.NAMES]),
-    help="The base codec, or a peer that carries no inlay: webp, avif or jxl.  May be repeated.",
+    help=f"The base codec, or a peer that carries no inlay: {', '.join(peers.NAMES)}.  May be repeated.",
 )
 @click.option(
     "--quality",
-    callback=_numbers(int, 100, "numbers from 1 to 100, as in 10,20,30,40"),
+    callback=_numbers(_quality, 100, "numbers from 1 to 100, as in 10,20,30,40"),
     metavar="N,N,...",
-    help="Qualities on the codec's own scale, 1 to 100.  [default: 10,20,30,40 for jpeg; similar rates for peers]",
+    help="Qualities on the codec's own scale, 1 to 100; JPEG takes fractions.  [default: 10,20,30,40 for jpeg; similar rates for peers]",
 )
 @click.option(
     "--rate",
@@ -103,8 +106,38 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
     metavar="1..9",
     help="Effort, as for `inlaid encode`.  May be repeated.",
 )
-@click.option("--optimize/--no-optimize", help="Huffman tables made for each base, or the standard's tables.  [default: no-optimize]")
-@click.option("--progressive", is_flag=True, help="Write progressive base files.")
+@click.option(
+    "--base",
+    type=click.Choice(BASES),
+    help="The encoder of JPEG bases: our own, which chooses coefficients by rate and distortion, or libjpeg-turbo.  [default: turbo]",
+)
+@click.option(
+    "--tune", type=click.Choice(TUNES), default="psnr", show_default=True, help="What base and fit aim at: looks, or the PSNR of the luma."
+)
+@click.option(
+    "--legacy-loss",
+    "legacy_loss_db",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    metavar="DB",
+    help="What the base may lose for a viewer that knows no inlays, where that makes the restored picture better; 0: nothing.",
+)
+@click.option("--colour", is_flag=True, help="Measure pictures in colour, in place of their luma.  A gray picture is measured as it is.")
+@click.option(
+    "--subsampling",
+    type=click.Choice(["444", "422", "420"]),
+    help="JPEG with --colour: subsampling of the chroma planes.  [default: 420]",
+)
+@click.option(
+    "--optimize/--no-optimize",
+    help="Huffman tables made for each base, or the standard's tables; a trellis base has its own.  [default: no-optimize]",
+)
+@click.option(
+    "--progressive/--no-progressive",
+    default=None,
+    help="Progressive base files, or sequential ones.  [default: the smaller for a trellis base, else no-progressive]",
+)
 @click.option("--seed", default=0, show_default=True, metavar="N", help="Seed of the fitting's random numbers.")
 @click.option(
     "--metrics",
@@ -130,22 +163,21 @@ def bench(
     images: tuple[Path, ...],
     folders: tuple[Path, ...],
     codecs: tuple[str, ...],
-    quality: list[int] | None,
+    quality: list[float] | None,
     rate: list[float] | None,
     preset: tuple[str, ...],
     effort: tuple[int, ...],
-    optimize: bool,
-    progressive: bool,
-    seed: int,
     metrics: str,
     crops: dict[str, Box],
     timed: bool,
     jobs: int | None,
     output: Path,
+    **same: Any,
 ) -> None:
     """Measure pictures: encode, decode again, and append one JSON line for each picture and setting to RUN.
 
-    The luma is measured, with and without an inlay: beside each file stands the plain base file of the same settings.  Every codec
+    The luma is measured, with and without an inlay: beside each file stands the plain base file of the same settings.  With a legacy
+    loss the base is made for its inlay; then the plain file is the file itself without the inlay.  Every codec
     is measured with every preset at every effort; peers and linear filters, which have neither, once.  A line that RUN already holds
     is not measured again, so an interrupted run goes on where it stopped.
 
@@ -155,6 +187,7 @@ def bench(
       inlaid bench --images kodak --codec jpeg2000 --rate 0.2,0.4,0.8 --metrics all -o run.jsonl
       inlaid bench --images kodak -e 1 -e 5 --preset default --preset paper -o run.jsonl
       inlaid bench --images kodak --codec webp --codec avif --codec jxl -o run.jsonl
+      inlaid bench --images kodak --colour --base trellis --tune looks --legacy-loss 0.3 --metrics all -o run.jsonl
       inlaid bench --images kodak --codec jpeg2000 --rate 0.4 --metrics all --crop kodim23.png:200,100,128,128 -o run.jsonl
       inlaid bench --speed -o run.jsonl
     """
@@ -168,14 +201,15 @@ def bench(
     if timed:
         _measure_speed(output)
         return
-    fitted = [Settings(codec, None, name, level, optimize, progressive, seed) for codec, name, level in product(codecs, preset, effort)]
+    # `same`: optimize, progressive, seed, base, tune, legacy_loss_db, colour and subsampling, which are the same for all lines.
+    fitted = [Settings(codec, None, name, level, **same) for codec, name, level in product(codecs, preset, effort)]
     settings = [at for each in dict.fromkeys(fitted) for at in _at_points(each, quality, rate)]
     with Progress("measuring") as progress:
         summary = evaluate.bench([*images, *folders], settings, output, metrics=metrics, crops=crops, jobs=jobs, progress=progress)
     _report(summary)
 
 
-def _at_points(settings: Settings, quality: list[int] | None, rate: list[float] | None) -> list[Settings]:
+def _at_points(settings: Settings, quality: list[float] | None, rate: list[float] | None) -> list[Settings]:
     """`settings` at each quality or rate, by default those of its codec."""
     if quality is None and rate is None:
         if settings.codec in peers.NAMES:

@@ -52,18 +52,28 @@ def finish(command: str, encoded: Encoded, output: str, seconds: float, as_json:
         "payload_bytes": encoded.payload_bytes,
         "psnr_base_db": _rounded(before),
         "psnr_db": _rounded(after),
+        "psnr_without_loop_db": _rounded(encoded.psnr_without_loop_db),
         "gain_db": _rounded(gain),
+        "quality": _rounded(encoded.quality),
+        "rate_bpp": _rounded(encoded.rate_bpp),
         "seconds": round(seconds, 3),
         "reason": encoded.reason,
         "notes": list(encoded.notes),
     }
     lines = [f"base     {encoded.base_bytes} bytes"]
+    if encoded.quality is not None:
+        lines += [f"quality  {encoded.quality:.4g}"]
+    if encoded.rate_bpp is not None:
+        lines += [f"rate     {encoded.rate_bpp:.4g} bits a pixel"]
     lines += [f"payload  {encoded.payload_bytes} bytes ({share:.2%} of the file)"]
     if gain is not None:
         lines += [f"PSNR     {before:.2f} -> {after:.2f} dB (luma), gain {gain:.2f} dB"]
+    if encoded.psnr_without_loop_db is not None and before is not None:
+        change_db = before - encoded.psnr_without_loop_db
+        lines += [f"loop     {change_db:+.2f} dB for the plain picture, against a base made without regard to its inlay"]
     lines += [f"time     {seconds:.1f} s", *(f"note: {note}" for note in encoded.notes), encoded.reason]
     print_report(fields, "\n".join(lines), as_json=as_json, output=output)
 
 
-def _rounded(value_db: float | None) -> float | None:
-    return None if value_db is None else round(value_db, 4)
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -33,6 +33,16 @@ class Limits:
     max_memory: int | None  # bytes
 
 
+@dataclass(frozen=True)
+class Targets:
+    """What the finished file has to meet: the values of `target_options`, of which one at most is given."""
+
+    target_size: int | None  # bytes
+    target_bpp: float | None
+    target_psnr: float | None  # dB
+    target_ssimulacra2: float | None
+
+
 class PresetName(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click alone
     """The name of a preset.  With `measured`, also the name of an ablation, which only the bench has.
 
@@ -119,6 +129,41 @@ def limit_options(command: Command) -> Command:
             type=click.IntRange(1),
             metavar="N",
             help="Refuse a picture of more than N pixels, before it is decoded.  [default: no limit]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def target_options(command: Command) -> Command:
+    """Options that say what the finished file has to meet; the command receives them as `targets`, one `Targets`."""
+    command = _bundled("targets", Targets, command)
+    for option in (
+        click.option(
+            "--target-ssimulacra2",
+            type=click.FloatRange(max=100, max_open=True),
+            metavar="SCORE",
+            help="The least SSIMULACRA2 of the restored picture, in place of -q.  It is at most 0.5 above.  "
+            "It needs pip install 'inlaid[looks]'.",
+        ),
+        click.option(
+            "--target-psnr",
+            type=click.FloatRange(0, 100, min_open=True),
+            metavar="DB",
+            help="The least PSNR of the restored luma, in place of -q.  It is at most 0.05 dB above.",
+        ),
+        click.option(
+            "--target-bpp",
+            type=click.FloatRange(0, min_open=True),
+            metavar="BPP",
+            help="As --target-size, in bits a pixel.",
+        ),
+        click.option(
+            "--target-size",
+            type=Bytes(),
+            metavar="SIZE",
+            help="The most bytes of the whole file, as in 200k, in place of -q.  Metadata and inlay count.  At most 1 % is left free.  "
+            "Where base and inlay change in larger steps, the nearest smaller file is written.",
         ),
     ):
         command = option(command)

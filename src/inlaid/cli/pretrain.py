@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,24 @@ NETWORK_KEYS = {"channels", "layers", "kernel", "dilations", "inputs"}
     nargs=2,
     metavar="LOW HIGH",
     help="JPEG 2000: lowest and highest rate of the bases in bits a pixel, in place of --quality.",
+)
+@click.option("--base", type=click.Choice(["trellis", "turbo"]), default="turbo", show_default=True, help="JPEG: the encoder of the bases.")
+@click.option("--tune", type=click.Choice(["looks", "psnr"]), help="JPEG: what a trellis base aims at.  [default: looks]")
+@click.option(
+    "--rounds",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Rounds of the closed loop that makes the bases, for the network of --start.",
+)
+@click.option(
+    "--shrink",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="X",
+    default=1.0,
+    show_default=True,
+    help="Make pictures smaller by this factor first.  That hides what an earlier JPEG file left in them.",
 )
 @click.option(
     "--recipe",
@@ -98,6 +117,10 @@ def pretrain(
     codec: str,
     quality: tuple[int, int] | None,
     rate: tuple[float, float] | None,
+    base: str,
+    tune: str | None,
+    rounds: int,
+    shrink: float,
     recipe: str,
     channels: int | None,
     layers: int | None,
@@ -125,7 +148,9 @@ def pretrain(
       inlaid pretrain --images train --quality 10 40 --recipe paper --steps 60000 --plot history.svg -o paper.json
     """
     folder += folders
-    band = _band(codec, quality, rate)
+    band = replace(_band(codec, quality, rate), options=_base_options(codec, base, tune), shrink=shrink)
+    if rounds and (start is None or recipe == "paper"):
+        raise click.UsageError("--rounds needs --start, and the recipe best")
     for name in folder:
         if not Path(name).is_dir():
             raise Failure(f"{name}: there is no such folder of images")
@@ -135,7 +160,7 @@ def pretrain(
     network = _network(start, {"channels": channels, "layers": layers}, dilations)
     if checkpoint is not None:
         check_output(checkpoint)
-    training = pretraining.Training(recipe, steps, learning_rate, Path(start) if start else None, pictures, seed, threads)
+    training = pretraining.Training(recipe, steps, learning_rate, Path(start) if start else None, pictures, seed, threads, rounds)
     begun = time.perf_counter()
     with error_prefix(", ".join(folder)), _ProgressLines("training") as progress:
         try:
@@ -178,6 +203,16 @@ def _band(codec: str, quality: tuple[int, int] | None, rate: tuple[float, float]
     if rate and "rate_bpp" not in module.codec.OPTIONS:
         raise click.UsageError(f"--rate does not apply to {codec}")
     return Band(codec, "quality" if quality else "rate_bpp", low, high)
+
+
+def _base_options(codec: str, base: str, tune: str | None) -> tuple[tuple[str, str], ...]:
+    if base == "turbo":
+        if tune is not None:
+            raise click.UsageError("--tune needs --base trellis")
+        return ()
+    if codec != "jpeg":
+        raise click.UsageError(f"--base {base} does not apply to {codec}")
+    return ("base", base), ("tune", tune or "looks")
 
 
 def _check_plot(plot: str) -> None:

@@ -1,6 +1,7 @@
 """Candidates for an inlay: of each network the best prior as it is, fitted to the picture, and fitted to areas of it.
 
-Each candidate has been restored by the real decoder: its error is the error that a viewer will see.
+Where this program makes the base, each network gets a base of its own by the closed loop first.  Each candidate has been restored by the
+real decoder: its error is the error that a viewer will see.
 """
 
 from __future__ import annotations
@@ -10,33 +11,33 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import default_rng
-from PIL import Image
 
 from .. import payload, priors
-from ..arrays import Indices, Pixels, Vector
+from ..arrays import Indices, Pixels, Shift, Vector
 from ..decoder import integer_parameters
 from ..errors import FormatError, InlayError
 from ..fingerprint import Fingerprint, fingerprint
-from ..formats import Format
 from ..network import Network
 from ..parameters import MAX_PARAMETER, UNIT, Prior, blank_prior
 from ..payload import Payload
 from ..restoration import restore
 from ..threads import threads_of
-from . import pictures, presets
+from . import presets
+from .bases import Base
 from .curvature import gauss_newton, random_tiles, sample_px
 from .distortion import mse
 from .divide import divided
 from .fit import FitResult, Problem, fit, mean_squared_error
 from .floatnet import he_init
 from .gradient import gradient, squared_error
+from .loop import Loop
 from .presets import Preset
 from .quantize import quantise, rounded
 from .rate_cost import RateCost
-from .rate_slope import Sample, sample
 from .rectangles import random_patches
 from .run import Run
 
+MOST_PX = 1 << 17  # pixels by which priors are compared
 COARSENESSES = range(-1, 6)  # all are tried, since each is decoded exactly before one is chosen
 MAX_ACTIVE = 800  # the most parameters that one fit changes
 # A parameter beyond it is twice what a file can hold.  Instance norm gives such parameters where a base is flat.
@@ -62,66 +63,101 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Base:
-    """A base file and the picture that it stands for, as planes of luma (H, W); `sample` is the part that is encoded again."""
-
-    format: Format
-    data: bytes
-    luma: Pixels
-    original: Pixels
-    sample: Sample
-    mse: float
-
-    @classmethod
-    def of(cls, format: Format, data: bytes, luma: Pixels, image: Image.Image) -> Base:
-        """The base file `data` of `image`, which is an L or RGB image as the base stores it; luma: the decoded base's."""
-        original = pictures.luma(image)
-        return cls(format, data, luma, original, sample(image, original=original, base=luma), mse(luma, original))
-
-
-@dataclass(frozen=True)
 class Candidate:
-    """A payload, the bytes that it adds to the file, and the mean squared error of the restored picture."""
+    """A base, a payload, the bytes that it adds to the file, and the mean squared error of the restored picture."""
 
+    base: Base = field(repr=False)
     payload: Payload
     payload_bytes: int
     mse: float
     fit: FitResult | None = field(default=None, repr=False)
 
+    @property
+    def file_bytes(self) -> int:
+        """Those of the whole file."""
+        return len(self.base.data) + self.payload_bytes
+
     def cost(self, mse_per_byte: float) -> float:
         """D + lambda * R."""
-        return self.mse + mse_per_byte * self.payload_bytes
+        return self.mse + mse_per_byte * self.file_bytes
 
 
-def candidates(base: Base, mse_per_byte: float, settings: Settings) -> list[Candidate]:
+def candidates(base: Base, mse_per_byte: float, settings: Settings, loop: Loop[Base] | None = None) -> list[Candidate]:
     """The candidates of all networks that have a prior, or of all networks where none has one."""
-    task = _Task(base, fingerprint(base.luma), mse_per_byte, settings)
     found = {network: best_prior(base, network, settings) for network in settings.preset.networks}
     tried = {network: prior for network, prior in found.items() if prior} or found
-    return [each for network, prior in tried.items() for each in _of_network(task, network, prior)]
+    return [each for network, prior in tried.items() for each in _of_network(base, network, prior, mse_per_byte, settings, loop)]
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What all candidates of an encoding share."""
+    """What all candidates of a base share."""
 
     base: Base
     fingerprint: Fingerprint
     mse_per_byte: float  # lambda
     settings: Settings
 
+    @classmethod
+    def of(cls, base: Base, mse_per_byte: float, settings: Settings) -> _Task:
+        """That of a base."""
+        return cls(base, fingerprint(base.luma), mse_per_byte, settings)
 
-def _of_network(task: _Task, network: Network, prior: Prior | None) -> list[Candidate]:
+
+def _of_network(
+    base: Base, network: Network, prior: Prior | None, mse_per_byte: float, settings: Settings, loop: Loop[Base] | None
+) -> list[Candidate]:
+    """The candidates of a network on its own base."""
+    with_prior, with_fit = presets.ROUNDS[settings.effort]
+    task = _Task.of(base, mse_per_byte, settings)
+    if loop is None:
+        return _on_base(task, network, prior)
+    shift: Shift | None = None
+    start: Vector | None = None
+    if prior is not None:
+        task, shift = _looped(task, loop, prior, b"", with_prior)
+    found = _on_base(task, network, prior)
+    for _ in range(with_fit):
+        best = min((c for c in found if c.fit), key=lambda c: c.cost(mse_per_byte), default=None)
+        if best is None or best.base is not task.base:
+            break
+        # Parameters of areas are those of the first; the loop needs one set.
+        task, shift = _looped(task, loop, prior or blank_prior(network), best.payload.coded, 1, shift)
+        start = best.fit.parameters if best.fit else None
+        if task.base is not best.base:
+            found += _on_base(task, network, prior, start)
+    return found
+
+
+def _looped(
+    task: _Task, loop: Loop[Base], prior: Prior, coded: bytes, rounds: int, shift: Shift | None = None
+) -> tuple[_Task, Shift | None]:
+    """The task on the base of least cost for the coded parameters, after some rounds of the loop, and that base's shift."""
+    inlay = Payload(prior.number, prior.network, 0.0, task.fingerprint, coded)
+    parameters = (integer_parameters(inlay, task.base.luma.shape).parameters[0] / UNIT).astype(np.float32)
+    # What a byte saves of the restored error: as large a share as of the plain error.
+    error = _error(prior.network, inlay, task.base, task.settings.run.threads)
+    lmbda = task.mse_per_byte * error / loop.plain.mse
+
+    def cost(base: Base) -> float:
+        return _error(prior.network, inlay, base, task.settings.run.threads) + lmbda * len(base.data)
+
+    base, shift = loop.rounds(task.base, prior.network, parameters, cost, rounds, shift)
+    return (task if base is task.base else _Task.of(base, task.mse_per_byte, task.settings)), shift
+
+
+def _on_base(task: _Task, network: Network, prior: Prior | None, start: Vector | None = None) -> list[Candidate]:
+    """The candidates of a network on the task's base.  start: where the fit begins, by default at the prior or at random."""
     preset, run = task.settings.preset, task.settings.run
     as_it_is = [] if prior is None else _candidate(task, prior, b"")
     if preset.at(task.settings.effort, network).steps == 0:
         return as_it_is
     cost = None
     if prior is not None:
-        start = _start(prior, preset)
+        start = _start(prior, preset) if start is None else start
         cost = RateCost(prior, task.mse_per_byte / 8) if preset.weighs_rate else None
     else:
-        prior, start = blank_prior(network), he_init(network, default_rng(run.seed))
+        prior, start = blank_prior(network), he_init(network, default_rng(run.seed)) if start is None else start
     problem = Problem(network, task.base.luma, task.base.original, cost, _active(task, prior, start), like=_values(prior))
     return as_it_is + _fitted(task, prior, problem, start, as_it_is)
 
@@ -168,7 +204,7 @@ def best_prior(base: Base, network: Network, settings: Settings) -> Prior | None
 def nearest(known: Iterable[Prior], settings: Settings, *, base: Pixels, original: Pixels) -> Prior | None:
     """The prior with the least error, as it is, over some patches of a picture; None if there is none."""
     schedule, run = settings.preset.schedule, settings.run
-    patches = random_patches(default_rng(run.seed), base.shape, schedule.batch_px, schedule.patch)
+    patches = random_patches(default_rng(run.seed), base.shape, min(schedule.batch_px, MOST_PX), schedule.patch)
 
     def error(prior: Prior) -> float:
         return squared_error(prior.network, _values(prior), patches, base=base, target=original, threads=run.threads)
@@ -203,10 +239,15 @@ def _candidate(task: _Task, prior: Prior, coded: bytes) -> list[Candidate]:
     """The candidate of coded parameters, with the error that the decoder leaves; none where a parameter exceeds its bounds."""
     candidate, base = Payload(prior.number, prior.network, 0.0, task.fingerprint, coded), task.base
     try:
-        sets = integer_parameters(candidate, base.luma.shape)
+        error = _error(prior.network, candidate, base, task.settings.run.threads)
     except FormatError:
         return []
-    error = mse(restore(prior.network, sets, base.luma, threads=task.settings.run.threads), base.original)
     gain_db = float(10 * np.log10(base.mse / error)) if error else 99.0
     candidate = replace(candidate, gain_db=gain_db)
-    return [Candidate(candidate, len(payload.write(candidate)) + base.format.container.OVERHEAD_BYTES, error)]
+    return [Candidate(base, candidate, len(payload.write(candidate)) + base.format.container.OVERHEAD_BYTES, error)]
+
+
+def _error(network: Network, inlay: Payload, base: Base, threads: int | None) -> float:
+    """The mean squared error that the decoder leaves; FormatError where a parameter exceeds its bounds."""
+    sets = integer_parameters(inlay, base.luma.shape)
+    return mse(restore(network, sets, base.luma, threads=threads), base.original)

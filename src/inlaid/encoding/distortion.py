@@ -24,3 +24,8 @@ def mse(a: Pixels, b: Pixels) -> float:
 def psnr_db(mse: float) -> float:
     """The peak signal-to-noise ratio of a mean squared error, 10 log10(255^2 / mse); infinite for 0."""
     return float(10 * np.log10(PEAK**2 / mse)) if mse else float("inf")
+
+
+def mse_of(psnr_db: float) -> float:
+    """The mean squared error of a PSNR; 0 for infinite."""
+    return float(PEAK**2 / 10 ** (psnr_db / 10))

@@ -1,8 +1,8 @@
-"""The float network in numpy: its initialisation, its answer and its gradient, with or without instance norm.
+"""The float network in numpy: its initialisation, its answer and its gradients, with or without instance norm.
 
-Without the norm this defines what `gradient.gradient` computes.  With the norm the paper trains: behind every layer but the last, each
-channel is normalised to mean 0 and variance 1 over the rectangle that is answered for (Ulyanov et al. 2016, without affine parameters);
-the pixels around it are normalised with the same numbers.  `gradient.normed_gradient` computes the same.
+Without the norm this defines what `gradient.gradient` and `gradient.input_gradient` compute.  With the norm the paper trains: behind every
+layer but the last, each channel is normalised to mean 0 and variance 1 over the rectangle that is answered for (Ulyanov et al. 2016,
+without affine parameters); the pixels around it are normalised with the same numbers.  `gradient.normed_gradient` computes the same.
 
 Units: a pixel is (value - 128) / 128; the answer is in units of 128 grey levels.
 """
@@ -33,7 +33,7 @@ def he_init(network: Network, rng: np.random.Generator) -> Vector:
     return out
 
 
-def inputs(network: Network, base: Pixels, rectangle: tuple[int, int, int, int], dtype: type = np.float32) -> Array:
+def inputs(network: Network, base: Pixels | Array, rectangle: tuple[int, int, int, int], dtype: type = np.float32) -> Array:
     """The input planes (I, h + 2 halo, w + 2 halo) for rectangle y0, y1, x0, x1 of the base, continued by its edge pixels."""
     (y0, y1, x0, x1), halo = rectangle, network.halo_px
     rows, columns = np.arange(y0 - halo, y1 + halo), np.arange(x0 - halo, x1 + halo)
@@ -62,25 +62,41 @@ def forward_backward(network: Network, parameters: Array, planes: Array, target:
     """
     answer, tape = _forward(network, parameters, planes, norm)
     error = answer - target
+    return float((error.astype(np.float64) ** 2).sum()), _backward(network, parameters, tape, 2 * error, norm=norm)[0]
+
+
+def input_gradient(network: Network, parameters: Array, base: Pixels | Array, target: Pixels | Array) -> Array:
+    """Half the gradient of the whole picture's sum of squared errors by the base, in grey levels; it, base and target are (H, W)."""
+    height, width = base.shape
+    planes = inputs(network, base, (0, height, 0, width), parameters.dtype.type)
+    answer, tape = _forward(network, parameters, planes, False)
+    error = answer + (base.astype(parameters.dtype) - target) / 128
+    halo, out = network.halo_px, 128 * error  # the answer is added to the base
+    rows, columns = (np.clip(np.arange(-halo, size + halo), 0, size - 1) for size in base.shape)
+    np.add.at(out, np.ix_(rows, columns), 128 * _backward(network, parameters, tape, error)[1][0])
+    return out
+
+
+def _backward(network: Network, parameters: Array, tape: list[_Layer], error: Array, *, norm: bool = False) -> tuple[Array, Array]:
+    """The gradients by the parameters (network.size,) and by the input planes, for the gradient `error` by the answer."""
     value = _split(network, parameters)
     gradient = np.zeros(network.size, parameters.dtype)
     part = _split(network, gradient)
 
     seen = tape[-1].seen
-    part["last.weight"][...] = _weight_gradient(seen, 2 * error[None], network.kernel, 1)[0]
-    grad = _transposed(2 * error[None], value["last.weight"][None], 1)
+    part["last.weight"][...] = _weight_gradient(seen, error[None], network.kernel, 1)[0]
+    grad = _transposed(error[None], value["last.weight"][None], 1)
     for i in range(network.layers, -1, -1):
         layer = tape[i]
         grad = np.where(layer.normed > 0, grad, SLOPE * grad)
         if norm:  # through mean and variance: the usual three terms
-            total, along = (each.sum((1, 2), keepdims=True) / target.size for each in (grad, grad * layer.normed))
-            inside = _inside(grad, target.shape)
-            inside -= total + along * _inside(layer.normed, target.shape)
+            total, along = (each.sum((1, 2), keepdims=True) / error.size for each in (grad, grad * layer.normed))
+            inside = _inside(grad, error.shape)
+            inside -= total + along * _inside(layer.normed, error.shape)
             grad = grad / layer.deviation[:, None, None]
         else:
             part[_bias(i)][...] = grad.sum((1, 2))
         if i == 0:
-            part["first.weight"][...] = _weight_gradient(layer.seen, grad, network.kernel, 1)
             break
         part[f"pointwise{i}.weight"][...] = np.tensordot(grad, layer.middle, ((1, 2), (1, 2)))
         grad = np.tensordot(value[f"pointwise{i}.weight"].T, grad, 1)
@@ -90,7 +106,8 @@ def forward_backward(network: Network, parameters: Array, planes: Array, target:
             [_weight_gradient(layer.seen[c], grad[c], network.kernel, dilation)[0, 0] for c in each]
         )
         grad = np.concatenate([_transposed(grad[c], weight[None, c], dilation) for c in each])
-    return float((error.astype(np.float64) ** 2).sum()), gradient
+    part["first.weight"][...] = _weight_gradient(tape[0].seen, grad, network.kernel, 1)
+    return gradient, _transposed(grad, value["first.weight"], 1)
 
 
 def answer(network: Network, parameters: Array, planes: Array, *, norm: bool = False) -> Array:

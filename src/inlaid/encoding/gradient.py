@@ -1,4 +1,5 @@
-"""The float network in the compiled kernel: its squared error over parts of a picture, and the error's gradient by the parameters.
+"""The float network in the compiled kernel: its squared error over parts of a picture, and the error's gradient by the parameters or by
+the base.
 
 The kernel's unit of error is (128 grey levels)^2.  A call releases the GIL, so parts run in parallel on plain Python threads.
 """
@@ -15,7 +16,8 @@ from ..network import Network
 from ..threads import bands, parallel, threads_of
 from .rectangles import area
 
-PEAK_MSE = 128.0**2  # (grey levels)^2 in the kernel's unit of squared error
+_UNIT = 128.0  # grey levels in the kernel's unit
+PEAK_MSE = _UNIT**2  # (grey levels)^2 in the kernel's unit of squared error
 _PARTS = 4  # of a gradient, for each thread
 
 
@@ -33,6 +35,22 @@ def gradient(
     call = _Call(network, parameters, base, target, path)
     losses, gradients = zip(*parallel(call.gradient, _spread(rectangles, threads_of(threads)), threads), strict=True)
     return sum(losses), np.sum(gradients, axis=0)
+
+
+def input_gradient(
+    network: Network, parameters: Vector, *, base: Pixels, target: Pixels, threads: int | None = None, path: str | None = None
+) -> Vector:
+    """J^T (N(base) - target), (H, W) in grey levels: N is the network on the whole picture, J its derivative by the base.
+
+    It is the gradient by the base of half the sum of squared errors in grey levels.
+    """
+    call = _Call(network, parameters, base, target, path)
+    height, width = base.shape
+    out = np.zeros((height, width), np.float32)
+    for top, part in parallel(call.input_gradient, bands(0, height, threads_of(threads)), threads):
+        out[top : top + len(part)] += part  # neighbours overlap by two halos
+    out *= _UNIT
+    return out
 
 
 def normed_gradient(
@@ -100,6 +118,15 @@ class _Call:
         out = np.zeros(self._network.size)
         return self._summed(rectangles, address(out), None), out
 
+    def input_gradient(self, rows: tuple[int, int]) -> tuple[int, Vector]:
+        """The first row that errors in these rows depend on; from there on, what they add to the gradient, in the kernel's unit."""
+        height, width = self._base.shape
+        halo = self._network.halo_px
+        top, bottom = max(rows[0] - halo, 0), min(rows[1] + halo, height)
+        out = np.zeros((bottom - top, width), np.float32)
+        self._summed(np.array([(*rows, 0, width)], np.int32), None, None, address(out))
+        return top, out
+
     def normed_gradient(self, rectangle: Rectangles) -> tuple[float, Matrix]:
         out, loss = np.zeros(self._network.size), np.zeros(1)
         self._called("inlaid_normed_gradient", rectangle, address(out), address(loss), address(self._statistics()))
@@ -121,10 +148,16 @@ class _Call:
         self._summed(rectangles, None, address(out))
         return out
 
-    def _summed(self, rectangles: Rectangles, gradient: ctypes.c_void_p | None, answers: ctypes.c_void_p | None) -> float:
-        """The loss of the plain network; the gradient and the answers go where the pointers say."""
+    def _summed(
+        self,
+        rectangles: Rectangles,
+        gradient: ctypes.c_void_p | None,
+        answers: ctypes.c_void_p | None,
+        by_base: ctypes.c_void_p | None = None,
+    ) -> float:
+        """The loss of the plain network; the gradients and the answers go where the pointers say."""
         loss = np.zeros(1)
-        self._called("inlaid_gradient", rectangles, len(rectangles), gradient, address(loss), answers)
+        self._called("inlaid_gradient", rectangles, len(rectangles), gradient, address(loss), answers, by_base)
         return float(loss[0])
 
     def _called(self, stem: str, rectangles: Rectangles, *more: int | ctypes.c_void_p | None) -> None:

@@ -6,12 +6,19 @@ from .. import formats
 from ..decoder import WORK_BYTES, refuse_beyond
 from . import presets
 from .instance_norm import INSTANCE_BYTES
+from .looks import SCORE_BYTES
 from .pictures import Extent
 
 
-def check_limits(extent: Extent, format: str, preset: str | None, max_pixels: int | None, max_memory: int | None) -> None:
-    """LimitError if the picture has more than `max_pixels`, or its encoding takes more than `max_memory` bytes."""
-    refuse_beyond("encoding", (extent.width, extent.height), encoding_bytes(extent, format, preset), max_pixels, max_memory)
+def check_limits(
+    extent: Extent, format: str, preset: str | None, max_pixels: int | None, max_memory: int | None, scored: bool = False
+) -> None:
+    """LimitError if the picture has more than `max_pixels`, or its encoding takes more than `max_memory` bytes.
+
+    scored: the encoding measures SSIMULACRA2.
+    """
+    needed = encoding_bytes(extent, format, preset) + (SCORE_BYTES * extent.pixels if scored else 0)
+    refuse_beyond("encoding", (extent.width, extent.height), needed, max_pixels, max_memory)
 
 
 def encoding_bytes(extent: Extent, format: str, preset: str | None = None) -> int:

@@ -14,6 +14,10 @@ from .schedule import Schedule
 STEPS = {1: 0, 2: 25, 3: 50, 4: 100, 5: 200, 6: 400, 7: 800, 8: 1600, 9: 3200}
 # The most sets of parameters, each for an area, at each effort.
 SETS = {1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 2, 7: 3, 8: 4, 9: 6}
+# The most rounds of the closed loop at each effort: with the prior before the fit, and each with a new fit after it.
+ROUNDS = {1: (2, 0), 2: (2, 0), 3: (2, 0), 4: (3, 0), 5: (3, 0), 6: (4, 1), 7: (4, 1), 8: (5, 2), 9: (6, 3)}
+# From effort TILTED on the tables of a trellis base are tilted as suits the picture; 0 comes first.
+TILTED, TILTS = 7, (0.0, -0.3, -0.15, 0.15)
 # From effort LONG on a fit restarts in cycles, and ends after a cycle of little gain.  A shorter fit gains in error by restarts, and loses
 # as much in bytes.
 LONG, CYCLE, LEAST_GAIN = 7, 100, 0.0002

@@ -12,13 +12,15 @@ import numpy as np
 from PIL import Image
 
 from ..arrays import Pixels
-from ..formats import Format
+from ..formats import Format, Made
 from .distortion import mse
 
 # Factors of coarseness, tried in turn until one gives a positive slope.
 NEIGHBOURS = (0.93, 0.85, 0.7, 0.5, 1.1, 1.5, 2.0)
 # Factors of coarseness, tried in turn until the plain base is larger than base and inlay.
-FINER = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
+FINER = (*(1 - k / 200 for k in range(1, 9)), *(1 - k / 100 for k in range(5, 31)), 0.65, 0.6, 0.55, 0.5)
+# A finer base may happen to be smaller than a coarser one.  So the search ends with a base of MUCH more bytes than allowed.
+MUCH = 1.02
 # Of a larger picture only squares of this side are encoded again, so many pixels together, unless it is narrower than a square.
 SIDE_PX, MOST_PX = 512, 1 << 23
 
@@ -52,9 +54,9 @@ def sample(image: Image.Image, *, original: Pixels, base: Pixels) -> Sample:
 class RateCurve:
     """Points of the curve: bytes and squared errors of the sample, encoded as `data` was at several coarsenesses."""
 
-    def __init__(self, format: Format, data: bytes, part: Sample) -> None:
-        """Measures the point of `data` itself."""
-        self._format, self._data, self._part = format, data, part
+    def __init__(self, format: Format, data: bytes, part: Sample, made: Made | None = None) -> None:
+        """Measures the point of `data` itself.  made: how this program made it, None for another program's."""
+        self._format, self._data, self._part, self._made = format, data, part, made
         self._here = self._point(1.0)
 
     def mse_per_byte(self) -> float:
@@ -86,11 +88,13 @@ class RateCurve:
             point = self._point(factor)
             if point is None:
                 continue
-            if len(self._data) + (point[0] - same) / self._part.share > size:
+            bytes_then = len(self._data) + (point[0] - same) / self._part.share
+            if bytes_then > MUCH * size:
                 return
-            yield point[1] / error
+            if bytes_then <= size:
+                yield point[1] / error
 
     def _point(self, factor: float) -> tuple[int, float] | None:
         """Bytes and mean squared error at a factor; None where the codec cannot encode so."""
-        data = self._format.codec.encoded_like(self._data, self._part.image, factor)
+        data = self._format.codec.encoded_like(self._data, self._part.image, factor, self._made)
         return None if data is None else (len(data), mse(self._format.codec.decode_luma(data), self._part.original))

@@ -13,11 +13,25 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from ..arrays import Pixels
+from ..arrays import Pixels, Shift
 from ..errors import FormatError
 from ..threads import uncut
-from .base import Base
+from .base import Base, Made
 from .items import Metadata
+
+__all__ = [
+    "Base",
+    "BaseCodec",
+    "Container",
+    "Format",
+    "Made",
+    "Metadata",
+    "all_formats",
+    "by_content",
+    "by_extension",
+    "by_name",
+    "that_detects",
+]
 
 
 class Container(Protocol):
@@ -57,16 +71,18 @@ class BaseCodec(Protocol):
     """The picture in a file, encoded and decoded (a module is used as an object of this type)."""
 
     OPTIONS: set[str]  # of `encode`
+    LOOP_LENGTH: float  # measured: the length of the closed loop's steps that gains most (`encoding.loop`)
     ENCODING_BYTES: dict[str, int]  # measured peak memory of an encoding, bytes a pixel by mode: picture, codec, planes of luma
 
-    def encode(self, image: Image.Image, quality: int | None, options: dict[str, Any]) -> bytes:
+    def encode(self, image: Image.Image, quality: float | None, options: dict[str, Any], *, shift: Shift | None = None) -> bytes:
         """The plain base file of an L, RGB or CMYK image, with what is `writable` of `image.info`.
 
-        quality: 1..100, the codec's own scale, or None where an option says how good.
+        quality: 1..100, the codec's own scale, or None where an option says how good.  shift: (H, W), grey levels that are added to
+        the luma: see `encoding.loop`.
         """
 
-    def encoded_like(self, data: bytes, image: Image.Image, factor: float) -> bytes | None:
-        """`image` encoded as `data` was, only coarser by `factor` (finer below 1).
+    def encoded_like(self, data: bytes, image: Image.Image, factor: float, made: Made | None = None) -> bytes | None:
+        """`image` encoded as `data` was, only coarser by `factor` (finer below 1).  made: how `encode` made it, if that did.
 
         None where the codec cannot encode so, or where the factor changes nothing.  `image` may be a part of the picture.
         """

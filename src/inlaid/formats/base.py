@@ -1,15 +1,16 @@
-"""The decoded base image, and bands of rows of an image, for pictures too large to be copied whole."""
+"""The base of a file, decoded and to be made, and bands of rows of an image, for pictures too large to be copied whole."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from .. import colour
-from ..arrays import Pixels
+from ..arrays import Pixels, Shift
 
 BAND_PX = 1 << 21  # pixels of a large picture that are copied at once
 
@@ -45,6 +46,14 @@ class Base:
         return np.concatenate(list(self.luma_bands()))
 
 
+@dataclass(frozen=True)
+class Made:
+    """The quality and the options that a base was encoded with."""
+
+    quality: float | None
+    options: dict[str, Any]
+
+
 def bands(height: int, width: int, multiple: int = 1) -> Iterator[tuple[int, int]]:
     """Rows [top, bottom), ..., of about BAND_PX pixels each, that cover a plane; `top` is a multiple of what is asked for."""
     step = max(BAND_PX // width // multiple, 1) * multiple
@@ -67,4 +76,15 @@ def pixels(image: Image.Image) -> Pixels:
     out = np.empty((image.height, image.width, 3)[: 2 if image.mode == "L" else 3], np.uint8)
     for top, bottom in bands(image.height, image.width):
         out[top:bottom] = rows(image, top, bottom)
+    return out
+
+
+def shifted_by(image: Image.Image, shift: Shift) -> Image.Image:
+    """The L or RGB image with its luma changed by `shift` (H, W) in grey levels, as 8 bits: its codec takes no others."""
+    out = Image.new(image.mode, image.size)
+    for top, bottom in bands(image.height, image.width):
+        by = np.rint(shift[top:bottom]).astype(np.int16)
+        band = rows(image, top, bottom) + (by if image.mode == "L" else by[..., None])
+        out.paste(Image.fromarray(np.clip(band, 0, 255).astype(np.uint8)), (0, top))
+    out.info = image.info
     return out

@@ -26,7 +26,7 @@ from ..errors import InlayError
 from ..network import Network, check_bounds
 from ..parameters import UNIT
 from .checkpoint import Checkpoint
-from .corpus import Band, Corpus, images_in, load
+from .corpus import Band, Corpus, Looping, images_in, load
 from .recipes import RECIPES, Best, Recipe
 from .training import train
 
@@ -46,6 +46,7 @@ class Training:
     surveyed: int = 64  # pictures that the survey fits
     seed: int = 0
     threads: int | None = None  # None: one for each processor core
+    rounds: int = 0  # of the closed loop that makes the bases, with the network of `start`
 
 
 def survey(recipe: Recipe, start: Vector, parameters: Vector, corpus: Corpus, pictures: int, seed: int = 0) -> tuple[Integers, Integers]:
@@ -107,12 +108,18 @@ def pretrain(
         training.steps,
         learning_rate,
         seed,
+        training.rounds,
         hashlib.sha256(text).hexdigest(),
     )
     kept = None if checkpoint is None else Checkpoint(checkpoint, repr(identity))
     if kept:
         kept.load()  # a wrong file is an error before anything is computed
-    corpus = load(images_in(folders), band, (rows, columns), seed)
+    looping = None
+    if training.rounds:
+        if begin is None:
+            raise InlayError("rounds of the closed loop need a prior to start with")
+        looping = Looping(network, begin, training.rounds, training.threads)
+    corpus = load(images_in(folders), band, (rows, columns), seed, looping)
     schedule = Schedule(training.steps, rate=learning_rate, warmup=WARMUP_STEPS)
     trained, gains_db = train(recipe, corpus, schedule, start=begin, seed=seed, checkpoint=kept, progress=progress)
     parameters = recipe.finished(trained, corpus, seed)
@@ -130,6 +137,9 @@ def pretrain(
         "steps": training.steps,
         "learning_rate": learning_rate,
         "start": training.start.name if training.start else None,
+        **dict(band.options),
+        **({"shrink": band.shrink} if band.shrink != 1 else {}),
+        **({"rounds": training.rounds} if training.rounds else {}),
         "pictures": training.surveyed,
         "seed": seed,
         f"gain_db_every_{recipe.every}_steps": gains_db,

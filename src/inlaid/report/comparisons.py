@@ -76,9 +76,12 @@ def _weights(lines: Sequence[Line]) -> str:
 def configurations(tables: Sequence[Table]) -> list[Block]:
     """All points of every configuration, folded."""
     blocks: list[Block] = [Heading("All configurations")] if tables else []
-    above = [compare.main(group) for group in compare.by_base(tables).values()]  # their gains are shown among the savings
+    # The gains of these are shown among the savings.
+    above = [compare.main(group) for group in compare.by_base(t for t in tables if t.is_of_the_paper).values()]
     for table in tables:
-        inner: list[Block] = [] if table.is_peer or table in above else [gains(table)]
+        # A base made for its inlay is no anchor: it was not made to be looked at alone.
+        without = table.is_peer or table in above or table.configuration["legacy_loss_db"]
+        inner: list[Block] = [] if without else [gains(table)]
         for result in table.sets:
             inner += [Heading(result.name, 4), _points(table, result)]
         priors = sorted({line["prior"] for line in table.lines if line["prior"] is not None})

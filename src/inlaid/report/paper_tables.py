@@ -25,7 +25,7 @@ def savings(tables: Sequence[Table]) -> list[Block]:
 
 def gains(table: Table) -> Grid:
     """The gains on each set beside the paper's, and their average weighted by pictures."""
-    theirs = paper.TABLE_2.get(table.codec, {})
+    theirs = paper.TABLE_2.get(table.codec, {}) if table.is_of_the_paper else {}
     rows = [(s.name, s.images, s.per_image, s.average_curve, theirs.get(s.name.lower())) for s in table.sets]
     if several := len(rows) > 1:
         same_sets = {s.name.lower() for s in table.sets} == set(theirs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import comparisons, paper_figures, paper_tables, plots, reproduction
+from dataclasses import replace
+
+from . import comparisons, own_base, paper_figures, paper_tables, plots, reproduction
 from .page import Block, Drawing, Heading, Pictures, Text, html
 from .page import markdown as as_markdown
 from .tables import Results
@@ -39,16 +41,17 @@ def files(results: Results, *, figures: bool = True) -> dict[str, bytes]:
 
 
 def _blocks(results: Results) -> list[Block]:
-    tables = results.tables
+    tables = [table for table in results.tables if table.is_of_the_paper]
     return [
         Heading(TITLE, 1),
         Text(INTRODUCTION),
         *paper_tables.savings(tables),
-        *reproduction.reproduction(results),
+        *reproduction.reproduction(replace(results, tables=tables)),
         *paper_figures.curves(tables),
         *paper_figures.crops(tables),
+        *own_base.section(results.lines),
         *comparisons.standings(tables),
         *comparisons.ablations(tables),
         *paper_tables.speeds(results.speeds),
-        *comparisons.configurations(tables),
+        *comparisons.configurations(results.tables),
     ]

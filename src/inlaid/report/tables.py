@@ -15,8 +15,12 @@ from typing import Any
 
 from ..bench.metrics import PERCEPTUAL, Curve, bd_psnr, bd_rate
 from ..bench.peers import NAMES as PEERS
+from ..bench.peers import QUALITIES as PEERS_QUALITIES
 from ..bench.runs import SETTINGS, Line, read_lines, read_readings, read_speeds
+from ..bench.settings import QUALITIES, RATES_BPP
 from ..errors import InlayError
+from . import words
+from .words import knob
 
 KNOBS = ("quality", "rate_bpp")  # a line has one of them; its value is the point of the line
 # A table holds lines that agree in these, and that all have the same knob.
@@ -85,19 +89,17 @@ class Table:
     @property
     def base(self) -> str:
         """The base codec and its options in words.  Tables of the same base can be compared."""
-        c = self.configuration
-        if self.codec != "jpeg":
-            return self.codec + (" by quality" if self.knob == "quality" and not self.is_peer else "")
-        tables = "optimised Huffman tables" if c["optimize"] or c["progressive"] else "default Huffman tables"
-        return f"jpeg, {'progressive' if c['progressive'] else 'baseline'}, {tables}"
+        return words.base(self.configuration, self.knob) + (", in colour" if self.configuration["colour"] else "")
 
     @property
     def inlay(self) -> str:
         """How the inlay was fitted, in words."""
-        c = self.configuration
-        if not c["effort"]:
-            return f"preset {c['preset']}"
-        return f"preset {c['preset']}, effort {c['effort']}" + (f", seed {c['seed']}" if c["seed"] else "")
+        return words.inlay(self.configuration)
+
+    @property
+    def is_of_the_paper(self) -> bool:
+        """True where the paper's tables and figures have a counterpart."""
+        return words.is_of_the_paper(self.configuration)
 
     @property
     def title(self) -> str:
@@ -120,11 +122,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Results:
-    """The contents of run files: tables of measurements, the latest times of each network, and the latest readings of the paper."""
+    """The contents of run files: tables of measurements, the latest times of each network, the latest readings of the paper.
+
+    lines: the latest line of every measurement, also of points that the tables leave out.
+    """
 
     tables: Sequence[Table]
     speeds: Sequence[Line] = ()
     readings: Sequence[Line] = ()
+    lines: Sequence[Line] = ()
 
 
 def results(runs: Iterable[Path]) -> Results:
@@ -133,6 +139,7 @@ def results(runs: Iterable[Path]) -> Results:
     groups: dict[tuple[Any, ...], list[Line]] = {}
     for line in (_printable(line) for run in runs for line in read_lines(run)):
         groups.setdefault((knob(line), *(line[name] for name in CONFIGURATION)), []).append(line)
+    measured = [line for (at, *_), lines in groups.items() for line in _latest(lines, at)]
     latest = {(str(line["network"]), line["width"], line["height"], line["threads"]): line for run in runs for line in read_speeds(run)}
     readings = {(line["codec"], line["name"]): line for run in runs for line in read_readings(run)}
     if not groups and not latest and not readings:
@@ -141,7 +148,7 @@ def results(runs: Iterable[Path]) -> Results:
         Curve((1, 2), (1, 2)), Curve((1, 2), (1, 2))
     )  # a missing package is an error here; later it would be taken for a picture without a curve
     tables = [_table(dict(zip(CONFIGURATION, key, strict=True)), knob, lines) for (knob, *key), lines in groups.items()]
-    return Results(tables, list(latest.values()), list(readings.values()))
+    return Results(tables, list(latest.values()), list(readings.values()), measured)
 
 
 def _printable(line: Line) -> Line:
@@ -149,22 +156,37 @@ def _printable(line: Line) -> Line:
     return line | {name: line[name].encode(errors="backslashreplace").decode() for name in ("set", "image")}
 
 
-def knob(line: Line) -> str:
-    """The knob that the line has a value of: "quality" or "rate_bpp"."""
-    return "quality" if line["quality"] is not None else "rate_bpp"
+def _latest(lines: Iterable[Line], knob: str) -> list[Line]:
+    """The last line of each picture and point: a picture or the code may have changed between lines."""
+    return list({(line["set"], line["image"], line[knob]): line for line in lines}.values())
 
 
 def _table(configuration: dict[str, Any], knob: str, lines: Sequence[Line]) -> Table:
     notes: list[str] = []
-    # A picture or the code may have changed between lines: the last line of a setting counts.
-    latest = {(line["set"], line["image"], line[knob]): line for line in lines}
+    latest = _latest(lines, knob)
     if replaced := len(lines) - len(latest):
         notes.append(f"Not used: {replaced} older lines of pictures and settings that were measured again later.")
-    if (versions := len({line["code"] for line in latest.values()})) > 1:
+    if words.is_of_the_paper(configuration):
+        latest = _usual(latest, knob, notes)
+    if (versions := len({line["code"] for line in latest})) > 1:
         notes.append(f"The lines were measured by {versions} versions of the code: run `inlaid bench` again to have all by one.")
-    names = dict.fromkeys(line["set"] for line in latest.values())
-    found = [set_result(name, [line for line in latest.values() if line["set"] == name], notes) for name in names]
-    return Table(configuration, knob, [result for result in found if result], notes, list(latest.values()))
+    names = dict.fromkeys(line["set"] for line in latest)
+    found = [set_result(name, [line for line in latest if line["set"] == name], notes) for name in names]
+    return Table(configuration, knob, [result for result in found if result], notes, latest)
+
+
+def _usual(lines: list[Line], knob: str, notes: list[str]) -> list[Line]:
+    """The lines at the usual points of a codec, if all of these were measured: with a wider range the gains would change.
+
+    Points that few pictures have stay; `set_result` leaves them out and says so.
+    """
+    usual = PEERS_QUALITIES.get(lines[0]["codec"], QUALITIES) if knob == "quality" else RATES_BPP
+    having = Counter(line[knob] for line in lines)
+    wider = {at for at, n in having.items() if at not in usual and 2 * n >= having[usual[0]]}
+    if not wider or not having.keys() >= set(usual):
+        return lines
+    notes.append(f"The lines at {', '.join(map(str, sorted(wider)))} are used for the section on the base made for its inlay alone.")
+    return [line for line in lines if line[knob] not in wider]
 
 
 def set_result(name: str, lines: Sequence[Line], notes: list[str]) -> SetResult | None:

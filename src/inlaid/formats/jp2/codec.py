@@ -10,16 +10,18 @@ from typing import Any
 from PIL import Image
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
-from ...arrays import Pixels
+from ...arrays import Pixels, Shift
 from ...errors import FormatError, LimitError, UnsupportedError
-from ..base import Base
+from ..base import Base, Made, shifted_by
 from .boxes import HEADER, SIGNATURE, STREAM, box
 from .channels import Picture, check, picture
 from .container import with_metadata, writable
 from .cost import check_cost
 from .header import GRAY, SRGB, Header, read_header
 
-OPTIONS = {"rate_bpp", "psnr_db"}
+OPTIONS = {"rate_bpp", "psnr_db", "block_px"}
+BLOCKS_PX = (64, 32, 16)
+LOOP_LENGTH = 1.0
 ENCODING_BYTES = {"L": 14, "RGB": 40}
 
 
@@ -91,15 +93,20 @@ def _components(data: bytes, header: Header) -> Image.Image:
         raise FormatError(f"cannot decode this JPEG 2000 file: {error}") from error
 
 
-def encode(image: Image.Image, quality: int | None, options: dict[str, Any]) -> bytes:
+def encode(image: Image.Image, quality: float | None, options: dict[str, Any], *, shift: Shift | None = None) -> bytes:
     """The plain base file of an L or RGB image (9/7 wavelet), with what is `writable` of `image.info`.
 
     One of three says how good: quality 1..100, which aims at a PSNR of 26 + quality / 5 dB; options["psnr_db"]; or
-    options["rate_bpp"], bits a pixel of the coded picture without metadata.  UnsupportedError for anything else.
+    options["rate_bpp"], bits a pixel of the coded picture without metadata.  options["block_px"]: the side of a code block, one of
+    BLOCKS_PX, by default 64.  Smaller ones cost bytes, but a file's size then changes in smaller steps.  UnsupportedError for anything
+    else.
     """
     if unknown := set(options) - OPTIONS:
         raise UnsupportedError(f"unknown JPEG 2000 options {sorted(unknown)}; expected some of {sorted(OPTIONS)}")
     rate_bpp, psnr_db = options.get("rate_bpp"), options.get("psnr_db")
+    block_px = options.get("block_px", BLOCKS_PX[0])
+    if block_px not in BLOCKS_PX:
+        raise UnsupportedError(f"JPEG 2000 code blocks of {block_px} pixels; expected one of {', '.join(map(str, BLOCKS_PX))}")
     if sum(value is not None for value in (quality, rate_bpp, psnr_db)) != 1:
         raise UnsupportedError("a JPEG 2000 file needs one of quality, rate_bpp and psnr_db")
     if quality is not None:
@@ -113,10 +120,11 @@ def encode(image: Image.Image, quality: int | None, options: dict[str, Any]) -> 
         settings = {"quality_mode": "dB", "quality_layers": [float(psnr_db)]}
     else:
         settings = {"quality_mode": "rates", "quality_layers": [_ratio(image, float(rate_bpp or 0))]}
-    return with_metadata(_save(image, **settings), writable(image.info, image.mode).items)
+    shifted = image if shift is None else shifted_by(image, shift)
+    return with_metadata(_save(shifted, codeblock_size=(block_px, block_px), **settings), writable(image.info, image.mode).items)
 
 
-def encoded_like(data: bytes, image: Image.Image, factor: float) -> bytes | None:
+def encoded_like(data: bytes, image: Image.Image, factor: float, made: Made | None = None) -> bytes | None:
     """`image` encoded as the base `data` was, without metadata, at its bytes divided by `factor`.
 
     Several quality layers are taken for one.  None where OpenJPEG cannot code like this.

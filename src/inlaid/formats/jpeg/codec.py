@@ -1,29 +1,33 @@
-"""JPEG as a base codec: Pillow (libjpeg-turbo) encodes and decodes the pixels."""
+"""JPEG as a base codec: Pillow (libjpeg-turbo) decodes the pixels; it or our own trellis encodes them."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 from PIL import Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
-from ...arrays import Pixels
+from ...arrays import Pixels, Shift
 from ...errors import FormatError, LimitError, UnsupportedError
 from ...threads import uncut
-from ..base import Base, pixels
+from ..base import Base, Made, pixels, shifted_by
 from .header import Header, read_header
 from .metadata import pillow_settings, writable
-from .segments import SOS, pixels_only, walk
+from .segments import APP0, APP15, COM, SOS, head, pixels_only, walk
 
-OPTIONS = {"subsampling", "progressive", "optimize"}
-ENCODING_BYTES = {"L": 6, "RGB": 10}
+OPTIONS = {"base", "tune", "subsampling", "progressive", "optimize", "tilt"}
+BASES, TUNES = ("trellis", "turbo"), ("looks", "psnr")
+LOOP_LENGTH = 1.25
+ENCODING_BYTES = {"L": 14, "RGB": 24}
 MAX_SIDE_PX = 65500  # libjpeg's JPEG_MAX_DIMENSION
 MAX_SCANS = 500  # some ten are usual; each costs a pass over the picture, and next to no bytes
 
+_TILT = 0.02  # of the steps of a turbo quality between whole ones, see `_tilted`
 _SUBSAMPLING = {"444": 0, "422": 1, "420": 2}  # Pillow's numbers
 _maxblock = threading.Lock()
 
@@ -110,36 +114,106 @@ def _check_cost(data: bytes, header: Header) -> None:
         pass  # damage behind the header is the decoder's to judge: it may show the picture nevertheless
 
 
-def encode(image: Image.Image, quality: int | None, options: dict[str, Any]) -> bytes:
+def encode(
+    image: Image.Image, quality: float | None, options: dict[str, Any], *, shift: Shift | None = None, coarser: float = 1.0
+) -> bytes:
     """The plain base file of an L, RGB or CMYK image, with what is `writable` of `image.info`.
 
-    quality: 1..100, libjpeg's.  options: subsampling "444" | "422" | "420" (default), for RGB only; progressive,
-    False by default; optimize, True by default.  UnsupportedError for anything else.
+    quality: 1..100, libjpeg's.  options: base "turbo" (default) | "trellis"; tune "looks" (default) | "psnr", which turbo does not
+    heed; subsampling "444" | "422" | "420" (default), for RGB only; progressive, by default where that is smaller, of turbo False;
+    optimize, of turbo only, True by default; tilt: how much larger, as a share, the steps of the highest frequencies are, and how much
+    smaller those of the lowest, by default not at all.  CMYK is left to turbo.  UnsupportedError for anything else.
     """
-    if unknown := set(options) - OPTIONS:
-        raise UnsupportedError(f"unknown JPEG options {sorted(unknown)}; expected some of {sorted(OPTIONS)}")
+    wanted = _Options.of(options)
     if quality is None or not 1 <= quality <= 100:
         raise UnsupportedError(f"JPEG quality {quality}; expected 1 to 100")
-    subsampling = options.get("subsampling", "420")
-    if subsampling not in _SUBSAMPLING:
-        raise UnsupportedError(f"JPEG subsampling {subsampling!r}; expected one of {', '.join(_SUBSAMPLING)}")
+    _check(image)
+    items = writable(image.info, image.mode).items
+    if wanted.base == "trellis" and image.mode != "CMYK":
+        with uncut():
+            from . import trellis
+
+        kind = trellis.Kind(wanted.tune, wanted.subsampling, wanted.progressive, wanted.tilt)
+        return trellis.encode(image, quality, kind, coarser=coarser, shift=shift, metadata=_segments(items))
+    # Pillow takes whole qualities.  Tables make the ones between.
+    fineness: dict[str, Any] = {"quality": round(quality)}
+    if coarser != 1 or quality != round(quality) or wanted.tilt:
+        tables = _standard_tables()[: 2 if image.mode == "RGB" else 1]
+        fineness = {"qtables": [_tilted(table, coarser * _libjpegs_scale(quality), wanted.tilt or _TILT) for table in tables]}
     return _save(
-        image,
-        quality=quality,
+        image if shift is None else shifted_by(image, shift),
         # Pillow would apply it to gray and CMYK too, where it means nothing good.
-        subsampling=_SUBSAMPLING[subsampling] if image.mode == "RGB" else -1,
-        progressive=bool(options.get("progressive", False)),
-        optimize=bool(options.get("optimize", True)),
-        **pillow_settings(writable(image.info, image.mode).items),
+        subsampling=_SUBSAMPLING[wanted.subsampling] if image.mode == "RGB" else -1,
+        progressive=bool(wanted.progressive),
+        optimize=wanted.optimize,
+        **fineness,
+        **pillow_settings(items),
     )
 
 
-def encoded_like(data: bytes, image: Image.Image, factor: float) -> bytes | None:
+@dataclass(frozen=True)
+class _Options:
+    """The options of `encode`."""
+
+    base: str = "turbo"
+    tune: str = "looks"
+    subsampling: str = "420"
+    progressive: bool | None = None
+    optimize: bool = True
+    tilt: float = 0.0
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> _Options:
+        """Those given, and the defaults; UnsupportedError for what is not known or does not go together."""
+        if unknown := set(options) - OPTIONS:
+            raise UnsupportedError(f"unknown JPEG options {sorted(unknown)}; expected some of {sorted(OPTIONS)}")
+        chosen = cls(**options)
+        for name, known in (("base", BASES), ("tune", TUNES), ("subsampling", tuple(_SUBSAMPLING))):
+            if (value := getattr(chosen, name)) not in known:
+                raise UnsupportedError(f"JPEG {name} {value!r}; expected one of {', '.join(known)}")
+        if not -0.5 <= chosen.tilt <= 0.5:
+            raise UnsupportedError(f"JPEG tilt {chosen.tilt}; expected -0.5 to 0.5")
+        if chosen.base == "trellis" and not chosen.optimize:
+            raise UnsupportedError("the trellis base always has Huffman tables of its own; the standard's need the base turbo")
+        return chosen
+
+
+def _libjpegs_scale(quality: float) -> float:
+    """The factor of libjpeg's quantisation steps (jpeg_quality_scaling)."""
+    return 50 / quality if quality < 50 else 2 - quality / 50
+
+
+def _standard_tables() -> list[list[int]]:
+    """The tables of luma and chroma that libjpeg scales: those of quality 50."""
+    data = _save(Image.new("RGB", (1, 1)), quality=50, optimize=False, progressive=False)
+    return _quantisation(data, read_header(data))
+
+
+def _tilted(table: list[int], scale: float, tilt: float) -> list[int]:
+    """The steps times `scale`, the first ones less by the share `tilt`, the last ones more.
+
+    Many steps of a table are equal.  The tilt lets them change one after another, so the file's size changes in small steps.
+    """
+    middle = (len(table) - 1) / 2
+    return [_limited(step * scale * (1 + tilt * (k / middle - 1))) for k, step in enumerate(table)]
+
+
+def _segments(items: Mapping[str, Any]) -> bytes:
+    """The segments in which Pillow writes these items of metadata, JFIF among them."""
+    data = _save(Image.new("L", (1, 1)), quality=50, optimize=False, progressive=False, **pillow_settings(items))
+    return b"".join(data[s.offset : s.end] for s in head(data) if APP0 <= s.marker <= APP15 or s.marker == COM)
+
+
+def encoded_like(data: bytes, image: Image.Image, factor: float, made: Made | None = None) -> bytes | None:
     """`image` encoded as the base `data` was, all quantisation steps times `factor`, without metadata.
+
+    By the trellis if that made it, as a baseline file, else by turbo.
 
     Steps are rounded and kept in 1..255.  None if no step changes, unless `factor` is 1.  Subsampling other than 4:4:4,
     4:2:2 and 4:2:0 is taken for one of these of nearly the same cost.
     """
+    if made and made.options.get("base") == "trellis" and image.mode != "CMYK":
+        return encode(image, made.quality, made.options | {"progressive": False}, coarser=factor)
     header = read_header(data)
     if reason := header.obstacle():
         raise UnsupportedError(f"cannot encode like this JPEG file: {reason}")
@@ -174,14 +248,16 @@ def _quantisation(data: bytes, header: Header) -> list[list[int]]:
 
 
 def _scaled(table: list[int], factor: float) -> list[int]:
-    return [min(max(int(step * factor + 0.5), 1), 255) for step in table]
+    return [_limited(step * factor) for step in table]
+
+
+def _limited(step: float) -> int:
+    """The step rounded, as a baseline file takes it."""
+    return min(max(int(step + 0.5), 1), 255)
 
 
 def _save(image: Image.Image, **settings: Any) -> bytes:
-    if image.mode not in ("L", "RGB", "CMYK"):
-        raise UnsupportedError(f"a JPEG file of a {image.mode} image; expected L, RGB or CMYK")
-    if not 1 <= min(image.size) <= max(image.size) <= MAX_SIDE_PX:
-        raise UnsupportedError(f"a JPEG file of {image.width}x{image.height} pixels; expected 1..{MAX_SIDE_PX} a side")
+    _check(image)
     file = BytesIO()
     try:
         with _large_buffer(image, settings):
@@ -191,6 +267,13 @@ def _save(image: Image.Image, **settings: Any) -> bytes:
     except Exception as error:
         raise UnsupportedError(f"Pillow cannot write this image as JPEG: {error}") from error
     return file.getvalue()
+
+
+def _check(image: Image.Image) -> None:
+    if image.mode not in ("L", "RGB", "CMYK"):
+        raise UnsupportedError(f"a JPEG file of a {image.mode} image; expected L, RGB or CMYK")
+    if not 1 <= min(image.size) <= max(image.size) <= MAX_SIDE_PX:
+        raise UnsupportedError(f"a JPEG file of {image.width}x{image.height} pixels; expected 1..{MAX_SIDE_PX} a side")
 
 
 @contextmanager
