@@ -22,7 +22,7 @@ from ..arrays import Shift
 from ..decoder import integer_parameters
 from ..errors import InlayError
 from ..formats import Format, Made
-from ..formats.jpeg import trellis  # noqa: F401  # now, not by the first picture
+from ..formats.jpeg import trellis  # noqa: F401  # imported now, since an import by the first picture could meet a fork
 from ..formats.validity import invalidated
 from ..payload import Payload
 from ..restoration import restore
