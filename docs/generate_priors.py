@@ -22,8 +22,10 @@ A prior holds pre-trained parameters, with which the inlays of a base codec and 
 in [`src/inlaid/priors`](../src/inlaid/priors). All were trained on the 500 pictures of BSDS500 and on nothing else.
 
 The base is the encoder of the bases: trellis, for looks or for PSNR, is that of [design.md](design.md#the-base-made-for-its-inlay).
-Bases made in rounds are those of the closed loop with the network that the training started from. Shrunk pictures have sides of 0.7 times
-the length, since BSDS500's are JPEG files of about quality 93 themselves, which cannot teach finer bases.
+Bases made in rounds are those of the closed loop with the network that the training started from. That loop went straight to the wanted
+shift, with s = 1 on JPEG 2000 bases and 1 or 1.25 on JPEG bases; today's goes farther, in more and smaller parts. The bands of bases for
+looks are on today's scale of qualities; those of priors 33 to 44 had other numbers for the same quantisation steps then. Shrunk pictures
+have sides of 0.7 times the length, since BSDS500's are JPEG files of about quality 93 themselves, which cannot teach finer bases.
 
 The gain is the mean over the last training batches, before anything is fitted to a picture. Where a prior started from another one, the
 steps are its own alone; prior 2 started from an earlier file of its own name. The priors for trellis bases go back to priors 2 and 11,

@@ -52,6 +52,18 @@ def test_bjontegaard_refuses(test: Curve, message: str) -> None:
         metrics.bd_rate(Curve([1, 2, 3, 4], [30, 32, 33, 34]), test)
 
 
+def test_a_curve_is_cut_where_it_crosses_a_bound() -> None:
+    line = Curve([1, 2, 4, 8], [20, 26, 32, 38])  # straight over the logarithm of the rate
+    found = metrics.cut(line, (2**0.5, 100), (-np.inf, 35))
+    assert found.bpp == pytest.approx([2**0.5, 2, 4, 2**2.5]) and found.psnr_db == pytest.approx([23, 26, 32, 35])
+    for whole in (((0, np.inf), (-np.inf, np.inf)), ((1, 8), (20, 38))):
+        found = metrics.cut(line, *whole)
+        assert found.bpp == pytest.approx(line.bpp) and found.psnr_db == pytest.approx(line.psnr_db)
+    for outside in (((9, 10), (0, 99)), ((0, 99), (40, 50)), ((0, 2), (33, 99))):
+        with pytest.raises(InlayError, match="no common range"):
+            metrics.cut(line, *outside)
+
+
 def test_missing_extra_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bjontegaard", None)
     with pytest.raises(InlayError, match=r"pip install 'inlaid\[bench\]'"):

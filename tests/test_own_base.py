@@ -73,12 +73,13 @@ def test_rates_by_hand(tmp_path):
     assert gains == sorted(gains)
 
 
-def test_only_points_in_the_range_count(tmp_path):
-    """Points below 0.15 and above 1.5 bits a pixel: of a file that is worse than any."""
-    outside = [line(image, q, at, at, **TRELLIS) for image in PLAIN for q, at in ((1, (149, 1.0)), (99, (1501, 90.0)))]
+def test_only_the_range_counts(tmp_path):
+    """What lies below 0.15 and above 1.5 bits a pixel: two points on each side, the outer ones of a file that is worse than any."""
+    near = [line(image, q, at, at, **TRELLIS) for image in PLAIN for q, at in ((2, (140, 24.0)), (98, (1501, 60.0)))]
+    outside = [line(image, q, at, at, **TRELLIS) for image in PLAIN for q, at in ((1, (100, 1.0)), (99, (1600, 90.0)))]
     lines = [stored(**GRAY), smaller(stored(**TRELLIS)), as_plain(stored(), "avif")]
     name = "### PSNR of the luma, gray, kodak"
-    assert section(page(tmp_path, *lines, outside), name) == section(page(tmp_path, *lines), name)
+    assert section(page(tmp_path, *lines, near, outside), name) == section(page(tmp_path, *lines, near), name)
 
 
 def test_gray_and_colour_are_not_mixed(tmp_path):
@@ -90,10 +91,10 @@ def test_gray_and_colour_are_not_mixed(tmp_path):
 
 def test_scores_count_from_50_to_90(tmp_path):
     def seen(lines, factor):
-        """Scores of 35 and more; the lowest is out of the range, and 10 % of the bytes."""
+        """Scores of 35, 50, 65 and 80; the lowest is out of the range, and 10 % of the bytes."""
         found = []
         for each in lines:
-            score = 35 + 1.2 * each["quality"]
+            score = 20 + 1.5 * each["quality"]
             size = each["plain_bytes"] * (factor if score >= 50 else 0.1)
             values = {"ssimulacra2_plain": score, "ssimulacra2": score, "plain_bytes": size, "file_bytes": size}
             found.append(each | values | {"psnr_rgb_plain_db": 30.0 + each["quality"], "psnr_rgb_db": 30.0 + each["quality"]})
@@ -152,9 +153,19 @@ def test_the_worst_picture(tmp_path):
     lines[1] |= {"file_bytes": 600, "psnr_db": 30.4 - 0.5}  # as many bytes as the plain base of quality 30
     text = section(page(tmp_path, stored(**GRAY), lines), "### The worst picture")
     name = f"{OWN}; preset default, effort 5"
-    assert rows(text)[name] == ["PSNR of the luma, gray", "3", "-0.500 dB", "kodak/a at quality 20"]
-    compared = sum(int(cells[1]) for cells in rows(text).values() if cells[1].isdecimal())
-    assert f"The worst of all {compared} comparisons: -0.500 dB (kodak/a at quality 20, PSNR of the luma, gray; {name})" in text
+    assert rows(text)[name] == ["PSNR of the luma, gray", "yes", "3", "-0.500 dB", "kodak/a at quality 20"]
+    compared = sum(int(cells[2]) for cells in rows(text).values() if cells[1] == "yes")
+    assert (
+        f"The worst of {compared} comparisons by what a file aims at: -0.500 dB (kodak/a at quality 20, PSNR of the luma, gray; {name})"
+        in text
+    )
+
+
+def test_a_base_for_looks_does_not_aim_at_psnr(tmp_path):
+    looks = [line("a", q, PLAIN["a"][i], (PLAIN["a"][i][0] + 30, 20.0), **TRELLIS, tune="looks") for i, q in enumerate(QUALITIES)]
+    text = section(page(tmp_path, stored(**GRAY), looks), "### The worst picture")
+    assert rows(text)["jpeg, trellis, for looks; preset default, effort 5"][1] == "no"
+    assert "for looks" not in text.split("by what a file aims at", 1)[1].split("\n", 1)[0]
 
 
 def test_heights_between_the_points():

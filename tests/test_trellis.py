@@ -3,6 +3,7 @@
 import io
 from collections import Counter
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from support.pictures import coloured, jpeg_of, psnr, texture
 
+from inlaid.encoding import looks
 from inlaid.errors import UnsupportedError
 from inlaid.formats import Made, jpeg
 from inlaid.formats.jpeg import trellis
@@ -18,6 +20,7 @@ from inlaid.formats.jpeg.segments import DHT, SOS, walk
 from inlaid.formats.jpeg.trellis import file, levels, planes, scan, tables
 from inlaid.formats.jpeg.trellis.huffman import MAX_BITS, Table
 
+PHOTOGRAPHS = Path(__file__).parents[2] / "shared" / "data" / "kodak"
 SIZES = [(1, 1), (8, 8), (17, 9), (33, 47), (160, 120)]
 
 
@@ -133,10 +136,12 @@ def test_a_strict_parser_reads_the_levels(size, tune, mode, subsampling):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("mode", "subsampling"), [("L", "420"), ("RGB", "420"), ("RGB", "422"), ("RGB", "444")])
-def test_decoders_agree_and_progressive_is_lossless(size, mode, subsampling):
+def test_decoders_agree_and_progressive_is_lossless(size, mode, subsampling, monkeypatch):
     imagecodecs = pytest.importorskip("imagecodecs")
     picture = image(*size, mode)
-    baseline, progressive, smaller = (encoded(picture, subsampling=subsampling, progressive=p) for p in (False, True, None))
+    progressive, smaller = (encoded(picture, subsampling=subsampling, progressive=p) for p in (True, None))
+    monkeypatch.setattr(trellis.mozjpeg_lossless_optimization, "optimize", lambda data, **_: data)
+    baseline = encoded(picture, subsampling=subsampling, progressive=True)
     assert smaller == min(progressive, baseline, key=len)
     assert (jpeg.container.describe(baseline)["progressive"], jpeg.container.describe(progressive)["progressive"]) == (False, True)
     shown = np.asarray(Image.open(io.BytesIO(baseline)))
@@ -166,6 +171,33 @@ def test_quality_goes_up_with_the_number(tune):
     assert [len(f) for f in files] == sorted(len(f) for f in files)
     gains = [psnr(np.asarray(Image.open(io.BytesIO(f)).convert("L")), np.asarray(picture.convert("L"))) for f in files]
     assert gains == sorted(gains) and gains[-1] > 45
+
+
+def scores(picture, quality, tune):
+    """Of libjpeg's file and of ours, by what the tuning aims at."""
+    mode, metric = ("RGB", looks.ssimulacra2) if tune == "looks" else ("L", psnr)
+    picture = picture.convert(mode)
+    files = jpeg_of(picture, quality=quality, optimize=True), encoded(picture, quality, tune=tune)
+    return [metric(np.asarray(picture), np.asarray(Image.open(io.BytesIO(each)).convert(mode))) for each in files]
+
+
+@pytest.mark.parametrize("tune", jpeg.codec.TUNES)
+def test_a_quality_is_about_that_of_libjpeg(tune):
+    pytest.importorskip("ssimulacra2")
+    for quality in (10, 30, 60, 75, 85, 95):
+        theirs, ours = np.mean([scores(Image.fromarray(coloured(240, 180, seed)), quality, tune) for seed in range(3)], 0)
+        assert -2 < ours - theirs < (9 if tune == "looks" else 2)  # the scale was made for photographs
+
+
+@pytest.mark.parametrize(("tune", "most"), [("looks", 2), ("psnr", 0.5)])
+def test_a_quality_is_that_of_libjpeg_on_photographs(tune, most):
+    pytest.importorskip("ssimulacra2")
+    files = sorted(PHOTOGRAPHS.glob("*.png"))[::6]
+    if not files:
+        pytest.skip(f"needs {PHOTOGRAPHS}, which is not part of the repository")
+    for quality in (10, 30, 60, 75, 85, 95):
+        theirs, ours = np.mean([scores(Image.open(file), quality, tune) for file in files], 0)
+        assert abs(ours - theirs) < most
 
 
 def test_like_itself_only_coarser():
@@ -231,8 +263,11 @@ def test_the_transform_is_the_orthonormal_dct():
         assert found[y, x] == pytest.approx(expected, abs=2e-3)
 
 
-def cost(block, x, aim, bits):
+def cost(block, x, aim, rates):
     """D + lambda * R of a block's AC levels, by the words of T.81."""
+    if not any(block):
+        return sum(aim.weight[1:] * x[1:] ** 2) + aim.lmbda * rates.empty
+    bits = rates.bits
     d = sum(aim.weight[k] * (x[k] - block[k] * aim.step[k]) ** 2 for k in range(1, 64))
     r, run = 0.0, 0
     for k in range(1, 64):
@@ -242,27 +277,40 @@ def cost(block, x, aim, bits):
         size = int(abs(block[k])).bit_length()
         r += run // 16 * bits[0xF0] + bits[run % 16 << 4 | size] + size
         run = 0
-    return d + aim.lmbda * (r + (bits[0] if run else 0))
+    return d + aim.lmbda * (r + (bits[0] if run else 0) + rates.coded)
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.floats(0, 3), st.floats(2, 30))
-def test_no_change_of_one_level_costs_less(seed, price, step):
+@given(st.integers(0, 2**32 - 1), st.floats(0, 3), st.floats(2, 30), st.floats(0, 10), st.floats(0, 10))
+def test_no_change_of_one_level_costs_less(seed, price, step, empty, coded):
     rng = np.random.default_rng(seed)
     x = (rng.laplace(0, 1, 64) * 60 / (1 + np.arange(64)) ** 0.7).astype(np.float32)
     steps = (step * (1 + np.arange(64) / 40)).astype(np.float32)
     aim = levels.Aim(steps, rng.uniform(0.3, 1, 64).astype(np.float32), float(price * step**2))
-    bits = rng.uniform(1, 12, 256).astype(np.float32)
+    rates = levels.Rates(rng.uniform(1, 12, 256).astype(np.float32), empty, coded)
     out = np.zeros((1, 1, 64), np.int16)
-    levels.improve_ac(x[None, None], aim, bits, None, out)
+    levels.improve_ac(x[None, None], aim, rates, None, out)
     block = out[0, 0].tolist()
-    least = cost(block, x, aim, bits)
+    least = cost(block, x, aim, rates)
+    assert least <= cost([0] * 64, x, aim, rates) * (1 + 1e-5)
     for k in range(1, 64):
         nearest = int(abs(x[k]) / aim.step[k] + 0.5)
         for other in {0, max(nearest - 1, 0), nearest} - {abs(block[k])}:
             changed = list(block)
             changed[k] = int(np.copysign(other, x[k]))
-            assert cost(changed, x, aim, bits) >= least * (1 - 1e-4) - 1e-3
+            assert cost(changed, x, aim, rates) >= least * (1 - 1e-4) - 1e-3
+
+
+def test_blocks_without_levels_cost_their_share_in_a_progressive_file():
+    blocks = np.zeros((2, 4, 64), np.int16)
+    blocks[0, 0, 5], blocks[1, 2, 63] = 3, 1  # one ends before the last level, one does not
+    counts = np.zeros(256, np.int64)
+    counts[[0x42, 0xF0, 0xE1, 0]] = 1, 3, 1, 7  # runs of 4 and 62 zeros, and ends
+    baseline, progressive = (levels.Rates.of(counts, [blocks], p) for p in (False, True))
+    total = counts.sum() + 128
+    assert baseline.empty == baseline.bits[0] == pytest.approx(np.log2(total / 7.5)) and baseline.coded == 0
+    assert progressive.bits[0] == pytest.approx(np.log2((total - 6) / 1.5))  # the end of the one block
+    assert progressive.empty == pytest.approx(np.log2(9 / 6.5)) and progressive.coded == pytest.approx(np.log2(9 / 2.5))
 
 
 def test_dc_levels_cost_least_of_all_sequences():

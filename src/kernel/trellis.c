@@ -64,7 +64,8 @@ INLINE int dc_choice(float value, float step, int n) {
 /* What the trellis minimises: weight[k] * (coefficient - level * step[k])^2, and lambda for each bit. */
 typedef struct {
     const float *step, *weight; /* by coefficient */
-    const float *bits;          /* by symbol: 256 of AC, or of DC sizes */
+    const float *bits;          /* by symbol */
+    float empty, coded;         /* more bits of a block without AC levels, and of another */
     float lambda;
 } costs;
 
@@ -99,21 +100,23 @@ static void block_levels(costs c, const float *in, int16_t *out) {
         at[count++] = (uint8_t)k;
     }
     int last = 0;
-    float least = INFINITY;
-    for (int j = 0; j < count; j++) {
+    float least = zeros[BLOCK - 1] + c.lambda * c.empty;
+    for (int j = 1; j < count; j++) {
         const int k = at[j];
-        const float cost = best[k] + zeros[BLOCK - 1] - zeros[k] + (k < BLOCK - 1 ? c.lambda * c.bits[END] : 0);
+        const float rate = c.coded + (k < BLOCK - 1 ? c.bits[END] : 0), cost = best[k] + zeros[BLOCK - 1] - zeros[k] + c.lambda * rate;
         if (cost < least) least = cost, last = k;
     }
     for (int k = 1; k < BLOCK; k++) out[k] = 0;
     for (int k = last; k; k = before[k]) out[k] = in[k] < 0 ? (int16_t)-level[k] : level[k];
 }
 
-/* The AC levels of `count` blocks.  share: a factor of lambda for each block, or NULL. */
-EXPORT void NAME(inlaid_ac_levels)(const float *in, int count, const float *step, const float *weight, const float *bits, float lambda,
-                                   const float *share, int16_t *out) {
-    for (int i = 0; i < count; i++)
-        block_levels((costs){step, weight, bits, share ? lambda * share[i] : lambda}, in + (ptrdiff_t)i * BLOCK, out + (ptrdiff_t)i * BLOCK);
+/* The AC levels of `count` blocks.  share: a factor of lambda for each block, or NULL.  The rest: see `costs`. */
+EXPORT void NAME(inlaid_ac_levels)(const float *in, int count, const float *step, const float *weight, const float *bits, float empty,
+                                   float coded, float lambda, const float *share, int16_t *out) {
+    for (int i = 0; i < count; i++) {
+        const costs c = {step, weight, bits, empty, coded, share ? lambda * share[i] : lambda};
+        block_levels(c, in + (ptrdiff_t)i * BLOCK, out + (ptrdiff_t)i * BLOCK);
+    }
 }
 
 /* The DC levels of `count` blocks in the order of coding, each coded as the difference from the one before: a shortest path through the

@@ -109,6 +109,25 @@ def height_at(curve: Curve, bpp: float) -> float | None:
     return float(_imported("scipy.interpolate", "PchipInterpolator")(np.log(curve.bpp), curve.psnr_db)(np.log(bpp)))
 
 
+def cut(curve: Curve, bpp: tuple[float, float], heights: tuple[float, float]) -> Curve:
+    """The part of a curve with rates and heights in two ranges.  Where the curve crosses a bound, its end lies there, by a monotone cubic
+    over the logarithm of the rate.
+
+    InlayError in the cases of `bd_psnr` that one curve can have, or if nothing of the curve is left.
+    """
+    _check(curve)
+    rates, levels = np.log(curve.bpp), np.asarray(curve.psnr_db, float)
+    monotone = _imported("scipy.interpolate", "PchipInterpolator")
+    height, rate = monotone(rates, levels), monotone(levels, rates)
+    least, most = max(heights[0], levels[0]), min(heights[1], levels[-1])
+    if least < most:
+        low, high = max(np.log(max(bpp[0], curve.bpp[0])), rate(least)), min(np.log(min(bpp[1], curve.bpp[-1])), rate(most))
+        if low < high:
+            at = np.array([low, *(x for x in rates if low < x < high), high])
+            return Curve(np.exp(at).tolist(), height(at).tolist())
+    raise InlayError("no BD-rate: the curves have no common range")
+
+
 def _delta(name: str, anchor: Curve, test: Curve) -> float:
     for curve in (anchor, test):
         _check(curve)

@@ -17,6 +17,7 @@ from ..arrays import Indices, Pixels, Shift, Vector
 from ..decoder import integer_parameters
 from ..errors import FormatError, InlayError
 from ..fingerprint import Fingerprint, fingerprint
+from ..formats import Made
 from ..network import Network
 from ..parameters import MAX_PARAMETER, UNIT, Prior, blank_prior
 from ..payload import Payload
@@ -82,11 +83,18 @@ class Candidate:
         return self.mse + mse_per_byte * self.file_bytes
 
 
-def candidates(base: Base, mse_per_byte: float, settings: Settings, loop: Loop[Base] | None = None) -> list[Candidate]:
-    """The candidates of all networks that have a prior, or of all networks where none has one."""
+def candidates(
+    base: Base, mse_per_byte: float, settings: Settings, made: Made | None = None, loop: Loop[Base] | None = None
+) -> list[Candidate]:
+    """The candidates of all networks that have a prior, or of all networks where none has one.
+
+    made: how this program made the base.  loop: the one that makes it again.
+    """
     found = {network: best_prior(base, network, settings) for network in settings.preset.networks}
     tried = {network: prior for network, prior in found.items() if prior} or found
-    return [each for network, prior in tried.items() for each in _of_network(base, network, prior, mse_per_byte, settings, loop)]
+    return [
+        each for network, prior in tried.items() for each in _of_network(_Task.of(base, mse_per_byte, settings), network, prior, made, loop)
+    ]
 
 
 @dataclass(frozen=True)
@@ -104,29 +112,45 @@ class _Task:
         return cls(base, fingerprint(base.luma), mse_per_byte, settings)
 
 
-def _of_network(
-    base: Base, network: Network, prior: Prior | None, mse_per_byte: float, settings: Settings, loop: Loop[Base] | None
-) -> list[Candidate]:
+def _of_network(task: _Task, network: Network, prior: Prior | None, made: Made | None, loop: Loop[Base] | None) -> list[Candidate]:
     """The candidates of a network on its own base."""
-    with_prior, with_fit = presets.ROUNDS[settings.effort]
-    task = _Task.of(base, mse_per_byte, settings)
     if loop is None:
         return _on_base(task, network, prior)
+    with_prior, with_fit = presets.rounds(task.settings.effort, task.base.original.size)
     shift: Shift | None = None
     start: Vector | None = None
     if prior is not None:
-        task, shift = _looped(task, loop, prior, b"", with_prior)
+        known = [
+            prior,
+            *(each for each in trained_alike(task.base, network, task.settings.preset.recipe, made) if each.number != prior.number),
+        ]
+        task, prior, shift = _made_for_prior(task, loop, known, with_prior)
     found = _on_base(task, network, prior)
     for _ in range(with_fit):
-        best = min((c for c in found if c.fit), key=lambda c: c.cost(mse_per_byte), default=None)
+        best = min((c for c in found if c.fit), key=lambda c: c.cost(task.mse_per_byte), default=None)
         if best is None or best.base is not task.base:
             break
         # Parameters of areas are those of the first; the loop needs one set.
-        task, shift = _looped(task, loop, prior or blank_prior(network), best.payload.coded, 1, shift)
+        task, shift = _looped(task, loop, prior or blank_prior(network), best.payload.coded, presets.ROUNDS_WITH_FIT, shift)
         start = best.fit.parameters if best.fit else None
         if task.base is not best.base:
             found += _on_base(task, network, prior, start)
     return found
+
+
+def _made_for_prior(task: _Task, loop: Loop[Base], known: list[Prior], rounds: int) -> tuple[_Task, Prior, Shift | None]:
+    """The task on a base that the loop made for the best of some priors, that prior, and the base's shift.
+
+    A prior that is the best on the task's base may not be the best on the loop's, so each is tried for a round.
+    """
+    least = np.inf
+    for each in known:
+        tried, by = _looped(task, loop, each, b"", 1)
+        cost = min(c.cost(task.mse_per_byte) for c in _candidate(tried, each, b""))
+        if cost < least:  # the others are not kept: a large picture's bases take memory
+            least, best, shift, prior = cost, tried, by, each
+    best, shift = _looped(best, loop, prior, b"", rounds - 1, shift)
+    return best, prior, shift
 
 
 def _looped(
@@ -199,6 +223,25 @@ def best_prior(base: Base, network: Network, settings: Settings) -> Prior | None
         return None
     known = priors.candidates(base.format.name, network, settings.preset.recipe)
     return nearest(known, settings, base=base.luma, original=base.original)
+
+
+def trained_alike(base: Base, network: Network, recipe: str | None, made: Made | None) -> list[Prior]:
+    """The priors that were trained on bases of the closed loop, made like this one, at a quality or a rate of their band.
+
+    made: how this program made the base; None for another program's.
+    """
+    if made is None or recipe is None:
+        return []
+    at = {"quality": made.quality, "rate_bpp": 8 * len(base.data) / base.original.size}
+
+    def is_alike(prior: Prior) -> bool:
+        content = priors.stored(prior.number)
+        training, knob = content["provenance"], "quality" if "quality" in content else "rate_bpp"
+        same = all(made.options.get(name) == training[name] for name in ("base", "tune") if name in training)
+        value, (low, high) = at[knob], content[knob]
+        return bool(training.get("rounds") and same and value is not None and low <= value <= high)
+
+    return [prior for prior in priors.candidates(base.format.name, network, recipe) if is_alike(prior)]
 
 
 def nearest(known: Iterable[Prior], settings: Settings, *, base: Pixels, original: Pixels) -> Prior | None:

@@ -99,7 +99,7 @@ def encode(
     chosen = formats.by_name(format)
     given = {name: value for name, value in options.items() if value is not None}
     if "base" in chosen.codec.OPTIONS:
-        given = {"base": "trellis"} | given
+        given = {"base": "trellis", "tune": "looks"} | given
     most_loss_db = LEGACY_LOSS_DB if legacy_loss_db is None else legacy_loss_db
     if not 0 <= most_loss_db <= MOST_LOSS_DB:
         raise InlayError(f"legacy loss {most_loss_db} dB; expected 0 to {MOST_LOSS_DB:g}")
@@ -119,7 +119,9 @@ def encode(
     if target is None:
         encoded = job.encoded(job.adapted(Made(quality, given)))
     else:
-        encoded = meet(target, knobs(chosen.codec, prepared, given), job.plain, job.encoded)
+        # Without the loop a file is larger, but neighbouring settings give more even amounts.
+        ways = [job.encoded, replace(job, most_loss_db=0.0).encoded] if most_loss_db else [job.encoded]
+        encoded = meet(target, knobs(chosen.codec, prepared, given), job.plain, *ways)
         if not target.meets(target.amount(encoded)):
             notes += ("no file comes nearer to the target; files of this picture leap over it",)
     return replace(encoded, notes=notes)
@@ -219,7 +221,7 @@ def _encoded(base: Base, settings: Settings, made: Made | None = None, loop: Loo
         return _plain(base.data, "no inlay: the base is no picture of the original; a flat one would be as near to it", base.mse)
     curve = RateCurve(base.format, base.data, base.sample, made)
     mse_per_byte = curve.mse_per_byte()
-    best = min(candidates(base, mse_per_byte, settings, loop), key=lambda c: c.cost(mse_per_byte), default=None)
+    best = min(candidates(base, mse_per_byte, settings, made, loop), key=lambda c: c.cost(mse_per_byte), default=None)
     if best is None and not settings.preset.at(settings.effort).steps:
         return _plain(base.data, "no inlay: effort 1 takes a prior as it is, and this preset has none", base.mse)
     fitted = best.fit if best else None

@@ -7,9 +7,10 @@ A base codec brings its base near to what it is given.  Here the restored pictur
 
 the codec is given x = B - s J^T (N(B) - o) in place of o, and makes the next B of it.  With s = 1 its error x - B is the gradient of the
 restored error, half its square, by B.  Without a network J is the identity, and x is the original.  A network damps most errors, so the
-least restored error is farther away, and a longer step s gains more where the codec follows it.
+least restored error is farther away, and a longer step s gains more.
 
-The codec is a black box that takes a shift of the luma, x - o.  So the loop works for every base.
+The codec is a black box that takes a shift of the luma, x - o.  So the loop works for every base.  A round goes only a part of the way
+from the last shift to the next: neighbours share their errors, and all change at once.  After a round that did not pay, the part is halved.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from .distortion import psnr_db
 from .gradient import input_gradient
 
 LEGACY_LOSS_DB, MOST_LOSS_DB = 0.3, 20.0  # the default of what the plain picture may lose, and its bound
+FIRST_PART, NEXT_PART = 0.6, 0.3  # of the way to the wanted shift, in the first round and in the others
+MOST_FAILURES = 3  # rounds that did not pay, before the last one ends the loop
 PARTS = (1.0, 0.7, 0.5, 0.3, 0.15)  # of a shift, tried in turn until one costs the plain picture no more than it may
 
 
@@ -66,20 +69,24 @@ class Loop(Generic[Base]):
     def rounds(
         self, base: Base, network: Network, parameters: Vector, cost: Callable[[Base], float], rounds: int, shift: Shift | None = None
     ) -> tuple[Base, Shift | None]:
-        """The best of `base` and the bases of some rounds, by `cost`, and its shift.  The rounds end where the cost does not fall.
+        """The best of `base` and the bases of some rounds, by `cost`, and its shift.
 
         parameters: the network's, as floats.  shift: that of `base`, None for 0.
         """
-        least = cost(base)
+        least, failures = cost(base), 0
         for _ in range(rounds):
+            part = np.float16((FIRST_PART if shift is None else NEXT_PART) / 2**failures)
             wanted = self._wanted(base, network, parameters)
-            if shift is not None:  # halfway, which keeps the rounds from swinging
-                wanted += shift
-                wanted /= np.float16(2)
+            wanted *= part
+            if shift is not None:
+                wanted += (1 - part) * shift
             found, wanted = self._within_loss(wanted)
-            if found is None or (reached := cost(found)) >= least:
+            if found is not None and (reached := cost(found)) < least:
+                base, shift, least = found, wanted, reached
+                continue
+            failures += 1
+            if failures > MOST_FAILURES:
                 break
-            base, shift, least = found, wanted, reached
         return base, shift
 
     def _wanted(self, base: Base, network: Network, parameters: Vector) -> Shift:

@@ -14,8 +14,10 @@ from .schedule import Schedule
 STEPS = {1: 0, 2: 25, 3: 50, 4: 100, 5: 200, 6: 400, 7: 800, 8: 1600, 9: 3200}
 # The most sets of parameters, each for an area, at each effort.
 SETS = {1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 2, 7: 3, 8: 4, 9: 6}
-# The most rounds of the closed loop at each effort: with the prior before the fit, and each with a new fit after it.
-ROUNDS = {1: (2, 0), 2: (2, 0), 3: (2, 0), 4: (3, 0), 5: (3, 0), 6: (4, 1), 7: (4, 1), 8: (5, 2), 9: (6, 3)}
+# The most rounds of the closed loop at each effort: with the prior before the fit, and how often some with the fit follow, and a new fit.
+ROUNDS = {1: (8, 0), 2: (8, 0), 3: (8, 0), 4: (12, 0), 5: (12, 0), 6: (12, 1), 7: (12, 1), 8: (16, 2), 9: (20, 3)}
+ROUNDS_WITH_FIT = 4
+LEAST_ROUNDS, MOST_ROUNDS_PX = 3, 1 << 26  # a large picture gets fewer: as many as have so many pixels together
 # From effort TILTED on the tables of a trellis base are tilted as suits the picture; 0 comes first.
 TILTED, TILTS = 7, (0.0, -0.3, -0.15, 0.15)
 # From effort LONG on a fit restarts in cycles, and ends after a cycle of little gain.  A shorter fit gains in error by restarts, and loses
@@ -74,6 +76,12 @@ ABLATIONS = {
     "norm": Preset("plain, with instance norm, folded away", replace(FIRST_ORDER, norm=True), weighs_rate=False, divides=False),
     "papers-prior": Preset("unweighed, from the prior of the paper's recipe", FOLLOWED, recipe="paper", weighs_rate=False, divides=False),
 }
+
+
+def rounds(effort: int, pixels: int) -> tuple[int, int]:
+    """The entry of ROUNDS for a picture of so many pixels."""
+    with_prior, with_fit = ROUNDS[effort]
+    return max(LEAST_ROUNDS, min(with_prior, MOST_ROUNDS_PX // pixels)), with_fit
 
 
 def by_name(name: str | None) -> Preset:

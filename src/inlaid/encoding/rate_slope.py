@@ -22,7 +22,7 @@ FINER = (*(1 - k / 200 for k in range(1, 9)), *(1 - k / 100 for k in range(5, 31
 # A finer base may happen to be smaller than a coarser one.  So the search ends with a base of MUCH more bytes than allowed.
 MUCH = 1.02
 # Of a larger picture only squares of this side are encoded again, so many pixels together, unless it is narrower than a square.
-SIDE_PX, MOST_PX = 512, 1 << 23
+SIDE_PX, MOST_PX = 512, 1 << 22
 
 
 @dataclass(frozen=True)

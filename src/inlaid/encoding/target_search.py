@@ -10,6 +10,7 @@ from one to the other changes little.  So each round has two parts:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -34,15 +35,15 @@ class Tried(NamedTuple, Generic[AnyFile]):
     amount: float
 
 
-def meet(target: Target, knobs: Iterable[Knob], plain: Callable[[Made], AnyFile], encode: Callable[[Made], AnyFile]) -> AnyFile:
+def meet(target: Target, knobs: Iterable[Knob], plain: Callable[[Made], AnyFile], *encodes: Callable[[Made], AnyFile]) -> AnyFile:
     """The file that meets the target.  Where none of the knobs gives one, the nearest that is allowed.
 
-    plain, encode: the plain base, and the finished file.  Where no finished file is small enough, a plain base is.  InlayError where the
-    target is out of reach.
+    plain: the plain base.  encodes: the finished file, in ways that are tried in turn.  Where no finished file is small enough, a plain
+    base is.  InlayError where the target is out of reach.
     """
     found: list[Tried[AnyFile]] = []
     gains: Mapping[float, float] = {}
-    for knob in knobs:
+    for encode, knob in product(encodes, knobs):
         search = Search(target, knob, plain, encode, gains)
         best, nearest = _along(search)
         if best is not None:

@@ -23,10 +23,11 @@ def section(lines: Sequence[Line]) -> list[Block]:
         blocks += _compared(lines, view)
     text = Text(
         "Each kind of file against four anchors: libjpeg's plain base with Huffman tables of its own, WebP (method 6), JPEG 2000 "
-        "(OpenJPEG) and AVIF (speed 6).  BD-rate per image, all bytes of a file counted.  PSNR: only points of "
-        f"{rates.RATES[0]:g} to {rates.RATES[1]:g} bits a pixel count; SSIMULACRA2: only scores of {rates.SCORES[0]:g} to "
-        f"{rates.SCORES[1]:g}.  Over sets every picture counts the same.  *points*: the median of a picture.  A number in brackets: the "
-        "pictures with a BD-rate, where some have none.  *loop*: the base was made for its inlay, and may lose so much for a plain viewer."
+        "(OpenJPEG) and AVIF (speed 6).  BD-rate per image, all bytes of a file counted, by PSNR from "
+        f"{rates.RATES[0]:g} to {rates.RATES[1]:g} bits a pixel and by SSIMULACRA2 from {rates.SCORES[0]:g} to {rates.SCORES[1]:g}; a "
+        "curve that crosses a bound ends there.  Over sets every picture counts the same.  *points*: the median of a picture.  A number in "
+        "brackets: the pictures with a BD-rate, where some have none.  *loop*: the base was made for its inlay, and may lose so much for a "
+        "plain viewer."
     )
     return [Heading("The base made for its inlay"), text, *blocks, *_plain_pictures(lines), *_worst(lines)]
 
@@ -99,15 +100,17 @@ def _worst(lines: Sequence[Line]) -> list[Block]:
         return []
     # Decibels and scores have no common scale: the sentence has one worst for each.
     first: dict[str, Worst] = {}
-    for each in sorted(every, key=lambda each: each.difference):
+    aimed = [each for each in every if each.is_aim]
+    for each in sorted(aimed, key=lambda each: each.difference):
         first.setdefault(_unit(each.view), each)
     of_all = "; ".join(f"{_difference(each)} ({_where(each)}, {each.view.name}; {each.kind})" for each in first.values())
     text = Text(
         "The restored picture less libjpeg's plain base of the same bytes.  That base is interpolated on the picture's own curve; lines "
-        f"outside it are left out.  The worst of all {sum(each.compared for each in every)} comparisons: {of_all}."
+        "outside it are left out.  A base for looks aims at SSIMULACRA2, any other at PSNR.  "
+        f"The worst of {sum(each.compared for each in aimed)} comparisons by what a file aims at: {of_all}."
     )
-    rows = [[each.kind, each.view.name, each.compared, _difference(each), _where(each)] for each in every]
-    return [Heading("The worst picture", 3), text, Grid(["file", "by", "lines", "worst", "picture"], rows)]
+    rows = [[each.kind, each.view.name, "yes" if each.is_aim else "no", each.compared, _difference(each), _where(each)] for each in every]
+    return [Heading("The worst picture", 3), text, Grid(["file", "by", "its aim", "lines", "worst", "picture"], rows)]
 
 
 def _unit(view: View) -> str:

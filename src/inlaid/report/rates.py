@@ -1,7 +1,6 @@
 """The curves of each picture by kind of file, and what one kind of file saves over another.
 
-A kind is named by its settings in words.  A view is a metric, of gray or of colour lines, over a range of rates or scores: only points in
-the range count.
+A kind is named by its settings in words.  A view is a metric, of gray or of colour lines, over a range of rates or scores.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from ..bench.metrics import Curve, bd_rate
+from ..bench.metrics import Curve, bd_rate, cut
 from ..bench.peers import NAMES as PEERS
 from ..bench.runs import JPEG_BEFORE, Line
 from ..bench.settings import SUBSAMPLING
@@ -28,7 +27,7 @@ ANYTHING: Range = (-math.inf, math.inf)
 
 @dataclass(frozen=True)
 class View:
-    """A metric of gray or of colour lines, and the points that count.  fields: of the plain base, and with an inlay."""
+    """A metric of gray or of colour lines, and the rates and scores that count.  fields: of the plain base, and with an inlay."""
 
     name: str
     colour: bool
@@ -37,14 +36,18 @@ class View:
     scores: Range = ANYTHING
 
     def curve(self, points: Iterable[tuple[float, float | None]]) -> Curve:
-        """The points (bits a pixel, score) that count, in rising order of the rate."""
-        inside = {
-            rate: score
-            for rate, score in points
-            if score is not None and self.bpp[0] <= rate <= self.bpp[1] and self.scores[0] <= score <= self.scores[1]
-        }
-        rates = sorted(inside)
-        return Curve(rates, [inside[rate] for rate in rates])
+        """The part that counts of the curve through points (bits a pixel, score); an empty curve where there is none."""
+        known = sorted({rate: score for rate, score in points if score is not None}.items())
+        inside = [i for i, (rate, score) in enumerate(known) if _within(rate, self.bpp) and _within(score, self.scores)]
+        near = known[max(min(inside) - 1, 0) : max(inside) + 2] if inside else []  # a point beyond each bound, to interpolate with
+        try:
+            return cut(Curve([rate for rate, _ in near], [score for _, score in near]), self.bpp, self.scores)
+        except InlayError:  # the curve does not rise, or has too few points
+            return Curve([], [])
+
+
+def _within(value: float, bounds: Range) -> bool:
+    return bounds[0] <= value <= bounds[1]
 
 
 Files = Callable[[Line, View], Iterator[tuple[str, str, str]]]  # the kinds of file of a line, the fields of bytes and of score

@@ -23,6 +23,12 @@ class Worst:
     difference: float
     line: Line
 
+    @property
+    def is_aim(self) -> bool:
+        """Whether the view's metric is what the file was made for: SSIMULACRA2 of a base tuned for looks, PSNR of any other."""
+        for_looks: bool = self.line["base"] == "trellis" and self.line["tune"] == "looks"
+        return for_looks == (self.view.fields == rates.LOOKS)
+
 
 def worst(lines: Iterable[Line], view: View) -> list[Worst]:
     """The worst line of each kind of JPEG file, the worst kind first.

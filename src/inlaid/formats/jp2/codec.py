@@ -21,7 +21,7 @@ from .header import GRAY, SRGB, Header, read_header
 
 OPTIONS = {"rate_bpp", "psnr_db", "block_px"}
 BLOCKS_PX = (64, 32, 16)
-LOOP_LENGTH = 1.0
+LOOP_LENGTH = 1.5
 ENCODING_BYTES = {"L": 14, "RGB": 40}
 
 

@@ -22,7 +22,7 @@ from .segments import APP0, APP15, COM, SOS, head, pixels_only, walk
 
 OPTIONS = {"base", "tune", "subsampling", "progressive", "optimize", "tilt"}
 BASES, TUNES = ("trellis", "turbo"), ("looks", "psnr")
-LOOP_LENGTH = 1.25
+LOOP_LENGTH = 1.75
 ENCODING_BYTES = {"L": 14, "RGB": 24}
 MAX_SIDE_PX = 65500  # libjpeg's JPEG_MAX_DIMENSION
 MAX_SCANS = 500  # some ten are usual; each costs a pass over the picture, and next to no bytes

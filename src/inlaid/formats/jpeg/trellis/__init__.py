@@ -46,9 +46,11 @@ def encode(
     """
     planes, tuning = Planes(image, kind.subsampling, shift), TUNINGS[kind.tune]
     wanted = aims(tuning, quality, coarser, kind.subsampling, kind.tilt)
-    data = baseline(planes, levels_of(planes, wanted, tuning.shares), wanted, metadata)
-    large = image.width * image.height > MOST_PROGRESSIVE_PX
-    if kind.progressive is False or (kind.progressive is None and large):
+    progressive = kind.progressive
+    if progressive is None and image.width * image.height > MOST_PROGRESSIVE_PX:
+        progressive = False
+    data = baseline(planes, levels_of(planes, wanted, tuning.shares, progressive is not False), wanted, metadata)
+    if progressive is False:
         return data
     smaller: bytes = mozjpeg_lossless_optimization.optimize(data, copy=mozjpeg_lossless_optimization.COPY_MARKERS.ALL)
-    return smaller if kind.progressive or len(smaller) < len(data) else data
+    return smaller if progressive or len(smaller) < len(data) else data
