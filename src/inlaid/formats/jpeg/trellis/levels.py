@@ -64,7 +64,7 @@ class Rates:
 
 def levels_of(planes: Planes, aims: list[Aim], shares: Shares, progressive: bool = False) -> list[Levels]:
     """The levels of each component.  aims: by kind.  shares: from the activity of the luma's blocks, each one's factor of lambda, or
-    None where all are alike."""
+    None where all are alike.  progressive: whether they are for a progressive file."""
     bands, components = planes.bands(), planes.components
     levels = [np.zeros((c.down, c.across, BLOCK), np.int16) for c in components]
     dc = [np.empty((c.down, c.across), np.float32) for c in components]
