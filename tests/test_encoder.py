@@ -714,7 +714,8 @@ def test_colour_gains_too_and_keeps_its_brightness(settings):
 @pytest.mark.slow
 def test_areas_pay_where_a_picture_has_two_kinds():
     original = halves(400, 300)
-    one, two = (encoder.encode(original, quality=40, effort=effort) for effort in (5, 6))
+    # On libjpeg's base: one that is made for its inlay suits both kinds, and needs no second set.
+    one, two = (encoder.encode(original, quality=40, effort=effort, base="turbo") for effort in (5, 6))
     assert inlaid.info(one.data)["inlay"]["parameter_sets"] == 1
     assert inlaid.info(two.data)["inlay"]["parameter_sets"] == 2
     assert two.psnr_db > one.psnr_db + 0.05
