@@ -8,10 +8,9 @@
  * Where a unit reaches beyond a component's blocks, it has blocks that repeat the last DC level and have no others.
  */
 #include "kernel.h"
+#include "symbols.h"
 
-#include <stdlib.h>
-
-enum { BLOCK = 64, RUN = 16, ZEROS = 0xF0, END = 0x00, MAX_COMPONENTS = 3, KINDS = 2 };
+enum { MAX_COMPONENTS = 3, KINDS = 2 };
 
 /* Mirrors formats/jpeg/trellis/scan.py.  kind: 0 luma, 1 chroma, each with Huffman tables of its own. */
 typedef struct {
@@ -48,12 +47,6 @@ INLINE void symbol(sink *s, int kind, int ac, int which, int level, int size) {
     if (!s->codes) return;
     put(s, s->codes[kind][ac][which], s->lengths[kind][ac][which]);
     put(s, (uint32_t)(level < 0 ? level + (1 << size) - 1 : level), size);
-}
-
-INLINE int size_of(int level) {
-    int size = 0;
-    for (int v = abs(level); v; v >>= 1) size++;
-    return size;
 }
 
 static void block(sink *s, int kind, int difference, const int16_t *levels) {

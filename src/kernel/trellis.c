@@ -5,22 +5,16 @@
  * has the end of the block.
  */
 #include "kernel.h"
+#include "symbols.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { SIDE = 8, BLOCK = SIDE * SIDE, RUN = 16, ZEROS = 0xF0, END = 0x00, MAX_LEVEL = 1023, MAX_DC = 1023, DC_CHOICES = 3 };
+enum { SIDE = 8, MAX_LEVEL = 1023, MAX_DC = 1023, DC_CHOICES = 3 };
 
 static const uint8_t zigzag[BLOCK] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,  12, 19, 26, 33, 40, 48,
                                       41, 34, 27, 20, 13, 6,  7,  14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23,
                                       30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
-
-/* The bits of a level's size category. */
-INLINE int size_of(int level) {
-    int size = 0;
-    for (int v = abs(level); v; v >>= 1) size++;
-    return size;
-}
 
 /* cos(m pi / 16) for m >= 0. */
 INLINE float cosine(int m) {
