@@ -15,7 +15,7 @@ from PIL import Image
 
 from inlaid import decoder, formats
 from inlaid.bench import evaluate, measurement, metrics, peers, provenance, runs, speed, wiener
-from inlaid.bench.settings import Settings, at_points
+from inlaid.bench.settings import Detail, Settings, at_points
 from inlaid.cli.main import main
 from inlaid.encoding import encoder
 from inlaid.encoding.distortion import mse, psnr_db
@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def measured(folder: Path, run: Path, **settings) -> evaluate.Summary:
-    return evaluate.bench([folder], at_points(Settings(effort=1, **settings), qualities=QUALITIES), run, jobs=1)
+    return evaluate.bench([folder], at_points(Settings(effort=1, **settings), {"quality": QUALITIES}), run, jobs=1)
 
 
 def options_of(settings: Settings) -> dict:
@@ -290,7 +290,7 @@ def test_nothing_to_measure_fails(folder: Path, tmp_path: Path) -> None:
         (["--quality", "ten"], "'ten'; expected numbers from 1 to 100"),
         (["--rate", "0"], "'0'; expected bits a pixel, above 0"),
         (["--rate", "0.5,nan"], "'0.5,nan'; expected bits a pixel"),
-        (["--rate", "0.5", "--quality", "10"], "expected at most one of --quality and --rate"),
+        (["--rate", "0.5", "--quality", "10"], "expected at most one of --quality, --rate and the targets"),
         (["--codec", "gif"], "'gif' is not one of"),
         (["--crop", "gray.png:1,2,3"], "'gray.png:1,2,3'; expected FILE:x,y,width,height"),
         (["--preset", "none"], "'none' is not one of"),
@@ -306,8 +306,8 @@ def test_nothing_to_measure_fails(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (Settings(quality=None), "expected one of the two"),
-        (Settings(quality=20, rate_bpp=0.5), "expected one of the two"),
+        (Settings(quality=None), "nothing given; expected one of quality, rate_bpp"),
+        (Settings(quality=20, rate_bpp=0.5), "quality and rate_bpp given; expected one of"),
         (Settings(quality=0), "quality 0, expected 1 to 100"),
         (Settings("jpeg2000", None, rate_bpp=-1.0), "rate -1.0, expected more than 0"),
         (Settings(quality=None, rate_bpp=0.5), "rate_bpp 0.5: jpeg has no such option; expected a quality"),
@@ -415,11 +415,11 @@ def test_metrics_and_crops_are_added(folder: Path, tmp_path: Path) -> None:
     run, box = tmp_path / "run.jsonl", (8, 16, 24, 32)
     settings = [Settings(quality=20, effort=1)]
     evaluate.bench([folder], settings, run, jobs=1)
-    assert evaluate.bench([folder], settings, run, jobs=1, metrics="all").measured == 2
+    assert evaluate.bench([folder], settings, run, jobs=1, detail=Detail("all")).measured == 2
     assert evaluate.bench([folder], settings, run, jobs=1).reused == 2
     again = evaluate.bench([folder], settings, run, jobs=1, crops={"gray.png": box})
     assert (again.measured, again.reused) == (1, 1)
-    assert evaluate.bench([folder], settings, run, jobs=1, metrics="all", crops={"gray.png": box}).reused == 2
+    assert evaluate.bench([folder], settings, run, jobs=1, detail=Detail("all"), crops={"gray.png": box}).reused == 2
 
     _, plain, _, _, line = runs.read_lines(run)
     assert plain["ssim"] is None and plain["crop"] is None

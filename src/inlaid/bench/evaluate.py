@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InlayError
@@ -16,7 +16,7 @@ from ..threads import default_threads
 from . import runs
 from .measurement import Unmeasurable, head, measure
 from .processes import run_all
-from .settings import Box, Detail, Settings
+from .settings import PSNR_ONLY, Box, Detail, Settings
 
 Progress = Callable[[int, int], None]
 
@@ -36,14 +36,14 @@ def bench(
     settings: Iterable[Settings],
     run: Path,
     *,
-    metrics: str = "psnr",
+    detail: Detail = PSNR_ONLY,
     crops: Mapping[str, Box] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Measure every picture in `folders` at all `settings`, and append the lines to the file `run`.
 
-    metrics: "psnr" or "all".  crops: by the name of a picture's file, the part whose pixels its lines keep.  jobs: number of
+    detail: of all lines; it has no crop.  crops: by the name of a picture's file, the part whose pixels its lines keep.  jobs: number of
     processes, by default one for each processor core.  progress: called with the number of lines done and of all lines.  InlayError
     if a folder holds no file, or if `run` holds something else than lines.
     """
@@ -64,11 +64,11 @@ def bench(
             continue
         for each in settings:
             line = known.get(runs.key(head(path, sha256, each)))
-            detail = Detail(metrics, crops.get(path.name)).merged(line)
-            if line and detail == Detail.of(line):
+            asked = replace(detail, crop=crops.get(path.name), packed=detail.packed and each.can_be_packed).merged(line)
+            if line and asked == Detail.of(line):
                 summary.reused += 1
             else:
-                wanted.append((path, each, detail))
+                wanted.append((path, each, asked))
     for path, outcome in run_all(measure, wanted, jobs or default_threads()):
         if isinstance(outcome, dict):
             runs.append(run, outcome)

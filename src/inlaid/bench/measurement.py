@@ -3,7 +3,8 @@
 It writes the plain base file and the file with an inlay, decodes both with the real decoder, and records sizes and metrics.  For a
 peer there is the plain file alone.  A linear filter in the network's place is applied to the base.
 
-A closed loop makes a base of its own for the inlay: the plain base file is then what a plain viewer shows of the file with the inlay.
+A closed loop makes a base of its own for the inlay, and a search for a target tries many: the plain base file is then what a plain viewer
+shows of the file with the inlay.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from .. import colour, decoder, formats
 from ..arrays import Pixels
 from ..encoding import encoder, pictures
 from ..encoding.distortion import mse, psnr_db
-from ..errors import InlayError, LimitError, UnsupportedError
-from ..formats import Format
+from ..errors import InlayError, LimitError, TargetError, UnsupportedError
+from ..formats import Format, packing
 from . import metrics, peers, wiener
 from .processes import THREADS
 from .provenance import code, machine, versions
@@ -73,6 +74,7 @@ def measure(path: Path, settings: Settings, detail: Detail = PSNR_ONLY) -> Line:
         "plain_bytes": len(coded.plain),
         "file_bytes": len(coded.file),
         "payload_bytes": len(coded.file) - len(coded.plain),
+        "packed_bytes": len(packing.pack(coded.file)) if detail.packed and settings.can_be_packed else None,
         # None where nothing was lost: the PSNR is infinite, for which JSON has no number.
         "psnr_plain_db": _finite(psnr_plain_db),
         "psnr_db": _finite(psnr_restored_db),
@@ -129,8 +131,10 @@ def _quality(settings: Settings) -> Any:
 
 
 def _inlay(original: Pixels, settings: Settings) -> _Coded:
-    """The plain base, and the file with an inlay, which must decode and, without a closed loop, hold that base."""
-    module, plain = _plain(original, settings)
+    """The plain base, and the file with an inlay, which must decode and, without a closed loop or a target, hold that base."""
+    module, plain = formats.by_name(settings.codec), None
+    if not settings.legacy_loss_db and not settings.target:
+        _, plain = _plain(original, settings)
     try:
         begun = time.perf_counter()
         encoded = encoder.encode(
@@ -141,14 +145,14 @@ def _inlay(original: Pixels, settings: Settings) -> _Coded:
             preset=settings.preset,
             seed=settings.seed,
             threads=THREADS,
-            **settings.base_options() | settings.fit_options(),
+            **settings.base_options() | settings.fit_options() | settings.target,
         )
         encode_s = time.perf_counter() - begun
-    except (UnsupportedError, LimitError, MemoryError) as error:
+    except (UnsupportedError, LimitError, TargetError, MemoryError) as error:
         raise Unmeasurable(f"{error or type(error).__name__}") from error
     file = encoded.data
     inside = module.container.strip(file)
-    if inside != plain and not settings.legacy_loss_db:
+    if plain is not None and inside != plain:
         raise InlayError("the base inside the file is not the plain base that it is compared with")
     begun = time.perf_counter()
     restored = decoder.decode(file, threads=THREADS)

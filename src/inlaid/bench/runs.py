@@ -12,14 +12,17 @@ from .metrics import PERCEPTUAL
 
 Line = dict[str, Any]
 
+# What says how fine a file is.  A line has one of these.
+TARGETS = ("target_bpp", "target_psnr_db", "target_ssimulacra2")
+KNOBS = ("quality", "rate_bpp", *TARGETS)
 # Two lines are the same measurement if they agree in KEY: the picture's place and content, the settings, and the code.
 SETTINGS = (
-    *("codec", "quality", "rate_bpp", "preset", "effort", "optimize", "progressive", "seed", "threads"),
+    *("codec", *KNOBS, "preset", "effort", "optimize", "progressive", "seed", "threads"),
     *("base", "tune", "legacy_loss_db", "colour", "subsampling"),
 )
 KEY = ("set", "image", "sha256", *SETTINGS, "code")
 _PERCEPTUAL = tuple(name + suffix for suffix in ("_plain", "") for name in PERCEPTUAL)
-_SIZES = ("width", "height", "plain_bytes", "file_bytes", "payload_bytes")
+_SIZES = ("width", "height", "plain_bytes", "file_bytes", "payload_bytes", "packed_bytes")
 MEASURED = (
     *(*_SIZES, "psnr_plain_db", "psnr_db", "gain_db", "psnr_rgb_plain_db", "psnr_rgb_db", "metrics", *_PERCEPTUAL),
     *("reason", "prior", "network", "encode_s", "decode_s", "crop", "versions", "machine"),
@@ -29,19 +32,25 @@ BEFORE: dict[str, Any] = {"tune": "psnr", "legacy_loss_db": 0.0}
 JPEG_BEFORE = "turbo"  # the encoder of JPEG bases; JPEG 2000 and peers have one encoder alone, called None
 # The values of fields that the oldest lines do not have.
 _ADDED_LATER = {
-    **{"rate_bpp": None, "metrics": "psnr", "crop": None, "base": None, **BEFORE, "colour": False, "subsampling": None},
-    **dict.fromkeys(("psnr_rgb_plain_db", "psnr_rgb_db", *_PERCEPTUAL)),
+    **{"metrics": "psnr", "crop": None, "base": None, **BEFORE, "colour": False, "subsampling": None},
+    **dict.fromkeys(("rate_bpp", "packed_bytes", *TARGETS, "psnr_rgb_plain_db", "psnr_rgb_db", *_PERCEPTUAL)),
 }
 
-# Lines of `inlaid bench --speed` have `"benchmark": SPEED`, those of benchmarks/readings.py `"benchmark": READING`.
-SPEED, READING = "speed", "reading"
+# Lines of `inlaid bench --speed` have `"benchmark": SPEED`, those of benchmarks/readings.py READING, those of benchmarks/parts.py PART.
+SPEED, READING, PART = "speed", "reading", "part"
 TIMED = ("codec", "network", "prior", "width", "height", "threads", "restore_s", "decode_s", "repeats", "versions", "machine")
 READ = ("pictures", "prior_db", "fitted_db", "payload_bytes", "bd_rate_percent", "bd_rate_uncounted_percent", "bd_psnr_db")
 _FIELDS = {
     None: (*KEY, *MEASURED),
     SPEED: TIMED,
     READING: ("name", "codec", "differs", "reason", "training_steps", "fit_steps", *READ, "versions", "machine"),
+    PART: ("name", "tune", "differs", "pictures", "bd_rate_percent", "versions", "machine"),
 }
+
+
+def knob(line: Line) -> str:
+    """The one of KNOBS that the line has."""
+    return next(name for name in KNOBS if line[name] is not None)
 
 
 def key(line: Line) -> tuple[Any, ...]:
@@ -62,6 +71,11 @@ def read_speeds(run: Path) -> list[Line]:
 def read_readings(run: Path) -> list[Line]:
     """The readings of the paper in a run file."""
     return _of_kind(READING, _parse(run)[0])
+
+
+def read_parts(run: Path) -> list[Line]:
+    """What each part of the base made for its inlay brings, in a run file."""
+    return _of_kind(PART, _parse(run)[0])
 
 
 def _of_kind(kind: str | None, lines: list[Line]) -> list[Line]:
@@ -105,7 +119,7 @@ def _parse(run: Path) -> tuple[list[Line], int]:
         except ValueError:
             line = None
         if isinstance(line, dict) and _is_whole(line):
-            lines.append(_ADDED_LATER | ({"base": JPEG_BEFORE} if line["codec"] == "jpeg" else {}) | line)
+            lines.append(_ADDED_LATER | ({"base": JPEG_BEFORE} if line.get("codec") == "jpeg" else {}) | line)
         elif position + len(raw) == len(data) and raw.startswith(b"{") and not raw.endswith(b"\n"):
             break
         elif raw.strip():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from .. import formats
 from ..encoding import encoder, presets
 from ..errors import InlayError
 from . import peers, wiener
-from .runs import BEFORE, JPEG_BEFORE, Line
+from .runs import BEFORE, JPEG_BEFORE, KNOBS, TARGETS, Line
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -28,7 +28,7 @@ SUBSAMPLING = "420"  # of a picture in colour, where none is given: the JPEG enc
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one measurement.  Every field is part of a line and of its key.  One of quality and rate_bpp is None."""
+    """The settings of one measurement.  Every field is part of a line and of its key.  One of runs.KNOBS is given."""
 
     codec: str = "jpeg"
     quality: float | None = 75  # on the codec's own scale
@@ -43,6 +43,9 @@ class Settings:
     legacy_loss_db: float = BEFORE["legacy_loss_db"]  # what the closed loop may take from the base; 0: no loop
     colour: bool = False  # measure the picture in RGB, in place of its luma
     subsampling: str | None = None  # of a JPEG picture in colour, else None
+    target_bpp: float | None = None  # what the whole file has to meet, in place of a quality or a rate of the base
+    target_psnr_db: float | None = None
+    target_ssimulacra2: float | None = None
 
     def __post_init__(self) -> None:
         if self.codec in peers.NAMES:
@@ -62,8 +65,10 @@ class Settings:
 
     def check(self) -> None:
         """InlayError if nothing can be measured with these settings."""
-        if (self.quality is None) == (self.rate_bpp is None):
-            raise InlayError(f"quality {self.quality} and rate {self.rate_bpp}, expected one of the two")
+        if len(given := [name for name in KNOBS if getattr(self, name) is not None]) != 1:
+            raise InlayError(f"{' and '.join(given) or 'nothing'} given; expected one of {', '.join(KNOBS)}")
+        if self.target and self.preset in ("none", wiener.NAME):
+            raise InlayError(f"{given[0]}: only files with an inlay have targets; expected a quality")
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise InlayError(f"quality {self.quality}, expected 1 to 100")
         if self.rate_bpp is not None and not 0 < self.rate_bpp <= 24:
@@ -100,6 +105,16 @@ class Settings:
             if (asked := getattr(self, name)) != value and name not in known | encoder_options():
                 raise InlayError(f"{name} {asked}: the encoder has no such option for {self.codec}")
 
+    @property
+    def can_be_packed(self) -> bool:
+        """True for JPEG files of our own.  A linear filter has no file."""
+        return self.codec == "jpeg" and self.preset != wiener.NAME
+
+    @property
+    def target(self) -> dict[str, float]:
+        """The argument of `encoder.encode` for the target; empty where there is none."""
+        return {name: value for name in TARGETS if (value := getattr(self, name)) is not None}
+
     def base_options(self) -> dict[str, Any]:
         """The options of the base codec's `encode`.  Those that are off are named too: JPEG's encoder optimises by default."""
         wanted = {name: getattr(self, name) for name in (*BASE_OPTIONS, *BEFORE)}
@@ -123,12 +138,10 @@ def encoder_options() -> set[str]:
     return set(inspect.signature(encoder.encode).parameters)
 
 
-def at_points(settings: Settings, *, qualities: Iterable[float] = (), rates: Iterable[float] = ()) -> list[Settings]:
-    """`settings` at each quality, and at each rate in bits a pixel."""
-    return [
-        *(replace(settings, quality=quality, rate_bpp=None) for quality in qualities),
-        *(replace(settings, quality=None, rate_bpp=rate) for rate in rates),
-    ]
+def at_points(settings: Settings, points: Mapping[str, Iterable[float]]) -> list[Settings]:
+    """`settings` at each value of each knob in `points`."""
+    unset: dict[str, Any] = dict.fromkeys(KNOBS)
+    return [replace(settings, **unset | {name: value}) for name, values in points.items() for value in values]
 
 
 @dataclass(frozen=True)
@@ -137,16 +150,17 @@ class Detail:
 
     metrics: str = "psnr"  # or "all": SSIM, MS-SSIM and SSIMULACRA2 too
     crop: Box | None = None  # the part whose pixels the line keeps
+    packed: bool = False  # the bytes of the file packed into JPEG XL
 
     @classmethod
     def of(cls, line: Line) -> Detail:
         """What a line holds."""
-        return cls(line["metrics"], tuple(line["crop"]["box"]) if line["crop"] else None)
+        return cls(line["metrics"], tuple(line["crop"]["box"]) if line["crop"] else None, line["packed_bytes"] is not None)
 
     def merged(self, line: Line | None) -> Detail:
         """What is asked for, together with what the line already holds."""
         has = Detail.of(line) if line else self
-        return Detail("all" if "all" in (self.metrics, has.metrics) else "psnr", self.crop or has.crop)
+        return Detail("all" if "all" in (self.metrics, has.metrics) else "psnr", self.crop or has.crop, self.packed or has.packed)
 
 
 PSNR_ONLY = Detail()

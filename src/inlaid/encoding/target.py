@@ -15,7 +15,7 @@ from typing import Protocol
 from PIL import Image
 
 from ..decoder import decode
-from ..errors import InlayError, UnsupportedError
+from ..errors import InlayError, TargetError, UnsupportedError
 from ..formats.base import pixels
 from .looks import SMALLEST_PX, ssimulacra2
 
@@ -63,7 +63,7 @@ class Target(ABC):
         """Greater for a better one of the files that are allowed.  amount: the file's."""
 
     @abstractmethod
-    def beyond(self, nearest: float) -> InlayError:
+    def beyond(self, nearest: float) -> TargetError:
         """The error where the nearest amount that a file can have is `nearest`."""
 
     def allows(self, amount: float) -> bool:
@@ -104,14 +104,14 @@ class Size(Target):
         """Of the files that meet the size, the one with the best picture."""
         return self.meets(amount), file.psnr_db or 0.0, len(file.data)
 
-    def beyond(self, nearest: float) -> InlayError:
+    def beyond(self, nearest: float) -> TargetError:
         """It names the size of the smallest or of the largest file."""
         size, is_least = round(math.exp(nearest)), nearest > self.high
         which = "smallest" if is_least else "largest"
         if self.bpp is None:
-            return InlayError(f"a file of {self.most_bytes} bytes is out of reach; the {which} has {size} bytes")
+            return TargetError(f"a file of {self.most_bytes} bytes is out of reach; the {which} has {size} bytes")
         found = _rounded(8 * size / self.pixels, is_least, 4)
-        return InlayError(f"{self.bpp:g} bits a pixel are out of reach; the {which} file has {found}")
+        return TargetError(f"{self.bpp:g} bits a pixel are out of reach; the {which} file has {found}")
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,13 @@ class Quality(Target):
         """The smaller file."""
         return self.meets(amount), -len(file.data)
 
-    def beyond(self, nearest: float) -> InlayError:
+    def beyond(self, nearest: float) -> TargetError:
         """It names the best quality, or the lowest."""
         if nearest >= _NO_LOSS_DB:
-            return InlayError(f"{self.name} of {self.low:g}{self.unit} is out of reach; the coarsest file loses nothing")
+            return TargetError(f"{self.name} of {self.low:g}{self.unit} is out of reach; the coarsest file loses nothing")
         is_best = nearest < self.low
         which, found = ("best" if is_best else "lowest"), _rounded(nearest, not is_best, 2)
-        return InlayError(f"{self.name} of {self.low:g}{self.unit} is out of reach; the {which} has {found}{self.unit}")
+        return TargetError(f"{self.name} of {self.low:g}{self.unit} is out of reach; the {which} has {found}{self.unit}")
 
 
 def target_of(

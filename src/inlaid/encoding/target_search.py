@@ -39,7 +39,7 @@ def meet(target: Target, knobs: Iterable[Knob], plain: Callable[[Made], AnyFile]
     """The file that meets the target.  Where none of the knobs gives one, the nearest that is allowed.
 
     plain: the plain base.  encodes: the finished file, in ways that are tried in turn.  Where no finished file is small enough, a plain
-    base is.  InlayError where the target is out of reach.
+    base is.  TargetError where the target is out of reach.
     """
     found: list[Tried[AnyFile]] = []
     gains: Mapping[float, float] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from ..bench.metrics import Curve, bd_psnr, bd_rate
-from ..bench.runs import Line
+from ..bench.runs import KNOBS, Line
 from ..encoding.presets import PRESETS
 from ..errors import InlayError
 from . import paper
@@ -66,7 +66,7 @@ def ablations(tables: Sequence[Table]) -> list[Ablation]:
 
 def _measured(line: Line) -> tuple[object, ...]:
     """The picture and the point of a line."""
-    return line["image"], line["sha256"], line["quality"], line["rate_bpp"]
+    return line["image"], line["sha256"], *(line[name] for name in KNOBS)
 
 
 @dataclass(frozen=True)

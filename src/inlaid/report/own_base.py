@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from ..bench.runs import Line
+from ..bench.runs import Line, knob
 from . import rates, words
 from .page import Block, Folded, Grid, Heading, Text
 from .rates import VIEWS, Curves, Picture, Saving, View
@@ -123,4 +123,4 @@ def _difference(each: Worst) -> str:
 
 def _where(each: Worst) -> str:
     line = each.line
-    return f"{line['set']}/{line['image']} at {words.knob(line).partition('_')[0]} {line[words.knob(line)]:g}"
+    return f"{line['set']}/{line['image']} at {knob(line).partition('_')[0]} {line[knob(line)]:g}"

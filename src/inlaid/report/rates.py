@@ -12,7 +12,7 @@ from statistics import fmean
 
 from ..bench.metrics import Curve, bd_rate, cut
 from ..bench.peers import NAMES as PEERS
-from ..bench.runs import JPEG_BEFORE, Line
+from ..bench.runs import JPEG_BEFORE, Line, knob
 from ..bench.settings import SUBSAMPLING
 from ..encoding.presets import PRESETS
 from ..errors import InlayError
@@ -79,7 +79,7 @@ def is_shown(line: Line) -> bool:
 
 def name(line: Line) -> str:
     """The kind of the line's file."""
-    base = words.base(line, words.knob(line))
+    base = words.base(line, knob(line))
     return base if line["codec"] in PEERS else f"{base}; {words.inlay(line)}"
 
 
@@ -101,8 +101,10 @@ def legacy_curves(lines: Iterable[Line], view: View) -> dict[str, Curves]:
 def _files(line: Line, view: View) -> Iterator[tuple[str, str, str]]:
     """Those of `curves`."""
     yield name(line), "file_bytes", view.fields[1]
+    if line["packed_bytes"] is not None:
+        yield f"{name(line)}; packed into JPEG XL", "packed_bytes", view.fields[1]
     if line["codec"] not in PEERS and not line["legacy_loss_db"]:
-        yield f"{words.base(line, words.knob(line))}, plain", "plain_bytes", view.fields[0]
+        yield f"{words.base(line, knob(line))}, plain", "plain_bytes", view.fields[0]
 
 
 def _legacy(line: Line, view: View) -> Iterator[tuple[str, str, str]]:
@@ -117,7 +119,7 @@ def _collected(lines: Iterable[Line], view: View, files: Files) -> dict[str, Cur
         if line["colour"] == view.colour and is_shown(line):
             for kind, size, score in files(line, view):
                 of_picture = points.setdefault(kind, {}).setdefault(picture(line), {})
-                of_picture[line[words.knob(line)]] = bpp(line, size), line[score]
+                of_picture[line[knob(line)]] = bpp(line, size), line[score]
     found = {kind: {p: view.curve(of_picture.values()) for p, of_picture in pictures.items()} for kind, pictures in points.items()}
     return {kind: {p: curve for p, curve in of_kind.items() if curve.bpp} for kind, of_kind in found.items()}
 

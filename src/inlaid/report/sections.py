@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import comparisons, own_base, paper_figures, paper_tables, plots, reproduction
+from . import comparisons, own_base, paper_figures, paper_tables, parts, plots, reproduction, targets
 from .page import Block, Drawing, Heading, Pictures, Text, html
 from .page import markdown as as_markdown
 from .tables import Results
@@ -50,6 +50,8 @@ def _blocks(results: Results) -> list[Block]:
         *paper_figures.curves(tables),
         *paper_figures.crops(tables),
         *own_base.section(results.lines),
+        *parts.section(results.parts),
+        *targets.section(results.targets),
         *comparisons.standings(tables),
         *comparisons.ablations(tables),
         *paper_tables.speeds(results.speeds),

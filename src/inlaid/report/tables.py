@@ -16,13 +16,11 @@ from typing import Any
 from ..bench.metrics import PERCEPTUAL, Curve, bd_psnr, bd_rate
 from ..bench.peers import NAMES as PEERS
 from ..bench.peers import QUALITIES as PEERS_QUALITIES
-from ..bench.runs import SETTINGS, Line, read_lines, read_readings, read_speeds
+from ..bench.runs import KNOBS, SETTINGS, TARGETS, Line, knob, read_lines, read_parts, read_readings, read_speeds
 from ..bench.settings import QUALITIES, RATES_BPP
 from ..errors import InlayError
 from . import words
-from .words import knob
 
-KNOBS = ("quality", "rate_bpp")  # a line has one of them; its value is the point of the line
 # A table holds lines that agree in these, and that all have the same knob.
 CONFIGURATION = tuple(name for name in SETTINGS if name not in KNOBS)
 
@@ -122,15 +120,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Results:
-    """The contents of run files: tables of measurements, the latest times of each network, the latest readings of the paper.
+    """The contents of run files: tables of measurements, and the latest times of networks, readings of the paper, and parts of the base.
 
-    lines: the latest line of every measurement, also of points that the tables leave out.
+    lines: the latest line of every measurement, also of points that the tables leave out.  targets: those with a target in place of a
+    quality or a rate.
     """
 
     tables: Sequence[Table]
     speeds: Sequence[Line] = ()
     readings: Sequence[Line] = ()
     lines: Sequence[Line] = ()
+    targets: Sequence[Line] = ()
+    parts: Sequence[Line] = ()
 
 
 def results(runs: Iterable[Path]) -> Results:
@@ -140,15 +141,19 @@ def results(runs: Iterable[Path]) -> Results:
     for line in (_printable(line) for run in runs for line in read_lines(run)):
         groups.setdefault((knob(line), *(line[name] for name in CONFIGURATION)), []).append(line)
     measured = [line for (at, *_), lines in groups.items() for line in _latest(lines, at)]
+    groups = {key: lines for key, lines in groups.items() if key[0] not in TARGETS}
     latest = {(str(line["network"]), line["width"], line["height"], line["threads"]): line for run in runs for line in read_speeds(run)}
     readings = {(line["codec"], line["name"]): line for run in runs for line in read_readings(run)}
-    if not groups and not latest and not readings:
+    parts = {(line["tune"], line["name"]): line for run in runs for line in read_parts(run)}
+    if not (measured or latest or readings or parts):
         raise InlayError("no measurement in these files; expected lines that `inlaid bench` wrote")
     bd_rate(
         Curve((1, 2), (1, 2)), Curve((1, 2), (1, 2))
     )  # a missing package is an error here; later it would be taken for a picture without a curve
     tables = [_table(dict(zip(CONFIGURATION, key, strict=True)), knob, lines) for (knob, *key), lines in groups.items()]
-    return Results(tables, list(latest.values()), list(readings.values()), measured)
+    with_target = [line for line in measured if knob(line) in TARGETS]
+    others = [line for line in measured if knob(line) not in TARGETS]
+    return Results(tables, list(latest.values()), list(readings.values()), others, with_target, list(parts.values()))
 
 
 def _printable(line: Line) -> Line:

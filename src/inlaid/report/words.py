@@ -6,14 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..bench.peers import NAMES as PEERS
-from ..bench.runs import BEFORE, Line
+from ..bench.runs import BEFORE
 
 Configuration = Mapping[str, Any]
-
-
-def knob(line: Line) -> str:
-    """The knob that the line has a value of: "quality" or "rate_bpp"."""
-    return "quality" if line["quality"] is not None else "rate_bpp"
 
 
 def base(c: Configuration, knob: str) -> str:

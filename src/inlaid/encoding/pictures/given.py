@@ -12,6 +12,7 @@ from PIL import Image, ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from ...errors import UnsupportedError
+from ...pillow_plugin import RestoredFile
 from . import colour_chunks, deep, tiff
 from .colour_chunks import Colours
 from .opening import kept_of, of_tiff_image, open_picture, opened
@@ -36,7 +37,7 @@ def picture_of(image: Image.Image | NDArray[np.generic] | Picture) -> Picture:
 
 def _undecoded(image: Image.Image) -> bytes | None:
     """The bytes of the file that an image was opened from; None if they are gone, or the image was decoded or changed since."""
-    if not isinstance(image, ImageFile.ImageFile) or not image.tile:
+    if not isinstance(image, ImageFile.ImageFile) or isinstance(image, RestoredFile) or not image.tile:  # restored by its own `load`
         return None
     try:
         stream = image.fp

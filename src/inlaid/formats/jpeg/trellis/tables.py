@@ -65,16 +65,16 @@ class Tuning:
 _QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 88, 93, 96, 98, 99, 100)
 _STEPS = {
     "psnr": (240, 122, 72.5, 47.3, 37.3, 31.7, 27.7, 24.3, 20.1, 15.4, 10.4, 6.6, 3.95, 2.05, 1.05, 0.7),
-    "looks": (273, 143, 66, 30.6, 20.5, 15.9, 13, 11, 8.7, 6.4, 4.3, 2.6, 1.5, 0.84, 0.44, 0.36),
+    "looks": (326, 162, 72.5, 32.7, 21.5, 16.1, 13, 11, 8.6, 6.2, 4.15, 2.5, 1.42, 0.78, 0.42, 0.35),
 }
 _PSNR = Shape(rise=0.3, power=1, focus=0, price=0.09)
 TUNINGS = {
     "psnr": Tuning(_PSNR, _PSNR, chroma=0.55, masking=0, steps=_STEPS["psnr"]),
     "looks": Tuning(
-        Shape(rise=2.6, power=1.36, focus=1.05, price=0.091, dc=0.58),
-        Shape(rise=0.52, power=2.14, focus=0.31, price=0.064, dc=0.73),
-        chroma=0.66,
-        masking=0.42,
+        Shape(rise=3.7, power=1.36, focus=1.05, price=0.025, dc=0.58),
+        Shape(rise=1.0, power=2.14, focus=0.31, price=0.064, dc=0.73),
+        chroma=0.82,
+        masking=0.6,
         steps=_STEPS["looks"],
     ),
 }
