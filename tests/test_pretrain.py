@@ -15,7 +15,7 @@ from inlaid.errors import InlayError
 from inlaid.formats import jp2, jpeg
 from inlaid.network import Network
 from inlaid.pretraining.corpus import Band, images_in, load
-from inlaid.pretraining.pretrain import Training, history, pretrain
+from inlaid.pretraining.pretrain import Training, history, pretrain, short
 from inlaid.pretraining.recipes import RECIPES, Best, Paper
 from inlaid.pretraining.training import train
 
@@ -154,7 +154,16 @@ def test_pretraining_learns_and_says_how(recipe, folder, monkeypatch):
     assert gains_db[-1] > gains_db[0]
     assert fields["provenance"]["recipe"] == recipe and fields["provenance"]["learning_rate"] == 0.01
     assert len(fields["values"]) == len(fields["spreads"]) == Network(4, 1).size
+    assert short(np.array(fields["spreads"])).tolist() == fields["spreads"]
     assert ("normed" in fields) == (recipe == "paper")
+
+
+def test_short_spreads():
+    """Three significant bits, and at most an eighth away."""
+    spreads = np.arange(1, 70_000)
+    found = short(spreads)
+    assert (np.abs(found - spreads) <= spreads / 8).all() and found[:8].tolist() == list(range(1, 9))
+    assert all(number.bit_length() - 3 <= (number & -number).bit_length() - 1 for number in found.tolist())
 
 
 def test_an_unknown_recipe():

@@ -69,7 +69,7 @@ def recorded(name, data):
     """What golden.json says of a file."""
     decoded = decoder.decode(data)
     return {
-        "file": name + formats.by_content(data).EXTENSIONS[0],
+        "file": name + formats.by_content(data).extensions[0],
         "sha256": hashlib.sha256(data).hexdigest(),
         "state": decoded.state,
         "shape": list(decoded.pixels.shape),

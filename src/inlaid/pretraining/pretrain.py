@@ -54,8 +54,9 @@ def survey(recipe: Recipe, start: Vector, parameters: Vector, corpus: Corpus, pi
 
     start: where the fits begin; parameters: those of the prior.
 
-    A spread is the mean distance of a fit's parameter from the prior's.  The steps are chosen so that rounding adds the same error for
-    every parameter, and `ROUNDING_SHARE` of the base's error in all: rounding to a step adds step^2 / 12 times the curvature.
+    A spread is the mean distance of a fit's parameter from the prior's, in three significant bits.  The steps are chosen so that rounding
+    adds the same error for every parameter, and `ROUNDING_SHARE` of the base's error in all: rounding to a step adds step^2 / 12 times the
+    curvature.
     """
     rng, network, threads = np.random.default_rng(seed), recipe.network, recipe.threads
     distance, curvature = np.zeros(network.size), np.zeros(network.size)
@@ -70,7 +71,13 @@ def survey(recipe: Recipe, start: Vector, parameters: Vector, corpus: Corpus, pi
         curvature += np.diag(gauss_newton(network, parameters, base, part, threads=threads)) / error / len(chosen)
     step = np.sqrt(12 * ROUNDING_SHARE / network.size / np.maximum(curvature, 1e-9)) * UNIT
     exponents = np.clip(np.rint(np.log2(step)), 0, LARGEST_EXPONENT).astype(np.int64)
-    return exponents, np.maximum(np.rint(distance * UNIT), 1).astype(np.int64)
+    return exponents, short(np.maximum(np.rint(distance * UNIT), 1).astype(np.int64))
+
+
+def short(spreads: Integers) -> Integers:
+    """Spreads of three significant bits, the nearest ones.  The bytes of an inlay hardly need more, and a browser loads less."""
+    last = np.maximum(np.floor(np.log2(spreads)).astype(np.int64) - 2, 0)  # the place of the last bit that is kept
+    return (spreads + (1 << last >> 1)) >> last << last
 
 
 def pretrain(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,13 @@ from ..errors import UnsupportedError
 from ..network import Network
 from ..parameters import Prior
 
-_FOLDER = resources.files(__package__)
+_FOLDER = Path(__file__).parent
 
 
 @cache
 def files() -> dict[int, str]:
     """The files' names, by number."""
-    names = sorted(f.name for f in _FOLDER.iterdir() if f.name.endswith(".json"))
+    names = sorted(f.name for f in _FOLDER.glob("*.json"))
     return {int(name[:3]): name for name in names}
 
 
