@@ -55,6 +55,8 @@ typedef struct {
 /* The shapes that both kernels are compiled for.  A network uses the first that matches.  0 stands for any number. */
 #if defined(INLAID_SMALL)
 #define SHAPES(SHAPE) SHAPE(any, 0, 0, 0)
+#elif defined(INLAID_BROWSER) /* code that is downloaded, so there is little of it: for the shapes that priors have, and any other */
+#define SHAPES(SHAPE) SHAPE(six_channels, 6, 3, 1) SHAPE(sixteen_channels, 16, 3, 1) SHAPE(any, 0, 0, 0)
 #else
 #define SHAPES(SHAPE)                                   \
     /*    name              channels  kernel  inputs */ \
@@ -87,13 +89,22 @@ INLINE shape completed(shape known, const network *net) {
 
 enum { GROUP = 6, HALF_GROUP = 4 }; /* channels whose sums are kept in registers together */
 
+/* 0 where the larger groups are left out: in a browser, for shapes without code of their own. */
+#if defined(INLAID_BROWSER)
+#define LARGER_GROUPS(channels) __builtin_constant_p(channels)
+#else
+#define LARGER_GROUPS(channels) 1
+#endif
+
 /* Runs a statement for each group of channels.  Groups have GROUP channels if GROUP divides the number of channels.  Otherwise they have
  * HALF_GROUP, and the rest 2 and 1.  `first` names a group's first channel, `count` how many it has: a constant for the compiler. */
 #define FOR_GROUPS(channels, first, count, ...)                                         \
     do {                                                                                \
         int first = 0;                                                                  \
-        if ((channels) % GROUP == 0) FOR_GROUPS_OF(GROUP, channels, first, count, __VA_ARGS__); \
-        FOR_GROUPS_OF(HALF_GROUP, channels, first, count, __VA_ARGS__);                 \
+        if (LARGER_GROUPS(channels)) {                                                  \
+            if ((channels) % GROUP == 0) FOR_GROUPS_OF(GROUP, channels, first, count, __VA_ARGS__); \
+            FOR_GROUPS_OF(HALF_GROUP, channels, first, count, __VA_ARGS__);             \
+        }                                                                               \
         FOR_GROUPS_OF(2, channels, first, count, __VA_ARGS__);                          \
         FOR_GROUPS_OF(1, channels, first, count, __VA_ARGS__);                          \
     } while (0)
