@@ -13,7 +13,7 @@ from PIL import Image
 from . import formats, parameters, payload, priors
 from .arrays import Pixels
 from .errors import FormatError, LimitError, UnsupportedError
-from .formats import Format
+from .formats import Format, packing
 from .formats.base import Base, pixels
 from .network import Network, check_bounds
 from .parameters import Sets
@@ -48,23 +48,43 @@ class Decoded:
 def decode(
     data: bytes, *, base_only: bool = False, max_pixels: int | None = None, max_memory: int | None = None, threads: int | None = None
 ) -> Decoded:
-    """The restored picture, or the base with `base_only`.
+    """The restored picture, or the base with `base_only`; `data` may be packed.
 
     max_memory: bytes.  FormatError, UnsupportedError or LimitError where not even the base can be decoded.
     """
+    data = unpacked(data, max_pixels, max_memory)
     found = formats.by_content(data)
     check_limits(found, data, max_pixels, max_memory)
     if base_only:
         return Decoded(found.codec.decode_image(data), "plain", "the base was asked for")
-    opened = _open(found, data)
+    usable = restored(data, threads=threads)
+    if usable.image is not None:
+        return Decoded(usable.image, usable.state, usable.reason)
+    shown = "" if usable.state == "plain" else "; the base is shown"
+    return Decoded(found.codec.decode_image(data), usable.state, usable.reason + shown)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The restored image, or None; state and reason as in `Decoded`."""
+
+    image: Image.Image | None
+    state: str
+    reason: str
+
+
+def restored(data: bytes, *, threads: int | None = None) -> Restored:
+    """The restored picture; without an image where the inlay cannot be used, or there is none.
+
+    FormatError, UnsupportedError or LimitError where the base cannot be decoded.
+    """
+    opened = _open(formats.by_content(data), data)
     if isinstance(opened, _Unusable):
-        shown = "" if opened.state == "plain" else "; the base is shown"
-        return Decoded(found.codec.decode_image(data), opened.state, opened.reason + shown)
+        return Restored(None, opened.state, opened.reason)
     if not opened.payload.fingerprint.matches(opened.base.luma_bands()):
-        del opened  # its picture is as large as the one that follows
-        return Decoded(found.codec.decode_image(data), "stale", f"{STALE}; the base is shown")
+        return Restored(None, "stale", STALE)
     image = restored_in_place(opened.base, opened.payload.network, opened.sets, threads)
-    return Decoded(image, "restored", "the picture was restored")
+    return Restored(image, "restored", "the picture was restored")
 
 
 STALE = "the inlay belongs to another picture (the file was changed after it was made)"
@@ -74,6 +94,33 @@ def integer_parameters(found: Payload, shape: tuple[int, int]) -> Sets:
     """The parameters in the payload of a picture of shape (H, W), safe for the kernel; FormatError if they are not."""
     prior = priors.prior(found.prior) if found.prior else parameters.blank_prior(found.network)
     return parameters.decode(prior, found.coded, shape, check=check_bounds)
+
+
+def unpacked(data: bytes, max_pixels: int | None = None, max_memory: int | None = None) -> bytes:
+    """The JPEG file of a packed file (`formats.packing`), any other as it is.  LimitError if it takes more than is allowed."""
+    return unpack(data, max_pixels, max_memory) if packing.is_packed(data) else data
+
+
+def pack(data: bytes, max_pixels: int | None = None, max_memory: int | None = None) -> bytes:
+    """The packed file of a JPEG file.  UnsupportedError if it would not come back, LimitError if it takes more than is allowed."""
+    if max_pixels is not None or max_memory is not None:
+        described = formats.by_content(data).container.describe(data)
+        size = described["width"], described["height"]
+        needed = packing.PACKING_SHARE * len(data) + packing.PACKING_BYTES * size[0] * size[1] + WORK_BYTES
+        refuse_beyond("packing", size, needed, max_pixels, max_memory)
+    return packing.pack(data)
+
+
+def unpack(packed: bytes, max_pixels: int | None, max_memory: int | None) -> bytes:
+    """The JPEG file of a packed file.  LimitError if it takes more than is allowed."""
+    size = packing.picture_size(packed)
+    refuse_beyond("unpacking", size, len(packed) + packing.UNPACKING_BYTES * size[0] * size[1] + WORK_BYTES, max_pixels, max_memory)
+    return packing.unpack(packed)
+
+
+def is_without_jpeg(data: bytes) -> bool:
+    """True for a JPEG XL file that holds no JPEG file, and so no inlay.  FormatError if it is damaged."""
+    return packing.is_other(data)
 
 
 def check_limits(format: Format, data: bytes, max_pixels: int | None, max_memory: int | None = None) -> None:
@@ -126,14 +173,17 @@ def _open(format: Format, data: bytes) -> _Opened | _Unusable:
 def info(data: bytes, *, max_pixels: int | None = None, max_memory: int | None = None) -> dict[str, Any]:
     """What is inside: the base as its format describes it, and the inlay if there is one (JSON types only).
 
-    Keys: format, file_bytes, base_bytes, base {...}, inlay: None or {state, reason, payload_bytes, ...}.  `state` is `matches` for an
-    inlay that belongs to the picture, else as in `Decoded`.
+    Keys: format, file_bytes, packed_bytes, base_bytes, base {...}, inlay: None or {state, reason, payload_bytes, ...}.  Of a packed file
+    file_bytes are those of the JPEG in it; packed_bytes is None for other files.  `state` is `matches` for an inlay that belongs to the
+    picture, else as in `Decoded`.
     """
+    packed_bytes = len(data) if packing.is_packed(data) else None
+    data = unpacked(data, max_pixels, max_memory)
     format = formats.by_content(data)
     check_limits(format, data, max_pixels, max_memory)
     opened = _open(format, data)
     base_bytes = len(format.container.strip(data))
-    report: dict[str, Any] = {"format": format.name, "file_bytes": len(data), "base_bytes": base_bytes}
+    report: dict[str, Any] = {"format": format.name, "file_bytes": len(data), "packed_bytes": packed_bytes, "base_bytes": base_bytes}
     report |= {"base": format.container.describe(data), "inlay": None}
     if isinstance(opened, _Unusable):
         if opened.state != "plain":

@@ -16,6 +16,7 @@ from PIL import Image
 from ..arrays import Pixels, Shift
 from ..errors import FormatError
 from ..threads import uncut
+from . import packing
 from .base import Base, Made
 from .items import Metadata
 
@@ -30,6 +31,8 @@ __all__ = [
     "by_content",
     "by_extension",
     "by_name",
+    "extensions",
+    "strip",
     "that_detects",
 ]
 
@@ -125,8 +128,15 @@ def by_content(data: bytes) -> Format:
     """The format that recognises `data`; FormatError if none does."""
     if (found := that_detects(data)) is not None:
         return found
+    if packing.is_packed(data):
+        raise FormatError("a packed file; expected the JPEG file in it, which `inlaid unpack` gives")
     expected = " or ".join(f.name.upper() for f in all_formats())
     raise FormatError(f"not a {expected} file: it begins with {bytes(data[:8]).hex(' ') or 'nothing'}")
+
+
+def strip(data: bytes) -> bytes:
+    """The base file of a file of any format.  FormatError if none recognises it."""
+    return by_content(data).container.strip(data)
 
 
 def that_detects(data: bytes) -> Format | None:
@@ -137,6 +147,11 @@ def that_detects(data: bytes) -> Format | None:
 def by_extension(suffix: str) -> Format | None:
     """The format whose files end in `suffix` (".jpg"), or None."""
     return next((each for each in all_formats() if suffix in each.extensions), None)
+
+
+def extensions() -> frozenset[str]:
+    """The extensions of files that may carry an inlay."""
+    return frozenset(suffix for each in all_formats() for suffix in each.extensions)
 
 
 def all_formats() -> tuple[Format, ...]:

@@ -13,6 +13,7 @@ from .. import colour
 from ..arrays import Pixels, Shift
 
 BAND_PX = 1 << 21  # pixels of a large picture that are copied at once
+CACHED_PX = 1 << 18  # pixels that a processor's cache holds, in several copies of four bytes
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,34 @@ class Base:
         """A copy of rows [top, bottom): (n, W) or (n, W, 3)."""
         return rows(self.image, top, bottom)
 
-    def luma_of(self, pixels: Pixels) -> Pixels:
-        """What the network works on, (n, W), of some `rows`."""
-        return pixels[..., 0].copy() if self.model == "ycbcr" else colour.luma(pixels)
+    def luma_rows(self, top: int, bottom: int) -> Pixels:
+        """What the network works on, rows [top, bottom), (n, W)."""
+        if self.model == "rgb":
+            return colour.luma(self.rows(top, bottom))
+        out = np.empty((bottom - top, self.image.width), np.uint8)
+        for y0, y1 in bands(len(out), out.shape[1], cached=True) if len(out) else ():
+            part = self.image.crop((0, top + y0, self.image.width, top + y1))
+            out[y0:y1] = np.asarray(part if self.model == "gray" else part.getchannel(0))
+        return out
+
+    def recolour_rows(self, top: int, luma: Pixels, restored: Pixels) -> None:
+        """Overwrite the rows from `top` on: of base `luma` (n, W), they get the luma `restored`, and become gray or RGB (FORMAT.md, 7)."""
+        height, width = luma.shape
+        for y0, y1 in bands(height, width, cached=True):
+            new, box = restored[y0:y1], (0, top + y0, width, top + y1)
+            if self.model == "gray":
+                part = Image.fromarray(new)
+            elif self.model == "ycbcr":
+                pixels = colour.rgbx(new, self.image.crop(box).tobytes("raw", "RGBX"))
+                part = Image.frombytes("RGB", (width, y1 - y0), pixels.data, "raw", "RGBX")
+            else:
+                part = Image.fromarray(colour.shifted(self.rows(top + y0, top + y1), luma[y0:y1], new))
+            self.image.paste(part, (0, top + y0))
 
     def luma_bands(self) -> Iterator[Pixels]:
         """The luma from top to bottom."""
-        for top, bottom in bands(*self.shape):
-            yield self.luma_of(self.rows(top, bottom))
+        for top, bottom in bands(*self.shape, cached=True):
+            yield self.luma_rows(top, bottom)
 
     @property
     def luma(self) -> Pixels:
@@ -54,9 +75,12 @@ class Made:
     options: dict[str, Any]
 
 
-def bands(height: int, width: int, multiple: int = 1) -> Iterator[tuple[int, int]]:
-    """Rows [top, bottom), ..., of about BAND_PX pixels each, that cover a plane; `top` is a multiple of what is asked for."""
-    step = max(BAND_PX // width // multiple, 1) * multiple
+def bands(height: int, width: int, multiple: int = 1, *, cached: bool = False) -> Iterator[tuple[int, int]]:
+    """Rows [top, bottom), ..., of about BAND_PX pixels each, that cover a plane; `top` is a multiple of what is asked for.
+
+    cached: of at most CACHED_PX.
+    """
+    step = max((min(BAND_PX, CACHED_PX) if cached else BAND_PX) // width // multiple, 1) * multiple
     for top in range(0, height, step):
         yield top, min(top + step, height)
 
