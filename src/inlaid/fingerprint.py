@@ -8,13 +8,15 @@ a pixel moves each sum by about sqrt(pixels * v), wherever in the picture it is 
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arrays import Integers, Pixels
-from .threads import uncut
+from .native import address, function
 
 SUMS = 12
 MODULUS = 16  # a sum takes 4 bits
@@ -57,28 +59,29 @@ def fingerprint(luma: Pixels) -> Fingerprint:
     return Fingerprint(code, tuple(int(v) for v in rounded))
 
 
-def signed_sums(luma: Luma) -> Integers:
+def signed_sums(luma: Luma, *, path: str | None = None) -> Integers:
     """(SUMS,): sum k is the sum over y, x of rows_k(y) columns_k(x) luma(y, x); rows_k and columns_k are +1 or -1."""
     sums, columns, y = np.zeros(SUMS, np.int64), None, 0
+    run = function("inlaid_signed_sums", path)
     for band in _bands(luma):
+        height, width = band.shape
         if columns is None:
-            columns = signs(band.shape[1], 0x9E3779B9).T.astype(np.float32)
-        # Exact in float32 and in any order: 255 * 65500 < 2^24, and float32 holds every integer up to 2^24.
-        with uncut():
-            along = band.astype(np.float32) @ columns
-        sums += (along.astype(np.int64) * signs(len(band), 0x7F4A7C15, y).T).sum(0)
-        y += len(band)
+            columns = signs(width, 0x9E3779B9)
+        pixels, rows = np.ascontiguousarray(band), signs(height, 0x7F4A7C15, y)
+        sizes = ctypes.c_ssize_t(height), ctypes.c_ssize_t(width)
+        run(address(pixels), *sizes, address(columns), address(rows), address(sums))
+        y += height
     return sums
 
 
 def _bands(luma: Luma) -> Iterator[Pixels]:
-    """The luma in bands of at most 256 rows, whose float copies are small."""
+    """The luma in bands of at most 256 rows."""
     for part in [luma] if isinstance(luma, np.ndarray) else luma:
         for y in range(0, len(part), 256):
             yield part[y : y + 256]
 
 
-def signs(count: int, salt: int, first: int = 0) -> Integers:
+def signs(count: int, salt: int, first: int = 0) -> NDArray[np.int8]:
     """(SUMS, count): +1 or -1 for the positions from `first` on, each a bit of a hash (the 32-bit finaliser of MurmurHash3)."""
     h = np.arange(first, first + count, dtype=np.uint64) ^ np.uint64(salt)
     mask = np.uint64(0xFFFFFFFF)
@@ -86,4 +89,4 @@ def signs(count: int, salt: int, first: int = 0) -> Integers:
         h = ((h ^ (h >> np.uint64(shift))) * np.uint64(factor)) & mask
     h ^= h >> np.uint64(16)
     bits = (h[None, :] >> np.arange(SUMS, dtype=np.uint64)[:, None]) & np.uint64(1)
-    return 1 - 2 * bits.astype(np.int64)
+    return 1 - 2 * bits.astype(np.int8)

@@ -86,11 +86,13 @@ def restore(
     parameters: Parameters,
     base: Pixels,
     *,
+    rows: tuple[int, int] | None = None,
     threads: int | None = None,
     path: str | None = None,
 ) -> Pixels:
     """The restored (H, W) luma: the same bytes as `reference.restore`, whatever the path and the threads.
 
+    rows: [first, last) that are wanted; the others then mean nothing.
     `parameters` must have passed `network.check_bounds`.
     """
     run = function("inlaid_restore", path)
@@ -101,12 +103,13 @@ def restore(
     out = np.empty_like(base)
     stride = ctypes.c_ssize_t(width)
     described = Description.of(network)
+    first, last = rows or (0, height)
 
-    def band(rows: tuple[int, int]) -> int:
+    def band(part: tuple[int, int]) -> int:
         planes = address(base), stride, height, width, address(out), stride
-        status: int = run(ctypes.byref(described), address(parameters), *planes, *rows)
+        status: int = run(ctypes.byref(described), address(parameters), *planes, *part)
         return status
 
-    if any(parallel(band, bands(0, height, threads_of(threads)), threads)):
+    if any(parallel(band, bands(first, last, threads_of(threads)), threads)):
         raise MemoryError("no memory for the restoration network's rows")
     return out

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from . import colour, native
+from . import native
 from .arrays import Pixels
 from .formats.base import Base, bands
 from .network import Network
@@ -35,25 +35,13 @@ def restored_in_place(base: Base, network: Network, sets: Sets, threads: int | N
         bottom  ..           base rows of the next band                     (margin)
     """
     margin, (height, width) = _margin_px(network), base.shape
-    above = base.luma_of(base.rows(0, 0))
+    above = base.luma_rows(0, 0)
     for top, bottom in bands(height, width, sets.areas.side_px if sets.areas else 8):
-        pixels = base.rows(top, min(bottom + margin, height))
-        first, luma = top - len(above), np.concatenate([above, base.luma_of(pixels)])
+        first, luma = top - len(above), np.concatenate([above, base.luma_rows(top, min(bottom + margin, height))])
         restored = _restored(network, sets, luma, first, top, bottom, threads)
-        coloured = recoloured(base.model, pixels[: bottom - top], luma[top - first : bottom - first], restored)
-        base.image.paste(Image.fromarray(coloured), (0, top))
+        base.recolour_rows(top, luma[top - first : bottom - first], restored)
         above = luma[max(0, bottom - margin - first) : bottom - first].copy()
     return base.image
-
-
-def recoloured(model: str, pixels: Pixels, luma: Pixels, restored: Pixels) -> Pixels:
-    """The picture (H, W) or (H, W, 3) of base pixels whose luma (H, W) becomes `restored` (FORMAT.md, section 7)."""
-    if model == "gray":
-        return restored
-    if model == "ycbcr":
-        return colour.rgb(restored, pixels)
-    change = restored.astype(np.int16) - luma
-    return np.clip(pixels + change[..., None], 0, 255).astype(np.uint8)
 
 
 def _margin_px(network: Network) -> int:
@@ -64,7 +52,8 @@ def _margin_px(network: Network) -> int:
 def _restored(network: Network, sets: Sets, luma: Pixels, first: int, top: int, bottom: int, threads: int | None) -> Pixels:
     """The restored rows [top, bottom) of the picture; `luma` is the picture's rows [first, ...), the margins included."""
     if sets.areas is None:
-        return native.restore(network, sets.parameters[0], luma, threads=threads)[top - first : bottom - first]
+        rows = top - first, bottom - first
+        return native.restore(network, sets.parameters[0], luma, rows=rows, threads=threads)[slice(*rows)]
     width, side, numbers = luma.shape[1], sets.areas.side_px, sets.areas.numbers
     out, margin = np.empty((bottom - top, width), np.uint8), _margin_px(network)
 
