@@ -20,7 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 # Modules by section, in the order of the page.
-SECTIONS = {name: name for name in ("peak", "decode", "threads", "fit", "convergence", "commands", "memory")} | {"fit": "fit_step"}
+SECTIONS = {name: name for name in ("peak", "decode", "threads", "fit", "convergence", "commands", "plugin", "memory", "batch")} | {
+    "fit": "fit_step"
+}
 BUSY = 0.3  # a load of other programs above it makes the times unreliable
 
 
@@ -37,7 +39,11 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--threads", type=int, metavar="N", help="processors to use (default: all)")
     parser.add_argument("--seconds", type=float, default=0.5, metavar="S", help="peak: seconds of each try (default: 0.5)")
-    parser.add_argument("--largest", type=float, default=100, metavar="MP", help="threads, memory: at most MP megapixels (default: 100)")
+    parser.add_argument(
+        "--largest", type=float, default=100, metavar="MP", help="threads, plugin, memory: at most MP megapixels (default: 100)"
+    )
+    parser.add_argument("--pictures", type=int, default=200, metavar="N", help="batch: pictures to encode (default: 200)")
+    parser.add_argument("--files", type=int, default=100_000, metavar="N", help="batch: files that are done (default: 100000)")
     parser.add_argument("--no-compile", action="store_true", help="fit: leave out torch.compile, which compiles for a minute")
     parser.add_argument(
         "-o",

@@ -39,6 +39,8 @@ def main():
     expect("version in the package", inlaid.__version__, version)
     printed = subprocess.run([sys.executable, "-m", "inlaid", "--version"], capture_output=True, text=True, check=True).stdout
     expect("version of the command", printed.split()[-1], version)
+    pages = [file.name for file in metadata.files("inlaid") or [] if "man1" in file.parts and file.locate().is_file()]
+    expect("man pages", pages, ["inlaid.1"])
     records = json.loads((GOLDEN / "golden.json").read_text())
     for path in ("", "portable"):  # the fastest, and one that every machine has
         os.environ["INLAID_PATH"] = path

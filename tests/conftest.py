@@ -1,6 +1,7 @@
 """Fixtures that several tests need; `support/` has the functions."""
 
 import os
+import signal
 from types import SimpleNamespace
 
 # Set before numpy is imported, and inherited by the programs that the tests start.  On a busy machine the threads of OpenBLAS wait for one
@@ -14,6 +15,8 @@ from support.pictures import textured
 
 settings.register_profile("any machine", deadline=None)  # a busy machine takes longer, which is no fault
 settings.load_profile("any machine")
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started by a script in the background; the programs of the tests would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header():

@@ -1,6 +1,7 @@
 """The benchmarks run, and their page agrees with their stored lines."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -37,10 +38,33 @@ def test_cheap_sections(tmp_path):
 def test_every_section_runs(tmp_path):
     (tmp_path / "set").mkdir()
     textured(64, 48).save(tmp_path / "set" / "a.png")
-    small = ("--images", tmp_path / "set", "--largest", "0.1", "--repeats", "1", "--seconds", "0.01", "--no-compile")
+    small = (
+        "--images",
+        tmp_path / "set",
+        "--largest",
+        "0.1",
+        "--pictures",
+        "2",
+        "--repeats",
+        "1",
+        "--seconds",
+        "0.01",
+        "--no-compile",
+        "--files",
+        "10",
+    )
     benchmark(tmp_path / "b", *small)
     found = {json.loads(line)["benchmark"] for line in (tmp_path / "b.jsonl").read_text().splitlines()}
-    assert found >= {"decode", "threads", "fit", "convergence", "commands", "memory"}
+    assert found >= {"decode", "threads", "fit", "convergence", "commands", "plugin", "memory", "batch"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="it asks for the memory as POSIX has it")
+def test_a_batch_with_nothing_to_do(tmp_path):
+    """Hardly any memory for a file: 20,000 files, where the page has 100,000."""
+    benchmark(tmp_path / "b", "--only", "batch", "--pictures", "2", "--files", "20000", "--repeats", "1")
+    _, line = (json.loads(line) for line in (tmp_path / "b.jsonl").read_text().splitlines())
+    assert line["ms_a_file"] > 0 and line["growth_mb"] < 20
 
 
 def test_page_shows_the_latest_run_and_what_it_misses(tmp_path):
@@ -52,6 +76,7 @@ def test_page_shows_the_latest_run_and_what_it_misses(tmp_path):
         "threads": 2,
         "ms": 3.0,
         "beside_ms": 2.0,
+        "more_ms": 1.0,
     }
     required = {"times": ["at most", 1.5]}
     lines = [
@@ -63,7 +88,7 @@ def test_page_shows_the_latest_run_and_what_it_misses(tmp_path):
     benchmark(tmp_path / "b", "--only")
     page = (tmp_path / "b.md").read_text()
     assert "an old one" not in page and "## commands" in page and "a machine" in page
-    assert "| a fast one | 3 | 2 | 1.20 | times at most 1.50: met |" in page
+    assert "| a fast one | 3 | 2 | 1 | 1.20 | times at most 1.50: met |" in page
     assert "1 of 2 required numbers are met" in page and "- commands, a slow one: times at most 1.50: **NOT met**" in page
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, features
 from support.pictures import file_of, textured
+from support.programs import program
 
 import inlaid
 from inlaid.cli import messages
@@ -22,7 +24,10 @@ from inlaid.formats import by_name, jpeg
 ORIENTATION, MAKE = 0x112, 0x10F
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
-COMMANDS = {"encode", "attach", "decode", "info", "strip", "demo", "pretrain", "bench", "report"}
+COMMANDS = {
+    *("encode", "attach", "decode", "info", "strip", "pack", "unpack", "batch"),
+    *("demo", "compare", "pretrain", "bench", "report"),
+}
 
 
 def pixels(path):
@@ -514,13 +519,44 @@ def test_progress_only_on_a_terminal_and_after_a_second(monkeypatch):
     assert progress.bar.finished is False and not progress.bar.live.is_started
 
 
-@pytest.mark.parametrize("name", ["generate_commands", "generate_priors"])
+@pytest.mark.parametrize("name", ["generate_commands", "generate_man", "generate_priors"])
 def test_generated_pages_are_current(name):
     path = Path(__file__).parents[1] / "docs" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.PAGE.read_text("utf-8") == module.render(), f"run python docs/{name}.py"
+
+
+def test_the_man_page_is_sound(tmp_path):
+    page = Path(__file__).parents[1] / "docs" / "inlaid.1"
+    done = subprocess.run([program("groff"), "-man", "-Tascii", "-ww", page], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr
+    shown = re.sub(r".\x08|\x1b\[\d+m", "", done.stdout)
+    assert all(f"INLAID {name.upper()}\n" in shown for name in COMMANDS) and "-o photo.jpg -q 40" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("inlaid de", ["plain,decode", "plain,demo"]),
+        ("inlaid decode --th", ["plain,--threads"]),
+        ("inlaid decode pho", ["file,pho"]),
+        ("inlaid attach old.jpg --original ma", ["file,ma"]),
+        ("inlaid strip a.jpg -o b", ["file,b"]),
+    ],
+)
+def test_shells_complete(words, expected):
+    given = {"_INLAID_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run([sys.executable, "-m", "inlaid"], env=os.environ | given, capture_output=True, text=True)
+    assert done.stdout.splitlines() == expected and not done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell):
+    """As README has them: the script calls `inlaid` again."""
+    done = subprocess.run([sys.executable, "-m", "inlaid"], env=os.environ | {"_INLAID_COMPLETE": f"{shell}_source"}, capture_output=True)
+    assert done.returncode == 0 and f"_INLAID_COMPLETE={shell}_complete".encode() in done.stdout
 
 
 # ------------------------------------------------------------------------------------------------ demo and pretrain

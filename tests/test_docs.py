@@ -50,9 +50,18 @@ def test_python_page(folder):
     assert run_python(blocks("docs/python.md")) >= 10
 
 
+def test_serving_page(folder):
+    assert run_python(blocks("docs/serving.md")) == 1
+    assert inlaid.info(Path("small.jpg").read_bytes())["base"]["width"] == 80
+
+
 def test_python_of_the_readme(folder, carrier):
     (example,) = [source for language, source in blocks("README.md") if language == "python"]
-    run_python([("python", f"from PIL import Image\nimage = Image.open('photo.png')\n{example}")])
+    try:
+        run_python([("python", f"from PIL import Image\nimage = Image.open('photo.png')\n{example}")])
+        assert inlaid.info(Path("photo.jpg").read_bytes())["inlay"]["state"] == "matches"
+    finally:
+        inlaid.unregister()
 
 
 def test_wrong_output_is_found():

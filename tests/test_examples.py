@@ -1,5 +1,6 @@
 """The scripts in examples/ do what they say."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -101,6 +102,66 @@ def test_many_processes(folder):
     lines = example("many_processes.py", "out", "pictures/one.png", "pictures/two.png")
     assert [line.partition(":")[0] for line in lines] == ["out/one.jpg", "out/two.jpg"]
     assert inlaid.decode(Path("out/one.jpg").read_bytes()).shape == (128, 160, 3)
+
+
+def test_pillow_plugin(folder, carrier):
+    Path("photo.jpg").write_bytes(carrier.data)
+    assert example("pillow_plugin.py", "photo.jpg", "half.jpg") == ["photo.jpg: JPEG RGB 160x128", "half.jpg: 80x64"]
+    half = inlaid.decode_image(carrier.data).resize((80, 64), Image.Resampling.LANCZOS)
+    assert Path("half.jpg").read_bytes() == inlaid.encode(half, quality=40, effort=2)
+
+
+@pytest.mark.parametrize("torch", [True, False])
+def test_data_loader(folder, carrier, torch):
+    if torch:
+        pytest.importorskip("torch", reason="torch is not installed")
+    else:  # a package that cannot be imported
+        Path("without/torch").mkdir(parents=True)
+        Path("without/torch/__init__.py").write_text("raise ImportError")
+    Path("set").mkdir()
+    for name, data in {
+        "a.jpg": carrier.data,
+        "b.jpg": carrier.base,
+        "c.jp2": inlaid.encode(carrier.original, format="jpeg2000", effort=1),
+    }.items():
+        Path("set", name).write_bytes(data)
+    path = os.pathsep.join(["without", os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "data_loader.py", "set"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    means = {path.name: inlaid.decode(path.read_bytes()).mean() for path in sorted(Path("set").iterdir())}
+    assert done.stdout.splitlines() == [f"{name}: 160x128, mean {mean:.2f}" for name, mean in means.items()]
+
+
+def thumbnail_of(picture):
+    """What `django_app.py` writes of a picture."""
+    picture.thumbnail((120, 120))
+    picture.save(file := BytesIO(), "JPEG", quality=85)
+    return file.getvalue()
+
+
+def test_django_app(folder, carrier):
+    Path("photo.jpg").write_bytes(carrier.data)
+    example("django_app.py", "photo.jpg", "small.jpg")
+    expected = thumbnail_of(inlaid.decode_image(carrier.data))
+    assert Path("small.jpg").read_bytes() == expected != thumbnail_of(Image.open("photo.jpg"))
+
+
+def test_django_registers_the_app(folder, carrier):
+    pytest.importorskip("django", reason="Django is not installed")
+    Path("photo.jpg").write_bytes(carrier.data)
+    code = (
+        "import sys, django, PIL.Image; from django.conf import settings; sys.path.insert(0, sys.argv[1])\n"
+        "settings.configure(INSTALLED_APPS=['django_app.Inlays']); django.setup()\n"
+        "print(PIL.Image.open('photo.jpg').getpixel((40, 40)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, EXAMPLES], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == str(inlaid.decode_image(carrier.data).getpixel((40, 40))), done.stderr
 
 
 def test_every_example_has_a_test():

@@ -13,6 +13,7 @@ from support.pictures import coloured, jpeg_of, texture
 from support.programs import output, program
 
 from inlaid import fingerprint as module
+from inlaid import native
 from inlaid.fingerprint import SUMS, Fingerprint, fingerprint, signed_sums, unit_size
 from inlaid.formats import jpeg
 
@@ -77,7 +78,7 @@ def test_units():
 
 @pytest.mark.parametrize("height", [1, 3])
 def test_the_widest_picture_is_summed_exactly(height):
-    """255 * 65,500 is just within what float32 holds exactly.  One picture makes a partial sum as large as possible."""
+    """One picture makes a partial sum as large as possible."""
     white = np.full((height, 65500), 255, np.uint8)
     columns, rows = signs(65500, height)
     aligned = np.where(columns[0] > 0, 255, 0).astype(np.uint8)[None].repeat(height, 0)
@@ -88,12 +89,20 @@ def test_the_widest_picture_is_summed_exactly(height):
 
 
 def test_the_widest_picture_is_summed_exactly_whatever_the_signs(monkeypatch):
-    """With all signs 1, a row sums to 255 * 65,500 = 16,702,500, below 2^24.  Odd sums show that nothing was rounded."""
-    monkeypatch.setattr(module, "signs", lambda count, salt, first=0: np.ones((SUMS, count), np.int64))
+    """With all signs 1, a row sums to 255 * 65,500 = 16,702,500.  Odd sums show that nothing was rounded."""
+    monkeypatch.setattr(module, "signs", lambda count, salt, first=0: np.ones((SUMS, count), np.int8))
     picture = np.full((2, 65500), 255, np.uint8)
     assert signed_sums(picture).tolist() == [2 * 16_702_500] * 12
     picture[1, 65499] = 254
     assert signed_sums(picture).tolist() == [2 * 16_702_500 - 1] * 12
+
+
+@pytest.mark.parametrize("path", native.paths())
+@pytest.mark.parametrize("shape", [(1, 1), (2, 255), (3, 256), (127, 257), (128, 31), (129, 513), (256, 40)])
+def test_every_path_sums_the_same(path, shape):
+    """Around the sizes of the kernel's strips; white pixels make its partial sums as large as possible."""
+    for picture in (np.random.default_rng(4).integers(0, 256, shape, dtype=np.uint8), np.full(shape, 255, np.uint8)):
+        assert signed_sums(picture, path=path).tolist() == page.signed_sums(picture)
 
 
 def test_a_tall_picture_is_summed_exactly():

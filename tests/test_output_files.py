@@ -15,7 +15,8 @@ from support.pictures import file_of, textured
 
 import inlaid
 from inlaid import decoder
-from inlaid.cli import outputs, temporary_files
+from inlaid.batch import temporary_files
+from inlaid.cli import outputs
 from inlaid.encoding import encoder
 from inlaid.pretraining import training
 
@@ -275,7 +276,8 @@ KILLER = """
 import json, os, signal, sys, time
 from pathlib import Path
 from inlaid import decoder
-from inlaid.cli import export, outputs, signatures, temporary_files
+from inlaid.batch import temporary_files
+from inlaid.cli import export, outputs, signatures
 from inlaid.encoding import encoder, pictures
 from inlaid.cli.main import main
 

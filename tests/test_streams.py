@@ -15,7 +15,7 @@ from support.selection import first, slow
 import inlaid
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors and devices as POSIX has them")
-COMMANDS = ("encode", "attach", "decode", "info", "strip", "demo", "pretrain", "bench", "report")
+COMMANDS = ("encode", "attach", "decode", "info", "strip", "demo", "compare", "pretrain", "bench", "report")
 NAME = os.fsdecode(b"p\xff\xe9.jpg")  # not UTF-8
 # An environment in which only ASCII can be printed.
 PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}

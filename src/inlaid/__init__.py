@@ -13,6 +13,8 @@ from .errors import FormatError, InlayError, InlayWarning, LimitError, Unsupport
 from .threads import uncut
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
@@ -30,7 +32,11 @@ __all__ = [
     "decode_image",
     "encode",
     "info",
+    "pack",
+    "register",
     "strip",
+    "unpack",
+    "unregister",
 ]
 __version__ = "0.1.0"
 
@@ -181,7 +187,26 @@ def strip(data: bytes) -> bytes:
     with uncut():
         from . import formats
 
-    return formats.by_content(data).container.strip(data)
+    return formats.strip(data)
+
+
+def pack(data: bytes) -> bytes:
+    """A JPEG file packed into JPEG XL, from which `unpack` gives it back byte for byte; `decode` and `info` read it directly.
+
+    Raises `InlayError`: for a file that would not come back, and without the `pack` extra.
+    """
+    with uncut():
+        from .formats import packing
+
+    return packing.pack(data)
+
+
+def unpack(data: bytes) -> bytes:
+    """The JPEG file in a packed file.  Raises `InlayError`."""
+    with uncut():
+        from .formats import packing
+
+    return packing.unpack(data)
 
 
 def info(data: bytes, *, max_pixels: int | None = None, max_memory: int | None = None) -> dict[str, Any]:
@@ -190,3 +215,29 @@ def info(data: bytes, *, max_pixels: int | None = None, max_memory: int | None =
         from . import decoder
 
     return decoder.info(data, max_pixels=max_pixels, max_memory=max_memory)
+
+
+def register(*, threads: int | None = None) -> None:
+    """Make this a plugin of Pillow: `Image.open` then gives the restored picture, `save(..., inlaid=True)` writes a file with an inlay.
+
+    threads: of each restoring; all processors by default.  A second call changes the number.  Raises `InlayError` if it is below 1.
+    """
+    with uncut():
+        from . import pillow_plugin
+
+    pillow_plugin.register(_saved_by_pillow, threads)
+
+
+def unregister() -> None:
+    """Undo `register`.  Images that are open already are restored nevertheless."""
+    with uncut():
+        from . import pillow_plugin
+
+    pillow_plugin.unregister()
+
+
+def _saved_by_pillow(image: Image.Image, format: str, settings: Mapping[str, Any]) -> bytes:
+    with uncut():
+        from .encoding import pillow_save
+
+    return pillow_save.encoded(image, format, settings)

@@ -13,13 +13,19 @@ from .encoded import finish, format_of
 from .group import Command
 from .inputs import check_names, open_picture, read
 from .messages import Progress, error_prefix
-from .options import Fitting, Limits, as_json, fitting_options, limit_options, output, source
+from .options import Fitting, Limits, as_json, file_names, fitting_options, limit_options, output, source
 from .outputs import check_output
 
 
 @click.command(cls=Command)
 @source("BASE")
-@click.option("--original", metavar="MASTER", required=True, help="The picture that BASE was made from, at the same size.")
+@click.option(
+    "--original",
+    metavar="MASTER",
+    required=True,
+    shell_complete=file_names,
+    help="The picture that BASE was made from, at the same size.",
+)
 @output("OUT")
 @fitting_options
 @limit_options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ import click
 
 from .. import formats
 from ..bench import evaluate, peers, runs, speed, wiener
-from ..bench.settings import BASES, QUALITIES, RATES_BPP, TUNES, Box, Settings, at_points
+from ..bench.settings import BASES, QUALITIES, RATES_BPP, TUNES, Box, Detail, Settings, at_points
 from ..encoding import presets
 from ..errors import InlayError
 from .group import Command
@@ -87,6 +87,25 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
     "[default: 0.2,0.3,0.5,0.7,1.0]",
 )
 @click.option(
+    "--target-bpp",
+    callback=_numbers(float, 24.0, "bits a pixel, above 0 and at most 24, as in 0.25,0.5"),
+    metavar="BPP,BPP,...",
+    help="Targets of `inlaid encode` in place of --quality: the most bits a pixel of the whole file.",
+)
+@click.option(
+    "--target-psnr",
+    "target_psnr_db",
+    callback=_numbers(float, 100.0, "decibels, above 0 and at most 100, as in 30,35"),
+    metavar="DB,DB,...",
+    help="The same: the least PSNR of the restored luma.",
+)
+@click.option(
+    "--target-ssimulacra2",
+    callback=_numbers(float, 100.0, "scores, above 0 and at most 100, as in 50,70"),
+    metavar="SCORE,SCORE,...",
+    help="The same: the least SSIMULACRA2 of the restored picture.  It needs --metrics all.",
+)
+@click.option(
     "--preset",
     multiple=True,
     type=PresetName(measured=True),
@@ -154,6 +173,7 @@ def _crops(context: click.Context, parameter: click.Parameter, values: tuple[str
     metavar="FILE:X,Y,W,H",
     help="Store this part of a picture's pixels in its lines, for the report to show.  May be repeated.",
 )
+@click.option("--packed", is_flag=True, help="Also pack JPEG files into JPEG XL, as `inlaid pack` does, and store the bytes.")
 @click.option("--speed", "timed", is_flag=True, help="Measure the time of restoring with each shipped network, and no pictures.")
 @click.option(
     "--jobs", "-j", type=click.IntRange(1), metavar="N", help="Number of processes, of one thread each.  [default: one for each core]"
@@ -165,9 +185,13 @@ def bench(
     codecs: tuple[str, ...],
     quality: list[float] | None,
     rate: list[float] | None,
+    target_bpp: list[float] | None,
+    target_psnr_db: list[float] | None,
+    target_ssimulacra2: list[float] | None,
     preset: tuple[str, ...],
     effort: tuple[int, ...],
     metrics: str,
+    packed: bool,
     crops: dict[str, Box],
     timed: bool,
     jobs: int | None,
@@ -177,9 +201,9 @@ def bench(
     """Measure pictures: encode, decode again, and append one JSON line for each picture and setting to RUN.
 
     The luma is measured, with and without an inlay: beside each file stands the plain base file of the same settings.  With a legacy
-    loss the base is made for its inlay; then the plain file is the file itself without the inlay.  Every codec
-    is measured with every preset at every effort; peers and linear filters, which have neither, once.  A line that RUN already holds
-    is not measured again, so an interrupted run goes on where it stopped.
+    loss or a target, the plain file is the file itself without the inlay.  Every codec is measured with every preset at every effort;
+    peers and linear filters, which have neither, once.  A line that RUN already holds is not measured again, so an interrupted run goes
+    on where it stopped.  A picture that cannot meet a target is skipped, with the reason.
 
     \b
     Examples:
@@ -188,13 +212,18 @@ def bench(
       inlaid bench --images kodak -e 1 -e 5 --preset default --preset paper -o run.jsonl
       inlaid bench --images kodak --codec webp --codec avif --codec jxl -o run.jsonl
       inlaid bench --images kodak --colour --base trellis --tune looks --legacy-loss 0.3 --metrics all -o run.jsonl
+      inlaid bench --images kodak --colour --base trellis --tune looks --legacy-loss 0.3 --target-bpp 0.25,0.5,1 -o run.jsonl
       inlaid bench --images kodak --codec jpeg2000 --rate 0.4 --metrics all --crop kodim23.png:200,100,128,128 -o run.jsonl
       inlaid bench --speed -o run.jsonl
     """
     if timed == bool(images):
         raise click.UsageError("expected one of --images and --speed")
-    if quality is not None and rate is not None:
-        raise click.UsageError("expected at most one of --quality and --rate")
+    values = (quality, rate, target_bpp, target_psnr_db, target_ssimulacra2)
+    points = {name: each for name, each in zip(runs.KNOBS, values, strict=True) if each is not None}
+    if len(points) > 1:
+        raise click.UsageError("expected at most one of --quality, --rate and the targets")
+    if target_ssimulacra2 and metrics != "all":
+        raise click.UsageError("--target-ssimulacra2: expected --metrics all with it")
     check_output(str(output))
     if str(output) == STREAM or (output.exists() and not output.is_file()):
         raise Failure(f"{output}: not a regular file; expected one, since the lines that it holds are read too")
@@ -203,22 +232,20 @@ def bench(
         return
     # `same`: optimize, progressive, seed, base, tune, legacy_loss_db, colour and subsampling, which are the same for all lines.
     fitted = [Settings(codec, None, name, level, **same) for codec, name, level in product(codecs, preset, effort)]
-    settings = [at for each in dict.fromkeys(fitted) for at in _at_points(each, quality, rate)]
+    settings = [at for each in dict.fromkeys(fitted) for at in at_points(each, points or _usual(each.codec))]
     with Progress("measuring") as progress:
-        summary = evaluate.bench([*images, *folders], settings, output, metrics=metrics, crops=crops, jobs=jobs, progress=progress)
+        detail = Detail(metrics, packed=packed)
+        summary = evaluate.bench([*images, *folders], settings, output, detail=detail, crops=crops, jobs=jobs, progress=progress)
     _report(summary)
 
 
-def _at_points(settings: Settings, quality: list[float] | None, rate: list[float] | None) -> list[Settings]:
-    """`settings` at each quality or rate, by default those of its codec."""
-    if quality is None and rate is None:
-        if settings.codec in peers.NAMES:
-            quality = list(peers.QUALITIES[settings.codec])
-        elif "rate_bpp" in formats.by_name(settings.codec).codec.OPTIONS:
-            rate = list(RATES_BPP)
-        else:
-            quality = list(QUALITIES)
-    return at_points(settings, qualities=quality or (), rates=rate or ())
+def _usual(codec: str) -> dict[str, Sequence[float]]:
+    """The points of a codec where none are given."""
+    if codec in peers.NAMES:
+        return {"quality": peers.QUALITIES[codec]}
+    if "rate_bpp" in formats.by_name(codec).codec.OPTIONS:
+        return {"rate_bpp": RATES_BPP}
+    return {"quality": QUALITIES}
 
 
 def _measure_speed(run: Path) -> None:

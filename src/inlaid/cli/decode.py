@@ -33,7 +33,7 @@ def decode(source: str, output: str, base: bool, limits: Limits, threads: int | 
       inlaid decode photo.jpg -o restored.png
       inlaid decode photo.jpg -o - | display
     """
-    from .. import decoder, formats
+    from .. import decoder
     from . import export
 
     format = export.format_of("x.png" if output == STREAM else output)
@@ -42,9 +42,10 @@ def decode(source: str, output: str, base: bool, limits: Limits, threads: int | 
     check_output(output)
     data = read(source)
     with error_prefix(source):
-        header = formats.by_content(data).container.describe(data)
+        data = decoder.unpacked(data, **asdict(limits))
+        picture = export.size_and_mode(data)
     with error_prefix(output, streams.OUTPUT):
-        notes = export.check(format, (header["width"], header["height"]), "L" if header["model"] == "gray" else "RGB")
+        notes = export.check(format, *picture)
     with error_prefix(source):
         decoded = decoder.decode(data, base_only=base, threads=threads, **asdict(limits))
     with writing(output) as file:

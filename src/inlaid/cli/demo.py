@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import time
 from dataclasses import asdict
 from io import BytesIO
@@ -26,6 +27,7 @@ from .inputs import open_picture
 from .messages import STREAM, Failure, Progress, error_prefix, one_line, print_result, to_json
 from .options import Fitting, fitting_options
 from .outputs import check_output, write
+from .serve import Gallery
 
 QUALITIES, TUNES = (20, 40, 60, 80), ("looks", "psnr")
 SHOWN = (20, 40)  # qualities in the before / after picture, one row each
@@ -40,8 +42,12 @@ WIDTH = 100  # columns of text; a table takes what it needs of these, and would 
 @click.command(cls=Command)
 @click.option("-o", "--output", metavar="DIR", default="inlaid-demo", show_default=True, help="The folder to write to.")
 @click.option("--image", metavar="PHOTO", help="A picture of your own; - for standard input.  [default: the photograph]")
+@click.option("--serve", is_flag=True, help="Afterwards show a gallery of the files in the browser, at an address of this machine alone.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, metavar="N", help="The port of --serve; 0 for a free one."
+)
 @fitting_options
-def demo(output: str, image: str | None, fitting: Fitting) -> None:
+def demo(output: str, image: str | None, serve: bool, port: int, fitting: Fitting) -> None:
     """Encode a real photograph at several qualities, and compare the files with JPEG, WebP and AVIF.
 
     Prints two tables.  Each has a row for each quality: the bytes of the file, its inlay among them; SSIMULACRA2 and PSNR of the plain
@@ -53,11 +59,37 @@ def demo(output: str, image: str | None, fitting: Fitting) -> None:
     are left out, as they would cost every codec the same.  The photograph is a cup of coffee (CC0, Rachel Michetti) that comes with
     scikit-image: pip install 'inlaid[demo]'.  The demo takes about a minute; a larger picture takes longer.
 
+    --serve shows the files in a gallery, restored by the browser, until Ctrl-C.  Where DIR already holds the photograph's files of the
+    same effort, they are shown as they are.
+
     \b
     Examples:
       inlaid demo
+      inlaid demo --serve
       inlaid demo --image photo.png -o out -e 7
     """
+    if serve:
+        with Gallery(Path(output), FILES, port) as gallery:  # first: a port in use is found before the work
+            if image is not None or not is_made(Path(output), fitting.effort):
+                make(output, image, fitting)
+            print_result(f"The gallery is at {gallery.url}; Ctrl-C ends it.")
+            gallery.run()
+    else:
+        make(output, image, fitting)
+
+
+def is_made(folder: Path, effort: int) -> bool:
+    """True if the folder holds what the demo makes of its own photograph, by this version at this effort."""
+    try:
+        numbers = json.loads((folder / "results.json").read_text("utf-8"))
+        found = [numbers[key] for key in ("picture", "effort", "inlaid")]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return found == [PHOTOGRAPH, effort, __version__] and all((folder / name).exists() for name in FILES)
+
+
+def make(output: str, image: str | None, fitting: Fitting) -> None:
+    """Encode the picture, write the files, print the tables."""
     picture = photograph() if image is None else open_picture(image)
     with error_prefix(image or PHOTOGRAPH):
         original, _ = pictures.prepare(picture)

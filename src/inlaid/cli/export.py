@@ -24,8 +24,16 @@ _LARGEST_CODING_ERROR = 8.0  # mean difference in grey levels; every lossy codec
 
 def format_of(name: str) -> str | None:
     """Pillow's name of the format that a file of this name has; None if Pillow writes no such format."""
-    format = Image.registered_extensions().get(Path(name).suffix.lower())
+    suffix = Path(name).suffix.lower()
+    Image.preinit()  # the usual formats; all of them take Pillow some 50 ms
+    format = Image.EXTENSION.get(suffix) or Image.registered_extensions().get(suffix)
     return format if format in Image.SAVE else None
+
+
+def size_and_mode(source: bytes) -> tuple[tuple[int, int], str]:
+    """Size (width, height) and mode, "L" or "RGB", of the picture in a base file."""
+    header = formats.by_content(source).container.describe(source)
+    return (header["width"], header["height"]), "L" if header["model"] == "gray" else "RGB"
 
 
 def check(format: str, size: tuple[int, int], mode: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ..errors import InlayError
+from ..errors import InlayError, said
 from . import streams
 
 if TYPE_CHECKING:
@@ -54,11 +54,7 @@ def error_prefix(name: str, stream: str = streams.INPUT) -> Iterator[None]:
 
 def error_text(error: BaseException) -> str:
     """The error in words, without the file's name."""
-    if isinstance(error, MemoryError):
-        return "there is not enough memory"
-    if isinstance(error, OSError) and error.strerror:
-        return "it is closed" if error.errno == EBADF else error.strerror
-    return str(error) or type(error).__name__
+    return "it is closed" if isinstance(error, OSError) and error.errno == EBADF else said(error)
 
 
 def print_message(message: str) -> None:

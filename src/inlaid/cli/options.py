@@ -6,11 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
 from .messages import STREAM
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -91,15 +94,22 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic in new versio
         return number
 
 
+def file_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What a shell completes an argument with: names of files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 def source(metavar: str = "IN") -> Callable[[Command], Command]:
     """The argument for the input."""
-    return click.argument("source", metavar=metavar)
+    return click.argument("source", metavar=metavar, shell_complete=file_names)
 
 
 def output(metavar: str) -> Callable[[Command], Command]:
     """The option for the output."""
     text = "The file to write; - for standard output."
-    return click.option("-o", "--output", metavar=metavar, required=True, callback=_stream_name, help=text)
+    return click.option("-o", "--output", metavar=metavar, required=True, callback=_stream_name, shell_complete=file_names, help=text)
 
 
 def _stream_name(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -172,9 +182,22 @@ def target_options(command: Command) -> Command:
 
 def fitting_options(command: Command) -> Command:
     """Options of every command that fits a network; the command receives them as `fitting`, one `Fitting`."""
-    command = _bundled("fitting", Fitting, command)
+    return threads_option(_fit_options(_bundled("fitting", Fitting, command)))
+
+
+def one_thread_fitting_options(command: Command) -> Command:
+    """The same of a command that fits in many processes: each fits with one thread."""
+    bundled = _bundled("fitting", Fitting, command)
+
+    @wraps(bundled)
+    def call(*arguments: Any, **options: Any) -> Any:
+        return bundled(*arguments, threads=1, **options)
+
+    return _fit_options(call)  # type: ignore[return-value]  # it takes other keywords; only click calls it
+
+
+def _fit_options(command: Command) -> Command:
     for option in (
-        threads_option,
         click.option(
             "--seed",
             type=click.IntRange(0),

@@ -11,12 +11,14 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO
 
-from . import streams, temporary_files
+from ..batch import temporary_files
+from . import streams
+from .inputs import read
 from .messages import STREAM, error_prefix
 
 BLOCK_BYTES = 4096  # of most file systems
@@ -41,6 +43,16 @@ def check_output(name: str) -> None:
             with temporary_files.beside(target) as file:
                 file.write(bytes(BLOCK_BYTES))  # a full disk still takes an empty file
                 file.flush()
+
+
+def convert(source: str, output: str, change: Callable[[bytes], bytes]) -> tuple[bytes, bytes]:
+    """Write what `change` makes of an input.  The bytes of both."""
+    check_output(output)
+    data = read(source)
+    with error_prefix(source):
+        made = change(data)
+    write(output, made)
+    return data, made
 
 
 def write(name: str, data: bytes) -> None:
@@ -69,15 +81,10 @@ def writing(name: str) -> Iterator[IO[bytes]]:
                     out.flush()
             return
         with temporary_files.beside(target) as file:
-            path = Path(file.name)
             if status:
-                _copy_permissions(target, path)
+                _copy_permissions(target, Path(file.name))
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if not temporary_files.can_rename_open_files():
-                file.close()
-            path.replace(target)
+            temporary_files.put(file, target)
 
 
 def _status(name: str) -> os.stat_result | None:
